@@ -1,0 +1,43 @@
+# Everything sets itself up: a machine needs Python 3.11 or newer and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check fix docs bench clean
+
+demo: $(READY)          ## play a release on the embedded PostgreSQL
+	@$(BIN)/migsafe demo
+
+test: $(READY)          ## run the tests on the embedded PostgreSQL, or on MIGSAFE_TEST_URL
+	$(BIN)/pytest -n 2 $(ARGS)
+
+check: $(READY)         ## lint, types, layers, spelling, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python docs/generate.py --check
+
+fix: $(READY)           ## mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python docs/generate.py
+
+docs: $(READY)          ## write the generated pages
+	$(BIN)/python docs/generate.py
+
+bench: $(READY)         ## ratios against psql, in one run
+	$(BIN)/python bench/run.py
+
+clean:                  ## remove what the other commands made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "migsafe needs Python 3.11 or newer")'
+	@echo 'Setting up $(VENV) (once)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/pip install -qq --disable-pip-version-check --editable '.[embedded]' --group test --group check
+	@touch $@
