@@ -1,0 +1,217 @@
+"""`migsafe.toml` and the flags that go over it, as one `Settings`. Opens no connection."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from migsafe.errors import UsageError, nearest
+
+FILE = "migsafe.toml"
+Kind = Literal["auto", "prisma", "alembic", "sql"]
+Gate = Literal["error", "warning", "info", "never"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryConfig:
+    """Where the migrations are, and what cannot be found out by looking."""
+
+    path: str | None = None
+    kind: Kind = "auto"
+    config: str | None = None
+    layout: str | None = None
+    schemas: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditsConfig:
+    """Where the audits are."""
+
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowConfig:
+    """The throw-away server, and what its environment has before the first migration."""
+
+    server: str = "auto"
+    prelude: tuple[str, ...] = ()
+    search_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateConfig:
+    """The severity at which findings stop a run."""
+
+    severity: Gate = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvConfig:
+    """One named target."""
+
+    url: str
+    snapshot: Literal["rds", "pg_dump", "none"] | None = None
+    lock_timeout: str = "5s"
+    attempts: int = 10
+    temporary_access: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file, as written."""
+
+    history: HistoryConfig = HistoryConfig()
+    audits: AuditsConfig = AuditsConfig()
+    shadow: ShadowConfig = ShadowConfig()
+    gate: GateConfig = GateConfig()
+    env: dict[str, EnvConfig] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said; None where it said nothing."""
+
+    config: Path | None = None
+    env: str | None = None
+    url: str | None = None
+    migrations: Path | None = None
+    history: Kind | None = None
+    audits: Path | None = None
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Flags over file over defaults. `url` may hold a password, so it is never printed."""
+
+    root: Path
+    history: HistoryConfig
+    migrations: Path | None
+    audits: Path | None
+    gate: Gate
+    name: str
+    url: str | None = field(repr=False)
+    env: EnvConfig
+
+
+def load(options: Options) -> Settings:
+    """Read the config file, if there is one, and lay the flags over it."""
+    path = options.config or Path(FILE)
+    if options.config and not path.is_file():
+        raise UsageError(str(path), "there is no such config file", "check the path after --config")
+    config = parse(path) if path.is_file() else Config()
+    root = path.parent
+    name, url, env = _target(options, config, path)
+    kind = options.history or config.history.kind
+    return Settings(
+        root=root,
+        history=dataclasses.replace(config.history, kind=kind),
+        migrations=options.migrations or _below(root, config.history.path),
+        audits=_audits(options, config, root),
+        gate=options.gate or config.gate.severity,
+        name=name,
+        url=url,
+        env=env,
+    )
+
+
+def parse(path: Path) -> Config:
+    """Read one `migsafe.toml`; raise UsageError that names file, key and nearest key."""
+    try:
+        return parse_text(path.read_text("utf-8"), path)
+    except UnicodeDecodeError:
+        raise UsageError(str(path), "is not UTF-8", "save it as UTF-8") from None
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}", "check it") from None
+
+
+def parse_text(text: str, path: Path) -> Config:
+    """Read the text of a `migsafe.toml`; `path` is for messages."""
+    import tomllib
+
+    import msgspec
+
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(str(path), f"not valid TOML: {error}", "correct that line") from None
+    _refuse_unknown(raw, Config, "", path)
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$")
+        key = place.rstrip("`").lstrip(".")
+        raise UsageError(f"{path}: {key}", problem, "correct that value") from None
+    for name, env in config.env.items():
+        _check(env, f"{path}: env.{name}")
+    return config
+
+
+def _check(env: EnvConfig, place: str) -> None:
+    if not re.fullmatch(r"\d+(ms|s|min)?", env.lock_timeout):
+        raise UsageError(
+            f"{place}.lock_timeout", f"{env.lock_timeout!r} is no duration", "write it like 5s"
+        )
+    if env.attempts < 1:
+        raise UsageError(f"{place}.attempts", f"{env.attempts} is below 1", "write 1 or more")
+    if env.temporary_access:
+        raise UsageError(
+            f"{place}.temporary_access", "is not served by this version", "set it to false"
+        )
+
+
+def _refuse_unknown(raw: Mapping[str, Any], kind: type, prefix: str, path: Path) -> None:
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    for key, value in raw.items():
+        if key not in known:
+            hint = nearest(key, known) or f"the keys there are {', '.join(known)}"
+            raise UsageError(f"{path}: {prefix}{key}", "unknown key", hint)
+        inner = known[key].type
+        if isinstance(value, dict) and dataclasses.is_dataclass(inner):
+            _refuse_unknown(value, inner, f"{prefix}{key}.", path)  # type: ignore[arg-type]
+        elif key == "env" and isinstance(value, dict):
+            for name, table in value.items():
+                if isinstance(table, dict):
+                    _refuse_unknown(table, EnvConfig, f"env.{name}.", path)
+
+
+def _target(options: Options, config: Config, path: Path) -> tuple[str, str | None, EnvConfig]:
+    """Choose the target's name, URL and settings: --url, -e, environment, the only env, .env."""
+    if options.env and options.env not in config.env:
+        names = ", ".join(config.env) or "none"
+        hint = nearest(options.env, config.env) or f"the environments there are: {names}"
+        raise UsageError(f"{path}: env.{options.env}", "no such environment", hint)
+    name = options.env
+    ambient = os.environ.get("MIGSAFE_URL") or os.environ.get("DATABASE_URL")
+    if name is None and not options.url and not ambient and len(config.env) == 1:
+        name = next(iter(config.env))
+    env = config.env[name] if name else EnvConfig(url="")
+    url = options.url or env.url or ambient or _dotenv(path.parent / ".env")
+    return name or "url", url, env
+
+
+def _dotenv(path: Path) -> str | None:
+    """Return MIGSAFE_URL or DATABASE_URL of a `.env` file beside the config, as Prisma reads it."""
+    if not path.is_file():
+        return None
+    from dotenv import dotenv_values
+
+    values = dotenv_values(path)
+    return values.get("MIGSAFE_URL") or values.get("DATABASE_URL")
+
+
+def _audits(options: Options, config: Config, root: Path) -> Path | None:
+    """Return the audits' directory; the default `audits/` counts only when it is there."""
+    named = options.audits or _below(root, config.audits.path)
+    if named and not named.is_dir():
+        raise UsageError(str(named), "there is no such directory of audits", "check the path")
+    default = root / "audits"
+    return named or (default if default.is_dir() else None)
+
+
+def _below(root: Path, path: str | None) -> Path | None:
+    return root / path if path else None

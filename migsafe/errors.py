@@ -1,0 +1,95 @@
+"""What can go wrong, as exit codes and one-line exceptions.
+
+Findings are data (`migsafe.findings`); an exception here means that a command could not do its
+work. Never holds a password, a token or a full URL: `conceal` names the secrets of this process
+and every text that leaves it passes through `redacted`.
+"""
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a script learns from a run (CONTRACT, "Exit codes")."""
+
+    OK = 0
+    FINDINGS = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    BUSY = 4
+    FAILED = 5
+    DIRTY = 6
+    UNMANAGED = 7
+    BUG = 70
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for the person who reads the code."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "done, or nothing to do",
+    ExitCode.FINDINGS: "the gate refused, or verification found a difference",
+    ExitCode.USAGE: "fix the call or the config",
+    ExitCode.UNREACHABLE: "fix the environment: database, secret store, AWS, shadow",
+    ExitCode.BUSY: "a lock was not free: run it again",
+    ExitCode.FAILED: "a migration failed and was rolled back: fix its SQL",
+    ExitCode.DIRTY: "something outside a transaction stopped midway: a person must look",
+    ExitCode.UNMANAGED: "the history's own table does not account for the schema",
+    ExitCode.BUG: "a bug in migsafe: report it",
+    ExitCode.INTERRUPTED: "interrupted; the open migration was rolled back",
+}
+
+
+class MigsafeError(Exception):
+    """A failure that a person can act on: one line, place first, remedy last."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, place: str, problem: str, remedy: str) -> None:
+        """Join the three parts into the one line that is shown."""
+        super().__init__(redacted(" ".join(f"{place}: {problem}; {remedy}".split())))
+
+
+class UsageError(MigsafeError):
+    """The call, the config or an input file is wrong; nothing was changed."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UnreachableError(MigsafeError):
+    """The environment does not answer or does not allow it; nothing was changed."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class BusyError(MigsafeError):
+    """Somebody else holds a lock that the run needs."""
+
+    exit_code = ExitCode.BUSY
+
+
+_secrets: set[str] = set()
+
+
+def conceal(secret: str | None) -> None:
+    """Take `secret` out of every text that `redacted` sees from now on."""
+    if secret:
+        _secrets.add(secret)
+
+
+def redacted(text: str) -> str:
+    """Return `text` with every concealed secret replaced by ``***``."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Return ``did you mean X?`` for the closest candidate, or an empty string."""
+    lowered = {candidate.lower(): candidate for candidate in candidates}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return f"did you mean {lowered[close[0]]}?" if close else ""

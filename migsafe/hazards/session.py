@@ -1,0 +1,61 @@
+"""Hazards of session settings: all migrations of a run share one session."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pglast import ast, enums
+
+from migsafe.sql import Statement
+
+
+def leaks(statements: Sequence[Statement]) -> Iterator[tuple[Statement, str]]:
+    """Yield each SET that is still in force when the file ends.
+
+    `SET LOCAL`, and set_config with true, end with the transaction; RESET and DISCARD ALL undo.
+    """
+    open_settings: dict[str, Statement] = {}
+    for statement in statements:
+        for name in _set(statement.node):
+            open_settings[name] = statement
+        undone = _reset(statement.node)
+        if undone is None:
+            open_settings.clear()
+        elif undone:
+            open_settings.pop(undone, None)
+    for name, statement in open_settings.items():
+        yield statement, f"SET {name} stays in force for every later migration of the run"
+
+
+def _set(node: Any) -> Iterator[str]:
+    kind = enums.VariableSetKind
+    if isinstance(node, ast.VariableSetStmt):
+        if node.kind in (kind.VAR_SET_VALUE, kind.VAR_SET_CURRENT) and not node.is_local:
+            yield str(node.name).lower()
+    elif isinstance(node, ast.SelectStmt):
+        for item in node.targetList or ():
+            yield from _set_config(getattr(item, "val", None))
+
+
+def _set_config(call: Any) -> Iterator[str]:
+    if not isinstance(call, ast.FuncCall) or not call.funcname or not call.args:
+        return
+    if call.funcname[-1].sval != "set_config":
+        return
+    name, _, local = (*call.args, None, None, None)[:3]
+    if getattr(getattr(local, "val", None), "boolval", False):
+        return
+    constant = getattr(getattr(name, "val", None), "sval", None)
+    yield str(constant or "a setting whose name is computed").lower()
+
+
+def _reset(node: Any) -> str | None:
+    """Return the setting that a statement resets, an empty string for none, None for all."""
+    kind = enums.VariableSetKind
+    if isinstance(node, ast.VariableSetStmt):
+        if node.kind == kind.VAR_RESET_ALL:
+            return None
+        if node.kind in (kind.VAR_RESET, kind.VAR_SET_DEFAULT):
+            return str(node.name).lower()
+    if isinstance(node, ast.DiscardStmt) and node.target == enums.DiscardMode.DISCARD_ALL:
+        return None
+    return ""

@@ -1,0 +1,284 @@
+"""Migration text as statements, by PostgreSQL's own parser. Reads no file and no database."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pglast import ast, enums, parse_sql
+from pglast.parser import ParseError
+from pglast.visitors import Visitor
+
+
+class SqlError(Exception):
+    """Text that PostgreSQL's grammar does not accept; `line` and `column` are 1-based."""
+
+    def __init__(self, line: int, column: int, problem: str) -> None:
+        """Keep the place beside the problem."""
+        super().__init__(problem)
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement of a migration; `index` and `line` are 1-based.
+
+    `refuses` names what keeps it out of a transaction block, None where nothing does.
+    """
+
+    index: int
+    line: int
+    text: str
+    refuses: str | None
+    node: Any = field(compare=False, repr=False)
+
+
+def parse(text: str) -> tuple[Statement, ...]:
+    """Return the statements of `text` in order; raise SqlError where it does not parse."""
+    try:
+        raw = parse_sql(text)
+    except ParseError as error:
+        raise _located(text, error) from None
+    return tuple(_statements(text, raw))
+
+
+def _statements(text: str, raw: Any) -> Iterator[Statement]:
+    line, seen = 1, 0
+    for index, item in enumerate(raw, start=1):
+        start = item.stmt_location
+        end = start + item.stmt_len if item.stmt_len else len(text)
+        line += text.count("\n", seen, start)
+        seen = start
+        yield Statement(
+            index=index,
+            line=line,
+            text=text[start:end].strip(),
+            refuses=_refuses_transaction(item.stmt),
+            node=item.stmt,
+        )
+
+
+def _located(text: str, error: ParseError) -> SqlError:
+    problem, offset = (*error.args, None)[:2]
+    # pglast takes PostgreSQL's character position for a byte position and converts it once more.
+    offset = len(text) if offset is None else len(text[:offset].encode())
+    line = text.count("\n", 0, offset) + 1
+    column = offset - text.rfind("\n", 0, offset)
+    source = text.splitlines()[line - 1 : line]
+    if source and source[0].lstrip().startswith("\\"):
+        problem = "a psql meta-command, which only psql understands"
+    elif re.search(r"\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;", text[:offset], re.IGNORECASE):
+        problem = "COPY … FROM STDIN with inline data, which only psql understands"
+    return SqlError(line, column, str(problem))
+
+
+def _refuses_transaction(node: Any) -> str | None:
+    """Name the clause of a statement that PostgreSQL refuses inside a transaction block.
+
+    Source: the callers of PreventInTransactionBlock in PostgreSQL 18.
+    """
+    check = _CHECKS.get(type(node))
+    return check(node) if check else None
+
+
+def _option(params: Any, name: str) -> Any:
+    """Return the DefElem `name` of an option list, or None."""
+    return next((item for item in params or () if item.defname == name), None)
+
+
+def _off(element: Any) -> bool:
+    """Tell whether a boolean option is given as false."""
+    value = getattr(element, "arg", None)
+    said = getattr(value, "sval", getattr(value, "boolval", True))
+    return said is False or str(said).lower() in {"false", "off", "0"}
+
+
+def _alter_table(node: Any) -> str | None:
+    for command in node.cmds or ():
+        if command.subtype == enums.AlterTableType.AT_DetachPartition and getattr(
+            command.def_, "concurrent", False
+        ):
+            return "DETACH PARTITION CONCURRENTLY"
+    return None
+
+
+def _reindex(node: Any) -> str | None:
+    if _option(node.params, "concurrently"):
+        return "REINDEX CONCURRENTLY"
+    if node.kind in (
+        enums.ReindexObjectType.REINDEX_OBJECT_SCHEMA,
+        enums.ReindexObjectType.REINDEX_OBJECT_SYSTEM,
+        enums.ReindexObjectType.REINDEX_OBJECT_DATABASE,
+    ):
+        return "REINDEX of many tables"
+    return None
+
+
+def _create_subscription(node: Any) -> str | None:
+    slot = _option(node.options, "create_slot") or _option(node.options, "connect")
+    return None if slot is not None and _off(slot) else "CREATE SUBSCRIPTION with its slot"
+
+
+def _transaction(node: Any) -> str | None:
+    kind = enums.TransactionStmtKind
+    inside = {
+        kind.TRANS_STMT_SAVEPOINT,
+        kind.TRANS_STMT_RELEASE,
+        kind.TRANS_STMT_ROLLBACK_TO,
+    }
+    return None if node.kind in inside else "its own BEGIN or COMMIT"
+
+
+def _do(node: Any) -> str | None:
+    body = next((a.arg.sval for a in node.args if a.defname == "as"), "")
+    return "COMMIT in a DO block" if re.search(r"\b(commit|rollback)\b", body, re.I) else None
+
+
+_CHECKS: dict[type, Any] = {
+    ast.IndexStmt: lambda n: "CREATE INDEX CONCURRENTLY" if n.concurrent else None,
+    ast.DropStmt: lambda n: "DROP INDEX CONCURRENTLY" if n.concurrent else None,
+    ast.AlterTableStmt: _alter_table,
+    ast.ReindexStmt: _reindex,
+    ast.VacuumStmt: lambda n: "VACUUM" if n.is_vacuumcmd else None,
+    ast.ClusterStmt: lambda n: None if n.relation else "CLUSTER of every table",
+    ast.CreatedbStmt: lambda _: "CREATE DATABASE",
+    ast.DropdbStmt: lambda _: "DROP DATABASE",
+    ast.AlterDatabaseStmt: lambda n: (
+        "ALTER DATABASE SET TABLESPACE" if _option(n.options, "tablespace") else None
+    ),
+    ast.CreateTableSpaceStmt: lambda _: "CREATE TABLESPACE",
+    ast.DropTableSpaceStmt: lambda _: "DROP TABLESPACE",
+    ast.AlterSystemStmt: lambda _: "ALTER SYSTEM",
+    ast.CreateSubscriptionStmt: _create_subscription,
+    ast.DropSubscriptionStmt: lambda _: "DROP SUBSCRIPTION",
+    ast.DiscardStmt: lambda n: "DISCARD ALL" if n.target == enums.DiscardMode.DISCARD_ALL else None,
+    ast.TransactionStmt: _transaction,
+    ast.DoStmt: _do,
+}
+
+
+def unwrapped(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Return the statements without one BEGIN … COMMIT that encloses them all, if there is one."""
+    kind = enums.TransactionStmtKind
+    marks = [(s, s.node.kind) for s in statements if isinstance(s.node, ast.TransactionStmt)]
+    outer = [(s, k) for s, k in marks if s.refuses]
+    if (
+        len(outer) == 2
+        and outer[0][0] is statements[0]
+        and outer[1][0] is statements[-1]
+        and outer[0][1] in (kind.TRANS_STMT_BEGIN, kind.TRANS_STMT_START)
+        and outer[1][1] == kind.TRANS_STMT_COMMIT
+        and not outer[0][0].node.options
+    ):
+        return statements[1:-1]
+    return statements
+
+
+def unclosed(statements: tuple[Statement, ...]) -> Statement | None:
+    """Return the BEGIN that no COMMIT or ROLLBACK follows, if there is one."""
+    kind = enums.TransactionStmtKind
+    opened: Statement | None = None
+    for statement in statements:
+        if not isinstance(statement.node, ast.TransactionStmt) or not statement.refuses:
+            continue
+        begins = statement.node.kind in (kind.TRANS_STMT_BEGIN, kind.TRANS_STMT_START)
+        chained = getattr(statement.node, "chain", False)
+        opened = statement if begins or chained else None
+    return opened
+
+
+def new_enum_value_used(statements: tuple[Statement, ...]) -> Statement | None:
+    """Return the ALTER TYPE … ADD VALUE whose label a later statement mentions, if there is one.
+
+    PostgreSQL refuses the use of a new label in the transaction that adds it (55P04), unless the
+    type itself is new there.
+    """
+    created = {_last(s.node.typeName) for s in statements if isinstance(s.node, ast.CreateEnumStmt)}
+    for position, statement in enumerate(statements):
+        node = statement.node
+        if (
+            not isinstance(node, ast.AlterEnumStmt)
+            or node.oldVal
+            or _last(node.typeName) in created
+        ):
+            continue
+        literal = f"'{node.newVal}'"
+        if any(literal in later.text for later in statements[position + 1 :]):
+            return statement
+    return None
+
+
+def _last(names: Any) -> str:
+    return str(names[-1].sval)
+
+
+def copies_stdin(statements: tuple[Statement, ...]) -> Statement | None:
+    """Return the COPY … FROM STDIN that would wait for data which never comes, if there is one."""
+    for statement in statements:
+        node = statement.node
+        if (
+            isinstance(node, ast.CopyStmt)
+            and node.is_from
+            and not (node.filename or node.is_program)
+        ):
+            return statement
+    return None
+
+
+class _Effects(Visitor):
+    """Collect what makes a SELECT more than a question."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def visit_InsertStmt(self, _parents: Any, _node: Any) -> None:
+        self.found.append("INSERT")
+
+    def visit_UpdateStmt(self, _parents: Any, _node: Any) -> None:
+        self.found.append("UPDATE")
+
+    def visit_DeleteStmt(self, _parents: Any, _node: Any) -> None:
+        self.found.append("DELETE")
+
+    def visit_MergeStmt(self, _parents: Any, _node: Any) -> None:
+        self.found.append("MERGE")
+
+    def visit_IntoClause(self, _parents: Any, _node: Any) -> None:
+        self.found.append("SELECT INTO")
+
+    def visit_LockingClause(self, _parents: Any, _node: Any) -> None:
+        self.found.append("FOR UPDATE or FOR SHARE")
+
+    def visit_FuncCall(self, _parents: Any, node: Any) -> None:
+        if _EFFECTFUL.fullmatch(_last(node.funcname)):
+            self.found.append(f"{_last(node.funcname)}()")
+
+
+#: Functions that act although the transaction is read-only (PostgreSQL 18, 9.28, and contrib).
+_EFFECTFUL = re.compile(
+    r"pg_(terminate|cancel)_backend|pg_(try_)?advisory_\w+|pg_reload_conf|pg_rotate_logfile\w*"
+    r"|pg_promote|pg_notify|pg_switch_wal|pg_create_\w+|pg_drop_\w+|pg_replication_\w+"
+    r"|pg_logical_\w+|pg_stat_reset\w*|pg_stat_statements_reset|pg_wal_replay_\w+"
+    r"|pg_log_\w+|set_config|setval|nextval|dblink\w*|lo_\w+"
+    r"|query_to_xml\w*|cursor_to_xml\w*"
+)
+
+
+def question(text: str) -> str:
+    """Return the one SELECT of `text` without its semicolon; raise SqlError if it is anything else.
+
+    A data-modifying WITH, SELECT INTO, row locks and functions that act are refused.
+    """
+    statements = parse(text)
+    if len(statements) != 1:
+        raise SqlError(1, 1, f"{len(statements)} statements where exactly one SELECT belongs")
+    only = statements[0]
+    if not isinstance(only.node, ast.SelectStmt):
+        raise SqlError(only.line, 1, "not a SELECT")
+    effects = _Effects()
+    effects(only.node)
+    if effects.found:
+        raise SqlError(only.line, 1, f"not read-only: {effects.found[0]}")
+    return only.text
