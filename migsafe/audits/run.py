@@ -1,0 +1,154 @@
+"""Run audits on the target: in parallel, read-only, in one exported snapshot.
+
+An audit that cannot be answered fails; its values leave the database only from its key columns.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+
+from migsafe import catalog, target
+from migsafe.audits import Audit
+from migsafe.findings import Finding, Severity, Source, Status
+from migsafe.target import Connection, Target
+
+#: Keys shown of each audit; the count is always complete. Arbitrary, a screenful.
+SHOWN = 20
+
+#: Connections at most. Arbitrary: enough to overlap long scans, few enough for a busy server.
+PARALLEL = 4
+
+
+def run(where: Target, audits: Sequence[Audit], pending: Sequence[str]) -> list[Finding]:
+    """Answer every audit, in the given order; `pending` are the names of the pending migrations."""
+    due = [audit for audit in audits if _due(audit, pending)]
+    answers: dict[str, Finding] = {}
+    if due:
+        with _snapshot(where, min(PARALLEL, len(due))) as sessions:
+            answers = _answer_all(sessions, due)
+    return [answers.get(audit.name) or _not_due(audit) for audit in audits]
+
+
+def _due(audit: Audit, pending: Sequence[str]) -> bool:
+    return not audit.before or any(name in pending for name in audit.before)
+
+
+@contextmanager
+def _snapshot(where: Target, size: int) -> Iterator[list[Connection]]:
+    """Open `size` read-only sessions that see the same rows."""
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(target.connect(where, read_only=True)) for _ in range(size)]
+        leader = sessions[0]
+        leader.execute(begin)
+        shared = catalog.one(leader, "SELECT pg_catalog.pg_export_snapshot()")[0]
+        for session in sessions[1:]:
+            session.execute(begin)
+            session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(shared)))
+        yield sessions
+
+
+def _answer_all(sessions: Sequence[Connection], due: Sequence[Audit]) -> dict[str, Finding]:
+    free: SimpleQueue[Connection] = SimpleQueue()
+    for session in sessions:
+        free.put(session)
+
+    def answer(audit: Audit) -> Finding:
+        session = free.get()
+        try:
+            return _answer(session, audit)
+        finally:
+            free.put(session)
+
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        found = pool.map(answer, due)
+        return {audit.name: finding for audit, finding in zip(due, found, strict=True)}
+
+
+def _answer(conn: Connection, audit: Audit) -> Finding:
+    began = time.monotonic()
+    try:
+        with conn.transaction():  # a savepoint: one broken audit leaves the snapshot to the others
+            milliseconds = str(int(audit.timeout * 1000))
+            conn.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds])
+            count, keys = catalog.one(conn, _query(audit).as_string(conn))
+    except errors.QueryCanceled:
+        finding = _failed(
+            audit, "MA003", f"no answer within {audit.timeout:g} s, so it is unknown", None
+        )
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if conn.closed:
+            raise
+        finding = _failed(audit, "MA002", target.explain(error), None)
+    except psycopg.Error as error:
+        finding = _failed(audit, "MA002", target.explain(error), _nearest(conn, error))
+    else:
+        finding = _counted(audit, count, keys or [])
+    return replace(finding, seconds=round(time.monotonic() - began, 3))
+
+
+def _query(audit: Audit) -> sql.Composed:
+    """Wrap the audit so that one row comes back: the count, and the keys of the first offenders."""
+    keys = sql.SQL(", ").join(sql.Identifier(key) for key in audit.key) or sql.SQL("1 AS nothing")
+    return sql.SQL(
+        """WITH offenders AS MATERIALIZED ({query}
+        ) SELECT (SELECT count(*) FROM offenders),
+                 (SELECT json_agg(k) FROM (SELECT {keys} FROM offenders LIMIT {shown}) AS k)"""
+    ).format(query=sql.SQL(audit.sql), keys=keys, shown=sql.Literal(SHOWN))
+
+
+def _nearest(conn: Connection, error: psycopg.Error) -> str | None:
+    """Look for the name that was probably meant, for a missing table or column."""
+    column = isinstance(error, errors.UndefinedColumn)
+    if not column and not isinstance(error, errors.UndefinedTable):
+        return None
+    missing = (error.diag.message_primary or "").replace('"', " ").split()
+    name = missing[1].rpartition(".")[2] if column and len(missing) > 1 else missing[1]
+    return catalog.nearest_name(conn, name, column=column) or None
+
+
+def _counted(audit: Audit, count: int, keys: Sequence[Mapping[str, Any]]) -> Finding:
+    failed = count > audit.max
+    rows = "1 row" if count == 1 else f"{count} rows"
+    what = f": {audit.description}" if audit.description else ""
+    tolerated = f" ({audit.max} tolerated)" if audit.max else ""
+    return replace(
+        _failed(audit, "MA001", f"{rows}{tolerated}{what}", None),
+        status=Status.FAILED if failed else Status.PASSED,
+        count=count,
+        exact=True,
+        keys=tuple(keys) if audit.key else (),
+    )
+
+
+def _failed(audit: Audit, code: str, message: str, hint: str | None) -> Finding:
+    return Finding(
+        code=code,
+        name=audit.name,
+        source=Source.AUDIT,
+        severity=Severity.ERROR if code == "MA002" else audit.severity,
+        status=Status.FAILED,
+        message=f"{message}; {hint}" if hint else message,
+        migration=audit.before[0] if audit.before else None,
+        file=str(audit.file),
+        line=audit.line,
+        remedy=audit.remedy if code == "MA001" else "Correct the audit, then run it again.",
+        evidence="data",
+    )
+
+
+def _not_due(audit: Audit) -> Finding:
+    return skipped(audit, f"asked only while {' or '.join(audit.before)} is pending")
+
+
+def skipped(audit: Audit, reason: str) -> Finding:
+    """Build the finding of an audit that is not asked."""
+    finding = _failed(audit, "MA001", reason, None)
+    return replace(finding, status=Status.SKIPPED, remedy=None, seconds=0.0)

@@ -1,0 +1,201 @@
+"""Questions to the target's system catalogs. Every one is read-only and schema-qualified."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from migsafe.errors import UsageError, nearest
+from migsafe.target import Connection
+
+#: Schemas that belong to the server or to migsafe, never to an application.
+_OWN = "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'migsafe')"
+
+_IN_EXTENSION = """EXISTS (
+    SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What answered: the facts of a session that reports and checks need."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    version: str
+    standby: bool
+
+
+def server(conn: Connection) -> Server:
+    """Read who answered on this session."""
+    row = one(
+        conn,
+        """SELECT current_database(), session_user, current_setting('server_version'),
+                  pg_catalog.pg_is_in_recovery()""",
+    )
+    return Server(
+        host=conn.info.host or conn.info.hostaddr,
+        port=conn.info.port,
+        database=str(row[0]),
+        user=str(row[1]),
+        version=str(row[2]).split()[0],
+        standby=bool(row[3]),
+    )
+
+
+def one(conn: Connection, query: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
+    """Return the only row of `query`; an empty answer is a bug, not a value."""
+    row = conn.execute(query, values).fetchone()
+    if row is None:
+        raise LookupError("a catalog query that always has a row returned none")
+    return tuple(row)
+
+
+def current_schema(conn: Connection) -> str:
+    """Return the schema in which unqualified names are created now."""
+    schema = one(conn, "SELECT current_schema()")[0]
+    if schema is None:
+        raise UsageError(
+            "search_path", "no schema of it exists", "create the schema or set the search_path"
+        )
+    return str(schema)
+
+
+def tables(conn: Connection, schemas: Sequence[str] = ()) -> list[str]:
+    """Return tables and views as ``schema.name``, sorted: of `schemas`, or of all but system ones.
+
+    Objects that an extension owns are left out.
+    """
+    wanted = "n.nspname = ANY(%s)" if schemas else f"%s::text[] IS NOT NULL AND {_OWN}"
+    rows = conn.execute(
+        f"""SELECT n.nspname || '.' || c.relname
+            FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {wanted} AND NOT {_IN_EXTENSION}
+            ORDER BY 1""",  # noqa: S608  # constants of this module
+        [list(schemas)],
+    )
+    return [str(name) for (name,) in rows]
+
+
+def columns(conn: Connection) -> list[str]:
+    """Return the names of all columns of application tables, each once."""
+    rows = conn.execute(
+        f"""SELECT DISTINCT a.attname FROM pg_catalog.pg_attribute AS a
+            JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+              AND {_OWN}"""  # noqa: S608  # constants of this module
+    )
+    return [str(name) for (name,) in rows]
+
+
+def invalid_indexes(conn: Connection) -> frozenset[int]:
+    """Return the oids of the indexes that a failed CONCURRENTLY left behind."""
+    rows = conn.execute("SELECT indexrelid::bigint FROM pg_catalog.pg_index WHERE NOT indisvalid")
+    return frozenset(int(str(oid)) for (oid,) in rows)
+
+
+#: Ledgers of migration tools, as ``schema.table`` or a bare table name in any schema.
+LEDGERS: Mapping[str, str] = {
+    "_prisma_migrations": "Prisma",
+    "prisma_contract.marker": "Prisma 8",
+    "prisma_contract.ledger": "Prisma 8",
+    "flyway_schema_history": "Flyway",
+    "schema_version": "Flyway before 5",
+    "goose_db_version": "goose",
+    "_sqlx_migrations": "sqlx",
+    "__diesel_schema_migrations": "diesel",
+    "supabase_migrations.schema_migrations": "Supabase",
+    "drizzle.__drizzle_migrations": "Drizzle",
+    "__drizzle_migrations": "Drizzle",
+    "sqitch.changes": "Sqitch",
+    "gorp_migrations": "sql-migrate",
+    "graphile_migrate.migrations": "graphile-migrate",
+    "atlas_schema_revisions": "Atlas",
+    "databasechangelog": "Liquibase",
+    "alembic_version": "Alembic",
+    "django_migrations": "Django",
+    "ar_internal_metadata": "Rails",
+    "knex_migrations": "Knex",
+    "pgmigrations": "node-pg-migrate",
+    "pgroll.migrations": "pgroll",
+    "_yoyo_migration": "yoyo",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A migration tool's ledger that is in the target."""
+
+    tool: str
+    schema: str
+    table: str
+
+
+def ledgers(conn: Connection) -> list[Found]:
+    """Return the ledgers of migration tools in the target, by name; schema_migrations by shape."""
+    rows = conn.execute(
+        """SELECT n.nspname, c.relname,
+                  array(SELECT a.attname::text || ' ' || format_type(a.atttypid, NULL)
+                        FROM pg_catalog.pg_attribute AS a
+                        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                        ORDER BY a.attnum)
+           FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+           WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_'
+             AND (c.relname = ANY(%s) OR n.nspname || '.' || c.relname = ANY(%s)
+                  OR c.relname = 'schema_migrations')
+           ORDER BY 1, 2""",
+        [list(LEDGERS), list(LEDGERS)],
+    ).fetchall()
+    found = [
+        Found(tool, str(schema), str(table))
+        for schema, table, shape in rows
+        if (tool := _tool(str(schema), str(table), list(shape)))
+    ]
+    rails = {item.schema for item in found if item.tool == "Rails"}
+    return [item for item in found if not (item.tool == "dbmate" and item.schema in rails)]
+
+
+def _tool(schema: str, table: str, shape: list[str]) -> str | None:
+    named = LEDGERS.get(f"{schema}.{table}") or LEDGERS.get(table)
+    if named or table != "schema_migrations":
+        return named
+    if shape == ["version bigint", "dirty boolean"]:
+        return "golang-migrate"
+    if shape == ["version character varying"]:
+        return "dbmate"
+    return None
+
+
+def nearest_name(conn: Connection, name: str, *, column: bool) -> str:
+    """Return ``did you mean X?`` for a table or column that is not there, or an empty string."""
+    bare = name.rsplit(".", 1)[-1]
+    if column:
+        return nearest(bare, columns(conn))
+    found = tables(conn)
+    return nearest(name, found) if "." in name else nearest(bare, [_bare(t) for t in found])
+
+
+def _bare(name: str) -> str:
+    return name.partition(".")[2]
+
+
+def may_write(conn: Connection, relations: Iterable[str]) -> str | None:
+    """Return what this role may not do that an apply needs, or None when it may do all of it."""
+    if one(conn, "SELECT to_regnamespace('migsafe') IS NULL")[0]:
+        if not one(conn, "SELECT has_database_privilege(current_database(), 'CREATE')")[0]:
+            return "CREATE on the database, for the schema migsafe"
+    else:
+        relations = (*relations, "migsafe.receipts", "migsafe.runs")
+    for relation in relations:
+        row = one(
+            conn,
+            """SELECT to_regclass(%s) IS NULL
+                      OR has_table_privilege(to_regclass(%s), 'SELECT, INSERT')""",
+            [relation, relation],
+        )
+        if not row[0]:
+            return f"SELECT and INSERT on {relation}"
+    return None

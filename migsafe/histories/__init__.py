@@ -1,0 +1,108 @@
+"""Histories: ordered migrations on disk, and the table where their own tool records them.
+
+`load` reads a directory, `attach` finds its table in a target, `read` says where that target
+stands.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from migsafe.config import HistoryConfig
+from migsafe.errors import UsageError
+from migsafe.histories import prisma, sql, tables
+from migsafe.histories.entries import Entry, History, Recorded, Standing, State, stand
+from migsafe.histories.migration import Directory, Migration
+from migsafe.target import Connection, Target
+
+__all__ = [
+    "Directory",
+    "Entry",
+    "History",
+    "Migration",
+    "Recorded",
+    "Standing",
+    "State",
+    "attach",
+    "find",
+    "load",
+    "read",
+]
+
+#: Directories that never hold a project's own history.
+_SKIPPED = {"node_modules", "site-packages", "dist", "build", "target", "vendor", "__pycache__"}
+
+
+def readings(path: Path) -> list[str]:
+    """Name every way in which a directory can be read: prisma, alembic, or a plain SQL layout."""
+    found = ["prisma"] if prisma.fits(path) else []
+    if (path / "env.py").is_file() and (path / "versions").is_dir():
+        found.append("alembic")
+    return found + [layout.name for layout in sql.fitting(path)]
+
+
+def load(path: Path, config: HistoryConfig) -> Directory:
+    """Read the migrations of a directory, in the one reading that fits or is forced."""
+    if not path.is_dir():
+        raise UsageError(str(path), "there is no such directory of migrations", "check the path")
+    reading = _reading(path, config)
+    if reading == "alembic":
+        raise UsageError(
+            str(path), "is an Alembic history, which this version does not run yet", "use alembic"
+        )
+    if reading == "prisma":
+        return prisma.load(path, config.schemas)
+    return sql.load(path, sql.LAYOUTS[reading], config.schemas)
+
+
+def _reading(path: Path, config: HistoryConfig) -> str:
+    if config.layout and config.layout not in sql.LAYOUTS:
+        raise UsageError(
+            "history.layout", f"{config.layout} is unknown", f"one of {', '.join(sql.LAYOUTS)}"
+        )
+    if config.kind in ("prisma", "alembic"):
+        return config.kind
+    fitting = [config.layout] if config.layout else readings(path)
+    if config.kind == "sql":
+        fitting = [reading for reading in fitting if reading in sql.LAYOUTS]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise UsageError(
+            str(path),
+            f"can be read as {' and as '.join(fitting)}",
+            "say which: --history prisma, or [history] layout in migsafe.toml",
+        )
+    inside = next((other for other, _ in find(path)), None)
+    hint = f"did you mean {inside}?" if inside else "name the directory with the migrations in it"
+    raise UsageError(str(path), "no migration is found in it", hint)
+
+
+def find(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the directories below `root` that hold a history, with their readings, by path."""
+    for folder, children, _ in os.walk(root):
+        children[:] = sorted(c for c in children if c not in _SKIPPED and not c.startswith("."))
+        path = Path(folder)
+        found = readings(path)
+        if found:
+            children.clear()
+            yield path, found
+
+
+def attach(directory: Directory, conn: Connection, target: Target) -> History:
+    """Find the history's own table in a target; refuse a ledger that cannot be served."""
+    if directory.kind == "prisma":
+        return prisma.attach(directory, conn, target)
+    return tables.attach(directory, conn)
+
+
+def read(history: History, conn: Connection, unfinished: Sequence[str]) -> Standing:
+    """Read the history's table and say where the target stands; `unfinished` are open receipts."""
+    present = history.present(conn)
+    return stand(
+        history,
+        history.entries(conn),
+        present=present,
+        occupied=[] if present else history.occupied(conn),
+        unfinished=unfinished,
+    )

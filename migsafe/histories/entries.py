@@ -1,0 +1,264 @@
+"""What a history's own table says, held against the files: pure, but for the Protocol's methods."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from migsafe import findings
+from migsafe.findings import Finding, Severity
+from migsafe.histories.migration import Directory, Migration
+from migsafe.target import Connection
+
+
+class Recorded(StrEnum):
+    """What one row of a tool's table says of its migration."""
+
+    APPLIED = "applied"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of a tool's table; `checksum` is None where the tool keeps none."""
+
+    name: str
+    recorded: Recorded
+    checksum: str | None = None
+    finished: datetime | None = None
+
+
+class State(StrEnum):
+    """What may be done with a target (CONTRACT, `history.state`)."""
+
+    EMPTY = "empty"
+    MANAGED = "managed"
+    UNMANAGED = "unmanaged"
+    FAILED = "failed"
+    DIRTY = "dirty"
+
+
+class History(Protocol):
+    """Migrations on disk and the table in one target where their own tool records them."""
+
+    @property
+    def directory(self) -> Directory:
+        """The migrations on disk."""
+        ...
+
+    @property
+    def tool(self) -> str:
+        """The tool that owns the table."""
+        ...
+
+    @property
+    def table(self) -> str:
+        """The table, as ``schema.name``."""
+        ...
+
+    @property
+    def locks(self) -> Sequence[int]:
+        """Advisory keys that the tool itself takes."""
+        ...
+
+    @property
+    def strict(self) -> bool:
+        """Whether an edited file stops the tool: Flyway refuses, Prisma says nothing."""
+        ...
+
+    def present(self, conn: Connection) -> bool:
+        """Tell whether the table is there."""
+        ...
+
+    def occupied(self, conn: Connection) -> Sequence[str]:
+        """Return the tables that make the schema "not empty" to this tool."""
+        ...
+
+    def entries(self, conn: Connection) -> Sequence[Entry]:
+        """Read the table's rows, oldest first; none where there is no table."""
+        ...
+
+    def matches(self, migration: Migration, checksum: str) -> bool:
+        """Tell whether a recorded checksum is that of the file as it is now."""
+        ...
+
+    def prepare(self, conn: Connection) -> None:
+        """Create the table where it is missing, in the caller's transaction."""
+        ...
+
+    def began(self, conn: Connection, migration: Migration) -> None:
+        """Record the start of a migration that runs outside a transaction."""
+        ...
+
+    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:
+        """Record a migration as run, exactly as the tool would."""
+        ...
+
+    def withdraw(self, conn: Connection, migration: Migration) -> None:
+        """Take back `began`: nothing of the migration is in effect."""
+        ...
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Record a migration as applied without running it."""
+        ...
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Close the failed record of a migration so that it is pending again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a target stands in its history. Names are in history order, then as recorded."""
+
+    state: State
+    applied: Sequence[str]
+    pending: Sequence[Migration]
+    failed: Sequence[str]
+    missing: Sequence[str]
+    edited: Sequence[str]
+    finished: dict[str, datetime | None]
+    findings: Sequence[Finding]
+
+
+def stand(
+    history: History,
+    entries: Sequence[Entry],
+    *,
+    present: bool,
+    occupied: Sequence[str],
+    unfinished: Sequence[str],
+) -> Standing:
+    """Hold the recorded entries against the files; nothing is read here."""
+    migrations = history.directory.migrations
+    names = {migration.name for migration in migrations}
+    by_name = {e.name: e for e in entries if e.recorded is Recorded.APPLIED}
+    failed = _once(e.name for e in entries if e.recorded is Recorded.FAILED)
+    missing = [name for name in by_name if name not in names]
+    edited = [m.name for m in migrations if _edited(history, m, by_name.get(m.name))]
+    pending = [m for m in migrations if m.name not in by_name]
+    state = _state(present, occupied, failed, unfinished)
+    standing = Standing(
+        state=state,
+        applied=[m.name for m in migrations if m.name in by_name],
+        pending=[m for m in pending if m.name not in (*failed, *unfinished)],
+        failed=failed,
+        missing=missing,
+        edited=edited,
+        finished={name: entry.finished for name, entry in by_name.items()},
+        findings=(),
+    )
+    return replace(standing, findings=_findings(history, standing, occupied, unfinished))
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _edited(history: History, migration: Migration, entry: Entry | None) -> bool:
+    return bool(entry and entry.checksum and not history.matches(migration, entry.checksum))
+
+
+def _state(
+    present: bool, occupied: Sequence[str], failed: Sequence[str], unfinished: Sequence[str]
+) -> State:
+    if unfinished:
+        return State.DIRTY
+    if failed:
+        return State.FAILED
+    if present:
+        return State.MANAGED
+    return State.UNMANAGED if occupied else State.EMPTY
+
+
+def _findings(
+    history: History, standing: Standing, occupied: Sequence[str], unfinished: Sequence[str]
+) -> tuple[Finding, ...]:
+    found = [*history.directory.findings]
+    if standing.state is State.UNMANAGED:
+        found.append(_unmanaged(history, occupied))
+    found += [_failed(history, name) for name in standing.failed if name not in unfinished]
+    found += [_dirty(name) for name in unfinished]
+    found += [_missing(history, name) for name in standing.missing]
+    found += [_changed(history, name) for name in standing.edited]
+    return (*found, *_out_of_order(history, standing))
+
+
+def _unmanaged(history: History, occupied: Sequence[str]) -> Finding:
+    some = ", ".join(occupied[:3]) + (", …" if len(occupied) > 3 else "")
+    return findings.history(
+        "MH101",
+        "history-unmanaged",
+        Severity.ERROR,
+        f"{len(occupied)} tables are there ({some}), but no {history.table}: "
+        "nothing says which migrations they come from",
+        remedy="Record what is in effect, one migration at a time: migsafe resolve --applied NAME "
+        "--force",
+    )
+
+
+def _failed(history: History, name: str) -> Finding:
+    return findings.history(
+        "MH102",
+        "migration-failed",
+        Severity.ERROR,
+        f"{history.table} holds {name} as failed; no other migration may run before it is settled",
+        migration=name,
+        remedy="Look at the schema, then say what is true: migsafe resolve --rolled-back NAME "
+        "--force, or --applied",
+    )
+
+
+def _dirty(name: str) -> Finding:
+    return findings.history(
+        "MH104",
+        "migration-unfinished",
+        Severity.ERROR,
+        f"{name} ran outside a transaction and stopped midway; part of it may be in effect",
+        migration=name,
+        remedy="Look at the schema, finish or undo it, then: migsafe resolve --applied NAME "
+        "--force, or --rolled-back",
+    )
+
+
+def _missing(history: History, name: str) -> Finding:
+    return findings.history(
+        "MH105",
+        "migration-missing",
+        Severity.WARNING,
+        f"{name} is recorded in {history.table}, but this checkout has no file of it",
+        migration=name,
+        remedy="Check that this checkout is not older than what is deployed.",
+    )
+
+
+def _changed(history: History, name: str) -> Finding:
+    return findings.history(
+        "MH106",
+        "migration-edited",
+        Severity.ERROR if history.strict else Severity.WARNING,
+        f"{name} was edited after it was recorded: the file no longer says what ran",
+        migration=name,
+        remedy="Restore the file from version control and put the change into a new migration.",
+    )
+
+
+def _out_of_order(history: History, standing: Standing) -> list[Finding]:
+    order = {m.name: place for place, m in enumerate(history.directory.migrations)}
+    last = max(standing.applied, key=order.__getitem__, default=None)
+    if last is None:
+        return []
+    late = [m.name for m in standing.pending if order[m.name] < order[last]]
+    return [
+        findings.history(
+            "MH107",
+            "migration-out-of-order",
+            Severity.ERROR if history.tool == "Flyway" else Severity.WARNING,
+            f"{name} is pending, although the later {last} is applied",
+            migration=name,
+            remedy="Check that it does not depend on the state before the later one.",
+        )
+        for name in late
+    ]

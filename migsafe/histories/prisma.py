@@ -1,0 +1,340 @@
+"""Prisma's migrations directory and its table, to the letter of Prisma Migrate 5 to 7.
+
+Sources: docs/how-it-works.md, "Prisma", and the CLI itself, which the tests run.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from psycopg import sql
+
+from migsafe import catalog, findings
+from migsafe.errors import UsageError
+from migsafe.findings import Finding, Severity
+from migsafe.histories.entries import Entry, Recorded
+from migsafe.histories.migration import Directory, Migration, sha256, text_of
+from migsafe.target import Connection, Target
+
+SCRIPT = "migration.sql"
+TABLE = "_prisma_migrations"
+#: `SELECT pg_advisory_lock(72707369)`, taken by every Prisma CLI before it writes.
+LOCK = 72707369
+
+#: ICU's root collation for ASCII: Prisma sorts with localeCompare since 6.6.
+_ICU = "_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz"
+_WEIGHT = {" ": 1} | {char: rank for rank, char in enumerate(_ICU, start=2)}
+
+#: Tables that Prisma leaves out when it asks whether a database is empty (P3005).
+_IGNORED = (
+    "spatial_ref_sys",
+    "geometry_columns",
+    "geography_columns",
+    "raster_columns",
+    "raster_overviews",
+)
+
+_DDL = """CREATE TABLE {} (
+    id                      VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum                VARCHAR(64) NOT NULL,
+    finished_at             TIMESTAMPTZ,
+    migration_name          VARCHAR(255) NOT NULL,
+    logs                    TEXT,
+    rolled_back_at          TIMESTAMPTZ,
+    started_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count     INTEGER NOT NULL DEFAULT 0
+)"""
+
+
+def fits(path: Path) -> bool:
+    """Tell whether a directory is one of Prisma's."""
+    return (path / "migration_lock.toml").is_file() or any(
+        (child / SCRIPT).exists() for child in _subdirectories(path)
+    )
+
+
+def load(path: Path, schemas: Sequence[str]) -> Directory:
+    """Read a Prisma migrations directory; every direct subdirectory is a migration."""
+    _check_provider(path)
+    names = [child.name for child in _subdirectories(path)]
+    ordered = sorted(names, key=icu_key)
+    return Directory(
+        kind="prisma",
+        layout="prisma",
+        path=path,
+        migrations=[_read(path / name) for name in ordered],
+        schemas=schemas or _datasource_schemas(path),
+        findings=_order_findings(path, ordered),
+    )
+
+
+def _subdirectories(path: Path) -> list[Path]:
+    return [c for c in path.iterdir() if c.is_dir() and not c.is_symlink()]
+
+
+def icu_key(name: str) -> tuple[list[int], list[bool]]:
+    """Return the sort key of a name in ICU's root collation; exact for ASCII."""
+    return [_WEIGHT.get(c.lower(), 1000 + ord(c)) for c in name], [c.isupper() for c in name]
+
+
+def _order_findings(path: Path, ordered: Sequence[str]) -> list[Finding]:
+    odd = [name for name in ordered if any(c.lower() not in _WEIGHT for c in name)]
+    found = [
+        findings.history(
+            "MH109",
+            "migration-order-unknown",
+            Severity.ERROR,
+            f"the place of {name!r} depends on the locale of whoever runs Prisma",
+            migration=name,
+            file=str(path / name),
+            remedy="Name migrations in plain ASCII.",
+        )
+        for name in odd
+    ]
+    by_bytes = sorted(ordered, key=str.encode)
+    differs = next((a for a, b in zip(ordered, by_bytes, strict=True) if a != b), None)
+    if differs:
+        found.append(
+            findings.history(
+                "MH108",
+                "migration-order-differs",
+                Severity.WARNING,
+                f"Prisma since 6.6 and before it order this directory differently, from {differs} "
+                "on; migsafe follows 6.6",
+                migration=differs,
+                file=str(path),
+                remedy="Give names timestamps of equal length.",
+            )
+        )
+    return found
+
+
+def _check_provider(path: Path) -> None:
+    """Check migration_lock.toml as Prisma does: by its first line that starts with provider."""
+    lock = path / "migration_lock.toml"
+    if not lock.is_file():
+        return
+    lines = lock.read_text("utf-8", "replace").splitlines()
+    line = next((line for line in lines if line.startswith("provider")), "")
+    provider = line.removeprefix("provider = ").strip('"')
+    if provider not in ("postgresql", "cockroachdb"):
+        raise UsageError(
+            str(lock),
+            f"the provider reads as {provider!r}, which Prisma refuses (P3019)",
+            'write exactly: provider = "postgresql"',
+        )
+
+
+def _datasource_schemas(path: Path) -> tuple[str, ...]:
+    """Return `schemas = [...]` of the datasource beside the migrations, empty where there is none.
+
+    Prisma's schema is one file or a folder of them, one level above the migrations.
+    """
+    parent = path.resolve().parent
+    for file in sorted([*parent.glob("*.prisma"), *parent.glob("schema/*.prisma")]):
+        text = file.read_text("utf-8", "replace")
+        block = re.search(r"^\s*datasource\s+\w+\s*\{(.*?)\}", text, re.DOTALL | re.MULTILINE)
+        names = block and re.search(r"^\s*schemas\s*=\s*\[(.*?)\]", block[1], re.DOTALL | re.M)
+        if names:
+            return tuple(re.findall(r'"([^"]+)"', names[1]))
+    return ()
+
+
+def _read(path: Path) -> Migration:
+    script = path / SCRIPT
+    try:
+        text, problem = text_of(script.read_bytes())
+    except FileNotFoundError:
+        text, problem = "", f"there is no {SCRIPT} in it (P3015); restore the file"
+    except OSError as error:
+        text, problem = "", f"cannot be read: {error.strerror}; check the file"
+    return Migration(name=path.name, path=script, text=text, checksum=sha256(text), problem=problem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrismaHistory:
+    """A Prisma directory and ``_prisma_migrations`` in one target."""
+
+    directory: Directory
+    schema: str
+    tool: str = "Prisma"
+    locks: Sequence[int] = (LOCK,)
+    strict: bool = False
+
+    @property
+    def table(self) -> str:
+        """The table, as ``schema.name``."""
+        return f"{self.schema}.{TABLE}"
+
+    @property
+    def _named(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, TABLE)
+
+    def present(self, conn: Connection) -> bool:
+        """Tell whether the table is there, and is a table of Prisma's shape."""
+        row = conn.execute(
+            """SELECT c.relkind = 'r' AND array(
+                   SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
+                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) @> %s
+               FROM pg_catalog.pg_class AS c
+               JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+               WHERE n.nspname = %s AND c.relname = %s""",
+            [_COLUMNS, self.schema, TABLE],
+        ).fetchone()
+        if row and not row[0]:
+            raise UsageError(self.table, "is not a table that Prisma made", "rename it")
+        return row is not None
+
+    def occupied(self, conn: Connection) -> Sequence[str]:
+        """Return the tables that give P3005: relkind r in the schemas Prisma looks at."""
+        rows = conn.execute(
+            """SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class AS c
+               JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+               WHERE c.relkind = 'r' AND n.nspname = ANY(%s) AND lower(c.relname) <> ALL(%s)
+                 AND c.relname <> %s ORDER BY 1""",
+            [[self.schema, *self.directory.schemas], list(_IGNORED), TABLE],
+        )
+        return [str(name) for (name,) in rows]
+
+    def entries(self, conn: Connection) -> Sequence[Entry]:
+        """Read the rows, oldest first; a failed one is neither finished nor rolled back."""
+        if not self.present(conn):
+            return []
+        rows = conn.execute(
+            sql.SQL(
+                """SELECT migration_name, checksum, finished_at, rolled_back_at IS NOT NULL
+                   FROM {} ORDER BY started_at"""
+            ).format(self._named)
+        ).fetchall()
+        return [
+            Entry(name=name, checksum=checksum, finished=done, recorded=_recorded(done, back))
+            for name, checksum, done, back in rows
+        ]
+
+    def matches(self, migration: Migration, checksum: str) -> bool:
+        """Compare as Prisma does: the text as it is, with LF, or with CRLF line ends."""
+        lf = migration.text.replace("\r\n", "\n")
+        forms = (migration.text, lf, migration.text.replace("\n", "\r\n"))
+        sums = [sha256(form) for form in forms]
+        unpadded = ["".join(f"{byte:x}" for byte in bytes.fromhex(s)) for s in sums]
+        return checksum in (sums if len(checksum) == 64 else unpadded)
+
+    def prepare(self, conn: Connection) -> None:
+        """Create the schema and the table where they are missing."""
+        if not self.present(conn):
+            schema = sql.Identifier(self.schema)
+            conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+            conn.execute(sql.SQL(_DDL).format(self._named))
+
+    def began(self, conn: Connection, migration: Migration) -> None:
+        """Insert the row that Prisma inserts before it runs a script."""
+        conn.execute(
+            sql.SQL(
+                "INSERT INTO {} (id, checksum, started_at, migration_name) VALUES (%s, %s, %s, %s)"
+            ).format(self._named),
+            [str(uuid.uuid4()), migration.checksum, datetime.now(UTC), migration.name],
+        )
+
+    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:
+        """Finish the open row of the migration, or insert it finished, with one step."""
+        finished = datetime.now(UTC)
+        done = conn.execute(
+            sql.SQL(
+                """UPDATE {} SET finished_at = %s, applied_steps_count = applied_steps_count + 1
+                   WHERE migration_name = %s AND finished_at IS NULL AND rolled_back_at IS NULL"""
+            ).format(self._named),
+            [finished, migration.name],
+        )
+        if done.rowcount:
+            return
+        conn.execute(
+            sql.SQL(
+                """INSERT INTO {} (id, checksum, started_at, finished_at, migration_name,
+                                   applied_steps_count) VALUES (%s, %s, %s, %s, %s, 1)"""
+            ).format(self._named),
+            [str(uuid.uuid4()), migration.checksum, started, finished, migration.name],
+        )
+
+    def withdraw(self, conn: Connection, migration: Migration) -> None:
+        """Delete the open row of the migration."""
+        conn.execute(
+            sql.SQL(
+                """DELETE FROM {} WHERE migration_name = %s AND finished_at IS NULL
+                   AND rolled_back_at IS NULL"""
+            ).format(self._named),
+            [migration.name],
+        )
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Do what `prisma migrate resolve --applied` does."""
+        self.mark_rolled_back(conn, migration.name)
+        now = datetime.now(UTC)
+        conn.execute(
+            sql.SQL(
+                """INSERT INTO {} (id, checksum, logs, started_at, finished_at, migration_name)
+                   VALUES (%s, %s, '', %s, %s, %s)"""
+            ).format(self._named),
+            [str(uuid.uuid4()), migration.checksum, now, now, migration.name],
+        )
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Do what `prisma migrate resolve --rolled-back` does."""
+        conn.execute(
+            sql.SQL(
+                """UPDATE {} SET rolled_back_at = %s WHERE migration_name = %s
+                   AND finished_at IS NULL AND rolled_back_at IS NULL"""
+            ).format(self._named),
+            [datetime.now(UTC), name],
+        )
+
+
+_COLUMNS = [
+    "id",
+    "checksum",
+    "finished_at",
+    "migration_name",
+    "logs",
+    "rolled_back_at",
+    "started_at",
+    "applied_steps_count",
+]
+
+
+def _recorded(finished: datetime | None, rolled_back: bool) -> Recorded:
+    if rolled_back:
+        return Recorded.ROLLED_BACK
+    return Recorded.APPLIED if finished else Recorded.FAILED
+
+
+def attach(directory: Directory, conn: Connection, target: Target) -> PrismaHistory:
+    """Find Prisma's table by Prisma's own rule; refuse where that rule has two answers.
+
+    Prisma looks in ``?schema=`` or ``public``, but creates and reads by the bare name.
+    """
+    for found in catalog.ledgers(conn):
+        if found.tool == "Prisma 8":
+            raise UsageError(
+                f"{found.schema}.{found.table}",
+                "this database is managed by Prisma 8, which keeps another ledger",
+                "use a target that Prisma 5 to 7 manages",
+            )
+    schema = target.schema or "public"
+    seen = catalog.one(
+        conn,
+        """SELECT current_schema(), (SELECT n.nspname FROM pg_catalog.pg_class AS c
+               JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+               WHERE c.oid = to_regclass(%s))""",
+        [TABLE],
+    )
+    creates_in, reads_from = seen[0] or schema, seen[1] or schema
+    if schema not in (creates_in,) or reads_from != schema:
+        other = reads_from if reads_from != schema else creates_in
+        raise UsageError(
+            f"{schema}.{TABLE}",
+            f"Prisma looks for its table in {schema}, but the search_path leads to {other}",
+            f"add ?schema={other} to the URL, or set the search_path of the role",
+        )
+    return PrismaHistory(directory=directory, schema=schema)

@@ -1,0 +1,350 @@
+"""Directories of plain SQL migrations, in the layouts of the tools that people use.
+
+A layout is found by looking; where two fit, that is an error that names both. A file's down part
+is never run. Reads files only.
+"""
+
+import json
+import re
+import tomllib
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from migsafe import findings
+from migsafe.errors import UsageError
+from migsafe.findings import Finding, Severity
+from migsafe.histories.migration import (
+    BOM,
+    Directory,
+    Migration,
+    only_names,
+    sha256,
+    text_of,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How one family of tools lays out a directory; `read` returns migrations in run order."""
+
+    name: str
+    tools: str
+    fits: Callable[[Path], bool]
+    read: Callable[[Path], list[Migration]]
+
+
+_FLYWAY = re.compile(r"(?P<kind>[VRUB])(?P<version>[\d._]*)__(?P<description>.+)\.sql")
+_UP = re.compile(r"(?P<version>\d+)_?(?P<title>.*)\.up\.sql")
+_NUMBERED = re.compile(r"(?P<version>\d+)(?:[._-].*)?\.sql")
+_SECTION = re.compile(
+    r"^--\s*(?:\+(?P<tool>goose|migrate)\s+(?P<a>up|down)|(?P<dbmate>migrate):(?P<b>up|down))\b"
+    r"(?P<rest>.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _files(path: Path) -> list[Path]:
+    return [f for f in path.iterdir() if f.suffix == ".sql" and f.is_file()]
+
+
+def _is_down(name: str) -> bool:
+    return name.endswith(".down.sql")
+
+
+def _class(file: Path) -> str | None:
+    """Return the layout that a file's name and section marks belong to; None for no layout."""
+    if _FLYWAY.fullmatch(file.name):
+        return "flyway"
+    if file.name.endswith(".up.sql") or _is_down(file.name):
+        return "up-files"
+    if not _NUMBERED.fullmatch(file.name):
+        return None
+    mark = _SECTION.search(file.read_text("utf-8", "replace"))
+    if mark is None:
+        return "numbered"
+    return (
+        "dbmate" if mark["dbmate"] else {"goose": "goose"}.get(mark["tool"].lower(), "sql-migrate")
+    )
+
+
+def _has(layout: str) -> Callable[[Path], bool]:
+    """Return a test for a directory that holds files of `layout`, or below it for Flyway."""
+
+    def fits(path: Path) -> bool:
+        files = path.rglob("*.sql") if layout == "flyway" else _files(path)
+        return not _is_journaled(path) and any(_class(file) == layout for file in files)
+
+    return fits
+
+
+def _migration(
+    file: Path, name: str, *, version: str = "", section: str | None = None, bom: bool = False
+) -> Migration:
+    """Read one file; `section` is the tool whose up section counts."""
+    try:
+        whole, problem = text_of(file.read_bytes(), bom=bom)
+    except OSError as error:
+        whole, problem = "", f"cannot be read: {error.strerror}; check the file"
+    text, transaction = _up_section(whole) if section else (whole, True)
+    if section == "goose" and re.search(r"^--\s*\+goose\s+ENVSUB\s+ON", whole, re.M | re.I):
+        problem = problem or "asks for +goose ENVSUB, which is not served; write the values out"
+    if re.match(r"--\s*no-transaction\b", whole) or re.search(
+        r"^--\s*\+goose\s+NO\s+TRANSACTION", whole, re.M | re.I
+    ):
+        transaction = False
+    return Migration(
+        name=name,
+        path=file,
+        text=text,
+        checksum=sha256(whole),
+        version=version,
+        transaction=transaction,
+        problem=problem,
+    )
+
+
+def _up_section(text: str) -> tuple[str, bool]:
+    """Blank out all but the up sections, keeping line numbers; say if it wants a transaction."""
+    marks = list(_SECTION.finditer(text))
+    kept, transaction = ["\n" * text[: marks[0].start()].count("\n")] if marks else [text], True
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        part = text[mark.start() : following.start() if following else len(text)]
+        up = (mark["a"] or mark["b"]).lower() == "up"
+        kept.append(part if up else "\n" * part.count("\n"))
+        if up and re.search(r"transaction:\s*false|notransaction", mark["rest"], re.IGNORECASE):
+            transaction = False
+    return "".join(kept), transaction
+
+
+def _by_number(path: Path, layout: str) -> list[Migration]:
+    """Read numbered files with sections, or without, by their number and then by name."""
+    files = [file for file in _files(path) if _class(file) == layout]
+    section = None if layout == "numbered" else layout
+    keyed = []
+    for file in files:
+        digits = _NUMBERED.fullmatch(file.name)["version"]  # type: ignore[index]
+        version = "" if layout == "numbered" else str(int(digits)) if layout == "goose" else digits
+        migration = _migration(file, file.stem, version=version, section=section)
+        keyed.append(((int(digits), file.name), migration))
+    return [migration for _, migration in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _dbmate(path: Path) -> list[Migration]:
+    return sorted(_by_number(path, "dbmate"), key=lambda m: m.path.name)
+
+
+def _up_files(path: Path) -> list[Migration]:
+    keyed = []
+    for file in _files(path):
+        if _is_down(file.name) or not file.name.endswith(".up.sql"):
+            continue
+        match = _UP.fullmatch(file.name)
+        if not match:
+            raise UsageError(
+                str(file), "its name begins with no number", "name it NNN_title.up.sql"
+            )
+        version = int(match["version"])
+        name = file.name.removesuffix(".up.sql")
+        keyed.append((version, _migration(file, name, version=str(version))))
+    return [migration for _, migration in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def flyway_version(text: str) -> tuple[int, ...]:
+    """Return a Flyway version as numbers without trailing zeros, as Flyway compares them."""
+    parts = [int(part) for part in re.split(r"[._]", text) if part]
+    while parts and parts[-1] == 0:
+        parts.pop()
+    return tuple(parts)
+
+
+def _flyway(path: Path) -> list[Migration]:
+    """Read versioned migrations by version, then repeatable ones by description."""
+    versioned, repeatable = [], []
+    for file in path.rglob("*.sql"):
+        match = _FLYWAY.fullmatch(file.name)
+        if not match or match["kind"] in "UB":
+            continue
+        migration = _flyway_migration(file, match["kind"], match["version"])
+        if match["kind"] == "V":
+            versioned.append((flyway_version(match["version"]), migration))
+        else:
+            repeatable.append((match["description"], migration))
+    versioned.sort(key=lambda pair: pair[0])
+    repeatable.sort(key=lambda pair: pair[0])
+    return [m for _, m in versioned] + [m for _, m in repeatable]
+
+
+def _flyway_migration(file: Path, kind: str, version: str) -> Migration:
+    dotted = ".".join(str(part) for part in flyway_version(version)) or "0"
+    read = _migration(file, file.stem, version=dotted if kind == "V" else "", bom=True)
+    placeholder = re.search(r"\$\{[\w:.]+\}", read.text)
+    problem = read.problem
+    if placeholder and not problem:
+        problem = f"holds the placeholder {placeholder[0]}, which is not served; write it out"
+    conf = file.with_name(f"{file.name}.conf")
+    alone = conf.is_file() and re.search(
+        r"^\s*executeInTransaction\s*=\s*false", conf.read_text("utf-8", "replace"), re.M
+    )
+    return Migration(
+        name=read.name,
+        path=file,
+        text=read.text,
+        checksum=str(flyway_checksum(file)),
+        version=read.version,
+        transaction=not alone,
+        problem=problem,
+    )
+
+
+def flyway_checksum(file: Path) -> int:
+    """Return Flyway's checksum: CRC32 over the lines without their ends, as a signed 32-bit int.
+
+    Source: org.flywaydb.core.internal.resolver.ChecksumCalculator.
+    """
+    text = file.read_bytes().decode("utf-8", "replace").removeprefix(BOM)
+    crc = zlib.crc32("".join(re.split(r"\r\n|\n|\r", text)).encode())
+    return crc - (1 << 32) if crc >= 1 << 31 else crc
+
+
+def _is_journaled(path: Path) -> bool:
+    return (path / "meta" / "_journal.json").is_file()
+
+
+def _drizzle(path: Path) -> list[Migration]:
+    journal = path / "meta" / "_journal.json"
+    try:
+        entries = json.loads(journal.read_text("utf-8"))["entries"]
+        tags = [entry["tag"] for entry in sorted(entries, key=lambda entry: entry["idx"])]
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(str(journal), "is not a Drizzle journal", "restore the file") from None
+    return [_migration(path / f"{tag}.sql", tag) for tag in tags]
+
+
+def _diesel_folders(path: Path) -> list[Path]:
+    return [child for child in path.iterdir() if (child / "up.sql").is_file()]
+
+
+def _diesel(path: Path) -> list[Migration]:
+    found = []
+    for folder in sorted(_diesel_folders(path), key=lambda child: child.name):
+        read = _migration(folder / "up.sql", folder.name)
+        found.append(
+            Migration(
+                name=read.name,
+                path=read.path,
+                text=read.text,
+                checksum=read.checksum,
+                transaction=_diesel_transaction(folder / "metadata.toml"),
+                problem=read.problem,
+            )
+        )
+    return found
+
+
+def _diesel_transaction(metadata: Path) -> bool:
+    if not metadata.is_file():
+        return True
+    try:
+        return (
+            tomllib.loads(metadata.read_text("utf-8")).get("run_in_transaction", True) is not False
+        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise UsageError(str(metadata), "is not valid TOML", "correct it") from None
+
+
+def _numbered_layout(name: str, tools: str) -> Layout:
+    return Layout(name=name, tools=tools, fits=_has(name), read=lambda path: _by_number(path, name))
+
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Layout(name="flyway", tools="Flyway's V…__title.sql", fits=_has("flyway"), read=_flyway),
+        Layout(
+            name="up-files",
+            tools="golang-migrate's and sqlx's NNN_title.up.sql",
+            fits=_has("up-files"),
+            read=_up_files,
+        ),
+        Layout(name="dbmate", tools="dbmate's migrate:up", fits=_has("dbmate"), read=_dbmate),
+        _numbered_layout("goose", "goose's +goose Up"),
+        _numbered_layout("sql-migrate", "sql-migrate's +migrate Up"),
+        Layout(
+            name="diesel",
+            tools="diesel's folders with up.sql",
+            fits=lambda path: bool(_diesel_folders(path)),
+            read=_diesel,
+        ),
+        Layout(
+            name="drizzle",
+            tools="Drizzle's meta/_journal.json",
+            fits=_is_journaled,
+            read=_drizzle,
+        ),
+        _numbered_layout("numbered", "plain NNN_title.sql"),
+    )
+}
+
+
+def fitting(path: Path) -> list[Layout]:
+    """Return the layouts that a directory can be read as."""
+    return [layout for layout in LAYOUTS.values() if layout.fits(path)]
+
+
+def load(path: Path, layout: Layout, schemas: Sequence[str]) -> Directory:
+    """Read a directory in one layout; raise UsageError where two migrations share a name."""
+    migrations = only_names(layout.read(path), path)
+    return Directory(
+        kind="sql",
+        layout=layout.name,
+        path=path,
+        migrations=migrations,
+        schemas=schemas,
+        findings=[*_order_findings(path, layout, migrations), *_ignored(path, layout, migrations)],
+    )
+
+
+def _order_findings(path: Path, layout: Layout, migrations: Sequence[Migration]) -> list[Finding]:
+    """Report a plain directory that `ls` orders differently from its numbers."""
+    names = [migration.name for migration in migrations]
+    if layout.name != "numbered" or names == sorted(names):
+        return []
+    differs = next(a for a, b in zip(names, sorted(names), strict=True) if a != b)
+    return [
+        findings.history(
+            "MH108",
+            "migration-order-differs",
+            Severity.WARNING,
+            f"by number and by name this directory orders differently, from {differs} on; "
+            "migsafe goes by number",
+            migration=differs,
+            file=str(path),
+            remedy="Give the numbers equal length.",
+        )
+    ]
+
+
+def _ignored(path: Path, layout: Layout, migrations: Sequence[Migration]) -> list[Finding]:
+    """Report SQL files that the layout does not run; down and undo files are meant to stay out."""
+    if layout.name == "diesel":
+        return []
+    run = {migration.path for migration in migrations}
+    left = [
+        file
+        for file in sorted(path.rglob("*.sql") if layout.name == "flyway" else _files(path))
+        if file not in run and not _is_down(file.name) and not re.match(r"[UB][\d._]+__", file.name)
+    ]
+    return [
+        findings.history(
+            "MH110",
+            "file-ignored",
+            Severity.WARNING,
+            f"{file.name} is in the migrations directory, but {layout.tools} does not name it so; "
+            "it is not run",
+            file=str(file),
+            remedy="Rename it, or move it elsewhere.",
+        )
+        for file in left
+    ]

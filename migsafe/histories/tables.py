@@ -1,0 +1,359 @@
+"""The tables in which plain SQL tools record their migrations; ours where the tool left none."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import sql
+
+from migsafe import catalog
+from migsafe.errors import UsageError
+from migsafe.histories.entries import Entry, History, Recorded
+from migsafe.histories.migration import Directory, Migration
+from migsafe.histories.sql import flyway_version
+from migsafe.target import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """What all of them share: a table that is there because its tool made it."""
+
+    directory: Directory
+    schema: str
+    name: str
+    locks: Sequence[int] = ()
+
+    @property
+    def table(self) -> str:
+        """The table, as ``schema.name``."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def _named(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.name)
+
+    def _run(self, conn: Connection, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        cursor = conn.execute(sql.SQL(query).format(self._named), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def present(self, conn: Connection) -> bool:
+        """Tell whether the table is there."""
+        return bool(
+            catalog.one(conn, "SELECT to_regclass(%s) IS NOT NULL", [self._named.as_string(conn)])[
+                0
+            ]
+        )
+
+    def occupied(self, conn: Connection) -> Sequence[str]:
+        """Return the tables and views of the history's schemas, or of the whole database."""
+        return catalog.tables(conn, self.directory.schemas)
+
+    def prepare(self, conn: Connection) -> None:
+        """Do nothing: the tool made its table."""
+
+    def began(self, conn: Connection, migration: Migration) -> None:
+        """Do nothing: this tool records a migration when it has run."""
+
+    def withdraw(self, conn: Connection, migration: Migration) -> None:
+        """Do nothing: `began` wrote nothing."""
+
+    def matches(self, migration: Migration, checksum: str) -> bool:
+        """Compare with the checksum of the whole file."""
+        return checksum == migration.checksum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTable(_Table):
+    """migsafe's own table, for a directory whose tool left none."""
+
+    tool: str = "migsafe"
+    strict: bool = True
+
+    def prepare(self, conn: Connection) -> None:
+        """Create the table where it is missing."""
+        conn.execute("CREATE SCHEMA IF NOT EXISTS migsafe")
+        self._run(
+            conn,
+            """CREATE TABLE IF NOT EXISTS {} (
+                   name text PRIMARY KEY,
+                   checksum text NOT NULL,
+                   applied timestamptz NOT NULL DEFAULT clock_timestamp(),
+                   role text NOT NULL DEFAULT session_user)""",
+        )
+
+    def entries(self, conn: Connection) -> Sequence[Entry]:
+        """Read the rows, oldest first."""
+        if not self.present(conn):
+            return []
+        rows = self._run(conn, "SELECT name, checksum, applied FROM {} ORDER BY applied, name")
+        return [
+            Entry(name=name, checksum=checksum, finished=at, recorded=Recorded.APPLIED)
+            for name, checksum, at in rows
+        ]
+
+    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:  # noqa: ARG002
+        """Insert the migration."""
+        self.mark_applied(conn, migration)
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Insert the migration."""
+        self._run(
+            conn,
+            "INSERT INTO {} (name, checksum) VALUES (%s, %s)",
+            [migration.name, migration.checksum],
+        )
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Delete the migration's row, if there is one."""
+        if self.present(conn):
+            self._run(conn, "DELETE FROM {} WHERE name = %s", [name])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlywayTable(_Table):
+    """Flyway's schema history."""
+
+    tool: str = "Flyway"
+    strict: bool = True
+
+    def entries(self, conn: Connection) -> Sequence[Entry]:
+        """Read the rows in rank order; versions at or below a baseline count as applied."""
+        rows = self._run(
+            conn,
+            """SELECT version, description, type, script, checksum, installed_on, success
+               FROM {} ORDER BY installed_rank""",
+        )
+        found: dict[str, Entry] = {}
+        for version, description, kind, script, checksum, at, success in rows:
+            if kind == "SCHEMA":
+                continue
+            if kind in ("BASELINE", "SQL_BASELINE"):
+                found |= self._below(flyway_version(version), at)
+                continue
+            name = self._name(version, description, script)
+            if kind == "DELETE" or kind.startswith("UNDO"):
+                found.pop(name, None)
+                continue
+            found[name] = Entry(
+                name=name,
+                checksum=None if checksum is None else str(checksum),
+                finished=at.replace(tzinfo=UTC),
+                recorded=Recorded.APPLIED if success else Recorded.FAILED,
+            )
+        return [entry for entry in found.values() if not self._outdated(entry)]
+
+    def _below(self, baseline: tuple[int, ...], at: datetime) -> dict[str, Entry]:
+        names = [
+            m.name
+            for m in self.directory.migrations
+            if m.version and flyway_version(m.version) <= baseline
+        ]
+        finished = at.replace(tzinfo=UTC)
+        return {n: Entry(name=n, recorded=Recorded.APPLIED, finished=finished) for n in names}
+
+    def _name(self, version: str | None, description: str, script: str) -> str:
+        for migration in self.directory.migrations:
+            if version and migration.version:
+                if flyway_version(version) == flyway_version(migration.version):
+                    return migration.name
+            elif not version and not migration.version and _described(migration) == description:
+                return migration.name
+        return script.rsplit("/", 1)[-1].removesuffix(".sql")
+
+    def _outdated(self, entry: Entry) -> bool:
+        """Tell whether a repeatable migration changed since: it is pending again, not edited."""
+        return any(
+            m.name == entry.name and not m.version and m.checksum != entry.checksum
+            for m in self.directory.migrations
+        )
+
+    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:
+        """Insert the row that Flyway would."""
+        milliseconds = int((datetime.now(UTC) - started).total_seconds() * 1000)
+        self._run(
+            conn,
+            """INSERT INTO {0} (installed_rank, version, description, type, script, checksum,
+                                installed_by, execution_time, success)
+               SELECT coalesce(max(installed_rank), 0) + 1, %s, %s, 'SQL', %s, %s, current_user, %s,
+                      true FROM {0}""",
+            [
+                migration.version or None,
+                _described(migration),
+                migration.path.relative_to(self.directory.path).as_posix(),
+                int(migration.checksum),
+                milliseconds,
+            ],
+        )
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Replace a failed row, as `flyway repair` and a run would."""
+        self.mark_rolled_back(conn, migration.name)
+        self.record(conn, migration, datetime.now(UTC))
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Delete the failed rows of the migration, as `flyway repair` does."""
+        rows = self._run(
+            conn, "SELECT installed_rank, version, description, script FROM {} WHERE NOT success"
+        )
+        ranks = [
+            rank
+            for rank, version, text, script in rows
+            if self._name(version, text, script) == name
+        ]
+        self._run(conn, "DELETE FROM {} WHERE installed_rank = ANY(%s)", [ranks])
+
+
+def _described(migration: Migration) -> str:
+    return migration.name.split("__", 1)[-1].replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DbmateTable(_Table):
+    """dbmate's list of versions."""
+
+    tool: str = "dbmate"
+    strict: bool = False
+
+    def entries(self, conn: Connection) -> Sequence[Entry]:
+        """Read the versions; one without a file keeps its version as its name."""
+        names = {m.version: m.name for m in self.directory.migrations}
+        rows = self._run(conn, "SELECT version FROM {} ORDER BY version")
+        return [Entry(name=names.get(v, v), recorded=Recorded.APPLIED) for (v,) in rows]
+
+    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:  # noqa: ARG002
+        """Insert the version."""
+        self.mark_applied(conn, migration)
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Insert the version."""
+        self._run(conn, "INSERT INTO {} (version) VALUES (%s)", [migration.version])
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Delete the version, if it is there."""
+        version = self.directory.named(name).version
+        self._run(conn, "DELETE FROM {} WHERE version = %s", [version])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GolangMigrateTable(_Table):
+    """golang-migrate's single row: the current version, and whether it stopped midway."""
+
+    tool: str = "golang-migrate"
+    strict: bool = False
+
+    def entries(self, conn: Connection) -> Sequence[Entry]:
+        """Derive an entry a migration: every version up to the current one is applied."""
+        rows = self._run(conn, "SELECT version, dirty FROM {}")
+        if not rows:
+            return []
+        version, dirty = rows[0]
+        known = [m for m in self.directory.migrations if int(m.version) <= version]
+        found = [Entry(name=m.name, recorded=Recorded.APPLIED) for m in known]
+        if not known or int(known[-1].version) != version:
+            found.append(Entry(name=str(version), recorded=Recorded.APPLIED))
+        if dirty:
+            found[-1] = Entry(name=found[-1].name, recorded=Recorded.FAILED)
+        return found
+
+    def _set(self, conn: Connection, version: str | None, *, dirty: bool = False) -> None:
+        self._run(conn, "TRUNCATE {}")
+        if version is not None:
+            self._run(conn, "INSERT INTO {} (version, dirty) VALUES (%s, %s)", [version, dirty])
+
+    def began(self, conn: Connection, migration: Migration) -> None:
+        """Set the version and call it dirty, as golang-migrate does before every file."""
+        self._set(conn, migration.version, dirty=True)
+
+    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:  # noqa: ARG002
+        """Set the version."""
+        self._set(conn, migration.version)
+
+    def withdraw(self, conn: Connection, migration: Migration) -> None:
+        """Go back to the version before this one."""
+        self._set(conn, self._before(migration.name))
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Set the version, as `migrate force` does."""
+        self._set(conn, migration.version)
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Set the version before this one, as `migrate force` does."""
+        self._set(conn, self._before(name))
+
+    def _before(self, name: str) -> str | None:
+        before = None
+        for migration in self.directory.migrations:
+            if migration.name == name:
+                return before
+            before = migration.version
+        return before
+
+
+def golang_migrate_lock(schema: str, table: str, database: str) -> int:
+    """Return golang-migrate's advisory key (database/util.go, GenerateAdvisoryLockId)."""
+    return zlib.crc32("\0".join((schema, table, database)).encode()) * 1486364155 % (1 << 32)
+
+
+def flyway_lock(schema: str, table: str) -> int:
+    """Return Flyway's advisory key: "Flyway" as a number, plus Java's hash of the quoted table."""
+    code = 0
+    for unit in f'"{schema}"."{table}"'.encode("utf-16-be")[1::2]:
+        code = (code * 31 + unit) % (1 << 32)
+    return 0x466C79776179 + (code - (1 << 32) if code >= 1 << 31 else code)
+
+
+#: Tools whose directory is plain SQL but whose ledger is only recognised so far.
+REFUSED = {
+    "goose",
+    "sqlx",
+    "diesel",
+    "Supabase",
+    "Drizzle",
+    "Sqitch",
+    "sql-migrate",
+    "Atlas",
+    "graphile-migrate",
+    "node-pg-migrate",
+    "pgroll",
+    "yoyo",
+    "Flyway before 5",
+}
+
+#: The layout in which each served tool keeps its files.
+SERVED = {"Flyway": "flyway", "dbmate": "dbmate", "golang-migrate": "up-files"}
+
+
+def attach(directory: Directory, conn: Connection) -> History:
+    """Find the table that the directory's own tool left in the target; ours where there is none.
+
+    A ledger that cannot be served is refused by name, so that no second truth is made beside it.
+    """
+    schema = catalog.current_schema(conn)
+    near = {schema, *directory.schemas}
+    for found in catalog.ledgers(conn):
+        fixed = f"{found.schema}.{found.table}" in catalog.LEDGERS
+        if found.schema not in near and not fixed:
+            continue
+        if SERVED.get(found.tool) == directory.layout:
+            return _served(directory, conn, found)
+        if found.tool in REFUSED or found.tool in SERVED:
+            raise UsageError(
+                f"{found.schema}.{found.table}",
+                f"{found.tool} keeps this target's history, which migsafe cannot write for a "
+                f"directory of layout {directory.layout}",
+                "go on with that tool, or choose the directory that belongs to the ledger",
+            )
+    return OwnTable(directory=directory, schema="migsafe", name="migrations")
+
+
+def _served(directory: Directory, conn: Connection, found: catalog.Found) -> History:
+    place = {"directory": directory, "schema": found.schema, "name": found.table}
+    if found.tool == "Flyway":
+        return FlywayTable(**place, locks=(flyway_lock(found.schema, found.table),))  # type: ignore[arg-type]
+    if found.tool == "dbmate":
+        return DbmateTable(**place)  # type: ignore[arg-type]
+    database = str(catalog.one(conn, "SELECT current_database()")[0])
+    key = golang_migrate_lock(found.schema, found.table, database)
+    return GolangMigrateTable(**place, locks=(key,))  # type: ignore[arg-type]

@@ -1,0 +1,201 @@
+"""migsafe's own ledger in the target: receipts of what was done, and the report of every run.
+
+Append-only. It is made inside the first transaction that needs it, so a run that changed nothing
+leaves nothing (docs/decisions/0002). Never read or written by unqualified names.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from migsafe.errors import BusyError
+from migsafe.target import Connection
+
+#: Our advisory key: the first 8 bytes of sha256("migsafe"), as a signed bigint.
+LOCK = int.from_bytes(hashlib.sha256(b"migsafe").digest()[:8], "big", signed=True)
+
+_DDL = """
+CREATE SCHEMA IF NOT EXISTS migsafe;
+CREATE TABLE IF NOT EXISTS migsafe.receipts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run text NOT NULL,
+    history text NOT NULL,
+    migration text NOT NULL,
+    checksum text NOT NULL,
+    event text NOT NULL
+        CHECK (event IN ('began', 'statement', 'done', 'failed', 'applied', 'rolled_back')),
+    statement integer,
+    recorded timestamptz NOT NULL DEFAULT clock_timestamp(),
+    role text NOT NULL DEFAULT session_user
+);
+CREATE TABLE IF NOT EXISTS migsafe.runs (
+    id text PRIMARY KEY,
+    command text NOT NULL,
+    started timestamptz NOT NULL,
+    exit_code integer NOT NULL,
+    role text NOT NULL DEFAULT session_user,
+    host text NOT NULL,
+    git_commit text,
+    report text NOT NULL,
+    previous text,
+    sha256 text NOT NULL
+);
+CREATE OR REPLACE FUNCTION migsafe.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog AS
+    $$BEGIN RAISE EXCEPTION 'the ledger of migsafe is append-only'; END$$;
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.receipts
+    FOR EACH STATEMENT EXECUTE FUNCTION migsafe.refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.runs
+    FOR EACH STATEMENT EXECUTE FUNCTION migsafe.refuse_change();
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One thing that happened to one migration; `statement` is 1-based, None for all of it."""
+
+    run: str
+    history: str
+    migration: str
+    checksum: str
+    event: str
+    statement: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One past run as the ledger keeps it; `report` is its JSON text."""
+
+    id: str
+    command: str
+    started: datetime
+    exit_code: int
+    role: str
+    host: str
+    git_commit: str | None
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A migration that began outside a transaction and never ended; `statements` are in effect."""
+
+    migration: str
+    statements: int
+
+
+def exists(conn: Connection) -> bool:
+    """Tell whether the target has a ledger."""
+    row = conn.execute("SELECT to_regclass('migsafe.receipts') IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
+def prepare(conn: Connection) -> None:
+    """Create the ledger where it is missing, in the caller's transaction if there is one."""
+    if not exists(conn):
+        conn.execute(_DDL)
+
+
+def write(conn: Connection, receipt: Receipt) -> None:
+    """Append one receipt, in the caller's transaction if there is one."""
+    conn.execute(
+        """INSERT INTO migsafe.receipts (run, history, migration, checksum, event, statement)
+           VALUES (%s, %s, %s, %s, %s, %s)""",
+        [
+            receipt.run,
+            receipt.history,
+            receipt.migration,
+            receipt.checksum,
+            receipt.event,
+            receipt.statement,
+        ],
+    )
+
+
+def unfinished(conn: Connection, history: str) -> list[Unfinished]:
+    """Read the migrations whose last receipt is no end, in the order in which they began."""
+    if not exists(conn):
+        return []
+    rows = conn.execute(
+        """WITH last AS (
+               SELECT DISTINCT ON (migration) migration, event, coalesce(statement, 0) AS done, id
+               FROM migsafe.receipts WHERE history = %s ORDER BY migration, id DESC)
+           SELECT migration, done FROM last WHERE event IN ('began', 'statement') ORDER BY id""",
+        [history],
+    )
+    return [Unfinished(str(name), int(str(done))) for name, done in rows]
+
+
+def store(conn: Connection, run: Run) -> None:
+    """Append the report of a run, chained to the one before it by SHA-256."""
+    row = conn.execute("SELECT sha256 FROM migsafe.runs ORDER BY started DESC, id DESC").fetchone()
+    previous = str(row[0]) if row else ""
+    digest = hashlib.sha256(f"{previous}\n{run.report}".encode()).hexdigest()
+    conn.execute(
+        """INSERT INTO migsafe.runs
+               (id, command, started, exit_code, host, git_commit, report, previous, sha256)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            run.id,
+            run.command,
+            run.started,
+            run.exit_code,
+            run.host,
+            run.git_commit,
+            run.report,
+            previous or None,
+            digest,
+        ],
+    )
+
+
+def runs(conn: Connection, *, limit: int | None = None) -> list[Run]:
+    """Read past runs, newest first; an empty list where the target has no ledger."""
+    if not exists(conn):
+        return []
+    rows = conn.execute(
+        """SELECT id, command, started, exit_code, role, host, git_commit, report
+           FROM migsafe.runs ORDER BY started DESC, id DESC LIMIT %s""",
+        [limit],
+    ).fetchall()
+    names = ("id", "command", "started", "exit_code", "role", "host", "git_commit", "report")
+    return [Run(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def holder(conn: Connection, key: int) -> int | None:
+    """Return the server pid of the session that holds an advisory lock in this database."""
+    row = conn.execute(
+        """SELECT pid FROM pg_catalog.pg_locks
+           WHERE locktype = 'advisory' AND granted AND objsubid = 1
+             AND database = (SELECT oid FROM pg_catalog.pg_database
+                             WHERE datname = current_database())
+             AND (classid::bigint << 32 | objid::bigint) = %s AND pid <> pg_backend_pid()""",
+        [key],
+    ).fetchone()
+    return int(str(row[0])) if row else None
+
+
+@contextmanager
+def locked(conn: Connection, keys: Sequence[int], place: str) -> Iterator[None]:
+    """Hold advisory locks on `conn`, tried and never waited for; raise BusyError with the holder.
+
+    A blocking waiter deadlocks with CREATE INDEX CONCURRENTLY (reference: frameworks, §6.6).
+    """
+    for key in keys:
+        row = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [key]).fetchone()
+        if not (row and row[0]):
+            pid = holder(conn, key)
+            raise BusyError(
+                place,
+                f"another deployment holds the lock (server process {pid or 'unknown'})",
+                "run it again when that one has ended",
+            )
+    try:
+        yield
+    finally:
+        if not conn.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            conn.execute("SELECT pg_catalog.pg_advisory_unlock_all()")

@@ -1,0 +1,198 @@
+"""One PostgreSQL database: its URL, a connection to it, and its driver's errors in our words.
+
+Never lets a password out: it is taken from the URL once, concealed, and handed to libpq only.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+import psycopg
+from psycopg import conninfo, pq
+
+from migsafe.errors import UnreachableError, UsageError, conceal, nearest, redacted
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+#: The oldest PostgreSQL that the tests have run on (server_version_num).
+OLDEST = 130000
+
+#: Prisma's own URL parameters that concern its client pool only.
+_POOL_ONLY = {
+    "connection_limit",
+    "pool_timeout",
+    "statement_cache_size",
+    "max_connection_lifetime",
+    "max_idle_connection_lifetime",
+    "single_use_connections",
+    "socket_timeout",
+}
+
+_LATER = ("aws-secret:", "aws-ssm:", "rds-iam:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where to connect. `schema` is Prisma's ``?schema=``, None where the URL has none."""
+
+    name: str
+    params: Mapping[str, str] = field(repr=False)
+    schema: str | None
+
+    @property
+    def place(self) -> str:
+        """Where it is, without user and password: ``host:port/database``."""
+        host = self.params.get("host") or self.params.get("service") or "local socket"
+        port = f":{self.params['port']}" if "port" in self.params else ""
+        return f"{host}{port}/{self.params.get('dbname', '')}"
+
+
+def resolve(url: str | None, *, name: str, root: Path) -> Target:
+    """Follow `env:` and `file:` to a URL and read it; raise UsageError where that cannot be."""
+    if not url:
+        raise UsageError(
+            "target",
+            "no database is named",
+            "give --url, set MIGSAFE_URL, or write [env.NAME] url in migsafe.toml",
+        )
+    if url.startswith("env:"):
+        variable = url.removeprefix("env:")
+        if not os.environ.get(variable):
+            raise UsageError(f"env:{variable}", "the variable is not set", f"export {variable}")
+        return parse(os.environ[variable], name=name)
+    if url.startswith("file:"):
+        return parse(_first_line(root / url.removeprefix("file:")), name=name)
+    return parse(url, name=name)
+
+
+def _first_line(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8").strip().splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(str(path), "the file with the URL cannot be read", "check it") from None
+    if not lines:
+        raise UsageError(str(path), "the file with the URL is empty", "write the URL into it")
+    return lines[0]
+
+
+def parse(url: str, *, name: str = "url") -> Target:
+    """Read a `postgresql://` URL, translating what Prisma adds to libpq's parameters."""
+    conceal(url)
+    scheme = url.partition(":")[0]
+    for later in _LATER:
+        if url.startswith(later):
+            raise UsageError(f"{later}…", "is not served by this version", "give a postgresql://")
+    if scheme.startswith("prisma"):
+        raise UsageError(f"{scheme}://…", "is a proxy, not a database", "give its direct address")
+    if scheme not in ("postgresql", "postgres"):
+        raise UsageError("target", "the URL is not a PostgreSQL one", "begin it with postgresql://")
+    bare, _, query = url.partition("?")
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    options = {unquote(key): unquote(value) for key, _, value in pairs}
+    schema = options.pop("schema", None)
+    params = _parameters(bare, _translated(options))
+    conceal(params.get("password"))
+    return Target(name=name, params=params, schema=schema or None)
+
+
+def _translated(options: dict[str, str]) -> dict[str, str]:
+    """Turn Prisma's parameters into libpq's; refuse by name what has no equal."""
+    if options.pop("pgbouncer", "false") == "true":
+        raise UsageError(
+            "pgbouncer=true",
+            "a transaction pooler loses locks and settings between statements",
+            "give the direct address of the database",
+        )
+    for name in ("sslidentity", "sslpassword"):
+        if name in options:
+            raise UsageError(
+                f"target: ?{name}=",
+                "is not served",
+                "give sslcert and an sslkey without passphrase",
+            )
+    accept = options.pop("sslaccept", None)
+    if accept is not None and "sslcert" in options and "sslkey" not in options:
+        options["sslrootcert"] = options.pop("sslcert")  # Prisma's sslcert is the server's CA
+    if accept == "strict":
+        options["sslmode"] = "verify-full"
+    return {key: value for key, value in options.items() if key not in _POOL_ONLY}
+
+
+def _parameters(bare: str, options: dict[str, str]) -> dict[str, str]:
+    known = {item.keyword.decode() for item in pq.Conninfo.get_defaults()}
+    for key in options:
+        if key not in known:
+            hint = nearest(key, known | _POOL_ONLY) or "remove it"
+            raise UsageError(f"target: ?{key}=", "unknown URL parameter", hint)
+    try:
+        params = conninfo.conninfo_to_dict(f"{bare}?{urlencode(options, quote_via=quote)}")
+    except psycopg.ProgrammingError:
+        # libpq's own message repeats the URL.
+        raise UsageError(
+            "target", "the URL cannot be read", "percent-encode special characters in it"
+        ) from None
+    return {"connect_timeout": "10"} | {key: str(value) for key, value in params.items()}
+
+
+def connect(target: Target, *, read_only: bool = False) -> Connection:
+    """Open an autocommit session; raise UnreachableError, or UsageError for a server too old."""
+    params = dict(target.params)
+    params.setdefault("application_name", "migsafe")
+    if read_only:
+        options = params.get("options", "")
+        params["options"] = f"{options} -c default_transaction_read_only=on".strip()
+    try:
+        conn = psycopg.connect(
+            **params,  # type: ignore[arg-type]
+            autocommit=True,
+            client_encoding="utf8",
+            prepare_threshold=None,
+        )
+    except psycopg.OperationalError as error:
+        problem = redacted(str(error).strip().splitlines()[-1])
+        raise UnreachableError(target.place, problem, "check the address and the login") from None
+    if conn.info.server_version < OLDEST:
+        conn.close()
+        raise UsageError(target.place, "PostgreSQL is older than 13", "upgrade the server first")
+    reset(conn, target)
+    return conn
+
+
+def reset(conn: Connection, target: Target) -> None:
+    """Bring a session back to how `connect` left it, whatever a migration has set."""
+    conn.execute("RESET SESSION AUTHORIZATION")
+    conn.execute("RESET ALL")
+    if target.schema:
+        conn.execute("SELECT set_config('search_path', quote_ident(%s), false)", [target.schema])
+
+
+#: SQLSTATE classes whose primary message may quote a row's values or a program's own text.
+_VALUE_BEARING = re.compile(r"22|P0|XX|38|39|2F")
+
+
+def explain(error: psycopg.Error) -> str:
+    """Say what the server refused, in one line that holds no row value.
+
+    DETAIL, CONTEXT and the messages of data exceptions quote rows, so they stay in the server's
+    log (https://www.postgresql.org/docs/current/errcodes-appendix.html has the classes).
+    """
+    diag = error.diag
+    if not error.sqlstate:
+        return redacted(" ".join(str(error).split())) or "the connection was lost"
+    message = diag.message_primary or type(error).__name__
+    if _VALUE_BEARING.match(error.sqlstate) or diag.internal_query:
+        message = f"{_condition(error)} (the server's log has the text, which may quote rows)"
+    return redacted(f"{error.sqlstate}: {message}{_where(diag)}")
+
+
+def _condition(error: psycopg.Error) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+
+
+def _where(diag: psycopg.errors.Diagnostic) -> str:
+    names = [n for n in (diag.schema_name, diag.table_name, diag.column_name) if n]
+    return f" [{'.'.join(names)}]" if names else ""
