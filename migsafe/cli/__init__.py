@@ -1,0 +1,91 @@
+"""The command line: flags in, one call of `pipeline`, a rendered report and an exit code out.
+
+Loads nothing heavy: `migsafe --help` imports click and this package only, which a test holds.
+"""
+
+import signal
+import sys
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from migsafe.cli.commands import cli
+from migsafe.cli.output import Output
+from migsafe.errors import ExitCode, MigsafeError, redacted
+
+if TYPE_CHECKING:
+    from migsafe.reports import Report
+
+
+def main() -> None:
+    """Run one command and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code: the one funnel from errors to codes."""
+    output = Output()
+    try:
+        result = cli.main(arguments, prog_name="migsafe", standalone_mode=False, obj=output)
+        if result is None or isinstance(result, int):
+            return result or 0
+        output.write(result)
+    except click.UsageError as error:
+        usage = error.ctx.get_usage() if error.ctx else ""
+        return _failed(output, ExitCode.USAGE, " ".join(error.format_message().split()), usage)
+    except click.ClickException as error:
+        return _failed(output, ExitCode.USAGE, error.format_message())
+    except MigsafeError as error:
+        if output.debug:
+            click.echo(redacted(traceback.format_exc()), err=True)
+        return _failed(output, error.exit_code, str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return _failed(output, ExitCode.INTERRUPTED, "interrupted")
+    except Exception:  # noqa: BLE001  # the end of the funnel: whatever is left is a bug
+        return _bug(output)
+    return int(result.exit_code)
+
+
+def _failed(output: Output, code: ExitCode, message: str, usage: str = "") -> int:
+    """Say it in one line on stderr, and as JSON on stdout where JSON was asked for."""
+    if usage:
+        click.echo(usage, err=True)
+    label = click.style(f"migsafe: {code.name}:", fg="red", bold=True)
+    click.echo(f"{label} {redacted(message)}", err=True, color=output.colour)
+    if output.machine_readable:
+        output.write(_error_report(output, code, redacted(message)))
+    return int(code)
+
+
+def _error_report(output: Output, code: ExitCode, message: str) -> "Report":
+    from ulid import ULID
+
+    from migsafe.reports import Report
+
+    return Report(
+        command=output.command,
+        run=str(ULID()),
+        ok=False,
+        exit_code=int(code),
+        started=datetime.now(UTC),
+        seconds=0.0,
+        error=message,
+    )
+
+
+def _bug(output: Output) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="migsafe-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(redacted(traceback.format_exc()))
+    message = f"a bug in migsafe; please report it with the traceback in {file.name}"
+    return _failed(output, ExitCode.BUG, message)

@@ -1,0 +1,151 @@
+"""The commands. Each is flags and one call; `migsafe.cli.run` renders and exits."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from migsafe import __version__
+from migsafe.cli.options import output_options, target_options
+from migsafe.cli.output import Output
+from migsafe.config import Options
+
+if TYPE_CHECKING:
+    from migsafe.reports import Report
+
+
+class _InOrder(click.Group):
+    """Lists commands in the order in which a release uses them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names as they were added."""
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="migsafe")
+def cli() -> None:
+    """Audit, snapshot, apply and verify PostgreSQL migrations.
+
+    New here? `migsafe demo` plays a release on a throw-away PostgreSQL.
+    """
+
+
+@cli.command()
+@click.option("--migrations", type=click.Path(path_type=Path), help="Directory of migrations.")
+@output_options
+def init(migrations: Path | None) -> "Report":
+    """Find the migrations of this repository and write migsafe.toml."""
+    from migsafe import pipeline
+
+    return pipeline.init(Path(), migrations)
+
+
+@cli.command()
+@target_options
+def status(options: Options) -> "Report":
+    """Hold the migrations against the database's record of them."""
+    from migsafe import config, pipeline
+
+    return pipeline.status(config.load(options))
+
+
+@cli.command()
+@target_options
+def audit(options: Options) -> "Report":
+    """Ask the audits of the live data; read-only."""
+    from migsafe import config, pipeline
+
+    return pipeline.audit(config.load(options))
+
+
+@cli.command()
+@click.option("--to", metavar="NAME", help="Only up to this migration.")
+@target_options
+def plan(options: Options, to: str | None) -> "Report":
+    """Say what apply would do, and whether it may; read-only."""
+    from migsafe import config, pipeline
+
+    return pipeline.plan(config.load(options), to=to)
+
+
+@cli.command()
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--to", metavar="NAME", help="Only up to this migration.")
+@click.option("--snapshot", is_flag=True, help="Take a restorable copy first.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@target_options
+@click.pass_obj
+def apply(
+    output: Output, options: Options, dry_run: bool, to: str | None, snapshot: bool, yes: bool
+) -> "Report":
+    """Plan, gate, snapshot, run and verify the pending migrations."""
+    from migsafe import config, pipeline
+
+    settings = config.load(options)
+    if dry_run:
+        return pipeline.plan(settings, to=to, command="apply")
+    ask = None if yes or not (sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
+    return pipeline.apply(settings, to=to, snapshot=snapshot, confirm=ask, notify=output.notify)
+
+
+def _confirm(report: "Report") -> bool:
+    from migsafe.reports import RENDERERS
+
+    click.echo(RENDERERS["text"](report), err=True)
+    return click.confirm(f"Apply {len(report.plan)} migrations?", err=True)
+
+
+@cli.command()
+@click.option("--applied", metavar="NAME", help="This migration is in effect.")
+@click.option("--rolled-back", metavar="NAME", help="This migration is not in effect.")
+@click.option("--force", is_flag=True, help="Record it although nothing proves it.")
+@target_options
+def resolve(
+    options: Options, applied: str | None, rolled_back: str | None, force: bool
+) -> "Report":
+    """Record what is true of one migration, without running it."""
+    from migsafe import config, pipeline
+
+    return pipeline.resolve(
+        config.load(options), applied=applied, rolled_back=rolled_back, force=force
+    )
+
+
+@cli.command()
+@target_options
+def verify(options: Options) -> "Report":
+    """Hold the live schema against what it must be; read-only."""
+    from migsafe import config, pipeline
+
+    return pipeline.verify(config.load(options))
+
+
+@cli.command()
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@target_options
+def history(options: Options, limit: int) -> "Report":
+    """List the past runs that changed the database."""
+    from migsafe import config, pipeline
+
+    return pipeline.history(config.load(options), limit=limit)
+
+
+@cli.command()
+@click.argument("run")
+@target_options
+def report(options: Options, run: str) -> "Report":
+    """Show the report of a past RUN."""
+    from migsafe import config, pipeline
+
+    return pipeline.report(config.load(options), run)
+
+
+@cli.command()
+@click.option("--keep", type=click.Path(path_type=Path), help="Leave the files in this directory.")
+def demo(keep: Path | None) -> int:
+    """Play a whole release on a throw-away PostgreSQL."""
+    from migsafe.cli import demo as story
+
+    return story.play(keep)

@@ -1,0 +1,73 @@
+"""The flags that every command shares."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from migsafe.cli.output import FORMATS, Output, parse_file
+from migsafe.config import Gate, Kind, Options
+
+Command = Callable[..., Any]
+
+_PATH = click.Path(path_type=Path)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep an output flag in the `Output` at once, so that errors in later flags honour it."""
+    output = ctx.find_object(Output)
+    if output is None or value is None:
+        return
+    output.command = ctx.info_name or ""
+    if param.name == "files":
+        output.files = [parse_file(item) for item in value]
+    elif param.name and (value is not False):
+        setattr(output, param.name, value)
+
+
+def _kept(*flags: str, **attributes: Any) -> Callable[[Command], Command]:
+    return click.option(*flags, callback=_remember, is_eager=True, expose_value=False, **attributes)
+
+
+_OUTPUT = (
+    _kept("--format", type=click.Choice(FORMATS), default="text", help="What goes to stdout."),
+    _kept("-o", "--output", "files", multiple=True, metavar="FORMAT:FILE", help="Also to a file."),
+    _kept("-q", "--quiet", is_flag=True, help="No progress."),
+    _kept("-v", "--verbose", is_flag=True, help="Everything, also what passed."),
+    _kept("--debug", is_flag=True, help="Tracebacks on stderr."),
+)
+
+_TARGET = (
+    click.option("-c", "--config", type=_PATH, help="Config file.  [default: migsafe.toml]"),
+    click.option("-e", "--env", metavar="NAME", help="Environment of the config file."),
+    click.option("--url", metavar="URL", help="Database; also MIGSAFE_URL, then DATABASE_URL."),
+    click.option("--migrations", type=_PATH, help="Directory of migrations."),
+    click.option("--history", type=click.Choice(get_args(Kind)), help="What kind it is."),
+    click.option("--audits", type=_PATH, help="Directory of audits.  [default: audits/]"),
+    click.option(
+        "--gate", type=click.Choice(get_args(Gate)), help="Severity that stops.  [default: error]"
+    ),
+)
+
+
+def output_options(command: Command) -> Command:
+    """Add the flags about output."""
+    for option in reversed(_OUTPUT):
+        command = option(command)
+    return command
+
+
+def target_options(command: Command) -> Command:
+    """Add the flags about target and input; the command gets them as one `Options`."""
+
+    @functools.wraps(command)
+    def wrapper(**flags: Any) -> Any:
+        shared = {name: flags.pop(name) for name in Options.__dataclass_fields__}
+        return command(Options(**shared), **flags)
+
+    wrapped: Command = wrapper
+    for option in reversed(_TARGET):
+        wrapped = option(wrapped)
+    return output_options(wrapped)

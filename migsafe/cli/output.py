@@ -1,0 +1,64 @@
+"""Where a report goes: stdout in one format, and any number of files in others."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from migsafe.reports import Report
+
+#: What --format takes; a test holds it against `reports.RENDERERS`, which is not loaded for help.
+FORMATS = ("text", "json", "markdown")
+
+
+@dataclass(slots=True)
+class Output:
+    """What the common flags said of output; filled while flags are read, so errors know it too."""
+
+    format: str = "text"
+    files: list[tuple[str, Path]] = field(default_factory=list)
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    command: str = ""
+
+    @property
+    def colour(self) -> bool | None:
+        """False where NO_COLOR is set, None to let click look at the terminal."""
+        return False if os.environ.get("NO_COLOR") else None
+
+    @property
+    def machine_readable(self) -> bool:
+        """Tell whether somebody parses the output, so that a failure needs a report too."""
+        return self.format != "text" or bool(self.files)
+
+    def notify(self, message: str) -> None:
+        """Say how far a run is, on stderr, where a person looks on or -v asks for it."""
+        if self.verbose or (sys.stderr.isatty() and not self.quiet):
+            click.echo(f"migsafe: {message}", err=True)
+
+    def write(self, report: "Report") -> None:
+        """Render to stdout and to every file; a file is replaced whole or not at all."""
+        from migsafe.reports import RENDERERS
+
+        for name, path in self.files:
+            text = click.unstyle(RENDERERS[name](report, verbose=self.verbose))
+            part = path.with_name(f"{path.name}.part")
+            part.write_text(text + "\n", "utf-8")
+            part.replace(path)
+        click.echo(RENDERERS[self.format](report, verbose=self.verbose), color=self.colour)
+
+
+def parse_file(value: str) -> tuple[str, Path]:
+    """Read `FORMAT:FILE`, or `FILE` whose ending says the format."""
+    name, colon, rest = value.partition(":")
+    if colon and name in FORMATS:
+        return name, Path(rest)
+    ending = {".json": "json", ".md": "markdown", ".txt": "text"}.get(Path(value).suffix)
+    if not ending:
+        raise click.BadParameter(f"say the format, as in json:{value}", param_hint="--output")
+    return ending, Path(value)

@@ -1,0 +1,87 @@
+"""What an apply would run, worked out before anything runs. Pure: reads no file, no database."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from migsafe import hazards, sql
+from migsafe.errors import UsageError
+from migsafe.findings import Finding
+from migsafe.histories import Migration, Standing
+from migsafe.sql import Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One migration to run. `alone` says why it cannot share a transaction with its record."""
+
+    migration: Migration
+    statements: tuple[Statement, ...]
+    alone: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps in run order, and what the hazard rules say of them."""
+
+    steps: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+
+
+def build(standing: Standing, *, to: str | None = None) -> Plan:
+    """Parse the pending migrations up to and including `to`; raise UsageError at the first bad one.
+
+    A syntax error is found here, with its line and column, so that nothing has run by then.
+    """
+    steps = tuple(step(migration) for migration in _until(standing, to))
+    found = (
+        finding
+        for item in steps
+        for finding in hazards.check(item.migration.name, str(item.migration.path), item.statements)
+    )
+    return Plan(steps=steps, findings=tuple(found))
+
+
+def _until(standing: Standing, to: str | None) -> Iterable[Migration]:
+    if to is None or to in standing.applied:
+        return () if to else standing.pending
+    names = [migration.name for migration in standing.pending]
+    return standing.pending[: names.index(to) + 1]
+
+
+def step(migration: Migration) -> Step:
+    """Parse one migration and decide how it runs."""
+    if migration.problem:
+        raise UsageError(str(migration.path), "cannot be run", migration.problem)
+    try:
+        statements = sql.parse(migration.text)
+    except sql.SqlError as error:
+        place = f"{migration.path}:{error.line}:{error.column}"
+        raise UsageError(place, str(error), "correct the file; nothing was run") from None
+    _refuse(migration, statements)
+    inner = sql.unwrapped(statements) if migration.transaction else statements
+    return Step(migration=migration, statements=inner, alone=_alone(migration, inner))
+
+
+def _refuse(migration: Migration, statements: Sequence[Statement]) -> None:
+    if copy := sql.copies_stdin(tuple(statements)):
+        raise UsageError(
+            f"{migration.path}:{copy.line}",
+            "COPY … FROM STDIN waits for data that a migration cannot send",
+            "write the rows as INSERT",
+        )
+    if begin := sql.unclosed(tuple(statements)):
+        raise UsageError(
+            f"{migration.path}:{begin.line}",
+            "this BEGIN has no COMMIT, so everything after it would be lost",
+            "add the COMMIT, or remove the BEGIN",
+        )
+
+
+def _alone(migration: Migration, statements: tuple[Statement, ...]) -> str | None:
+    if not migration.transaction:
+        return "the file asks for it"
+    refusing = next((s for s in statements if s.refuses), None)
+    if refusing:
+        return f"{refusing.refuses} (line {refusing.line})"
+    label = sql.new_enum_value_used(statements)
+    return f"a new enum label is used at once (line {label.line})" if label else None

@@ -1,0 +1,106 @@
+"""One `Report` for every command, and one pure function a format that renders it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from migsafe import __version__
+from migsafe.findings import Finding
+from migsafe.ledger import Run
+from migsafe.runner import StepResult
+from migsafe.snapshots import Snapshot
+from migsafe.verify import Verification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetInfo:
+    """Which database answered; nothing of its login but the user."""
+
+    name: str
+    host: str
+    port: int
+    database: str
+    user: str
+    server_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryInfo:
+    """Where the target stood in its history when the command read it."""
+
+    kind: str
+    path: str
+    table: str
+    state: str
+    applied: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    finished: Mapping[str, datetime | None] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One migration that an apply would run; `alone` says why it runs outside a transaction."""
+
+    migration: str
+    statements: int
+    alone: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a command found and did. Times are UTC, `seconds` a duration, `next` a sentence."""
+
+    schema: str = "migsafe/1"
+    command: str
+    version: str = __version__
+    run: str
+    target: TargetInfo | None = None
+    history: HistoryInfo | None = None
+    ok: bool
+    exit_code: int
+    started: datetime
+    seconds: float
+    findings: tuple[Finding, ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    snapshot: Snapshot | None = None
+    verification: Verification | None = None
+    plan: tuple[Planned, ...] = ()
+    runs: tuple[Run, ...] = ()
+    git_commit: str | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+    next: str | None = None
+
+
+def parse(text: str) -> Report:
+    """Read a stored report back; raise ValueError where it is none of ours."""
+    try:
+        return msgspec.json.decode(text, type=Report)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+
+
+def json(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # one signature for all
+    """Render as one JSON object."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
+
+
+def _text(report: Report, *, verbose: bool = False) -> str:
+    from migsafe.reports import text
+
+    return text.render(report, verbose=verbose)
+
+
+def _markdown(report: Report, *, verbose: bool = False) -> str:
+    from migsafe.reports import markdown
+
+    return markdown.render(report, verbose=verbose)
+
+
+#: The registry, and the choices of --format.
+RENDERERS: Mapping[str, Callable[..., str]] = {"text": _text, "json": json, "markdown": _markdown}

@@ -1,0 +1,277 @@
+"""A report for a terminal of 80 columns: what was found first, the next step last."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+import click
+from tabulate import tabulate
+
+from migsafe.errors import ExitCode
+from migsafe.findings import Finding, Severity, Source, Status
+from migsafe.reports import Report
+
+WIDTH = 80
+
+Row = tuple[object, ...]
+_COLOUR = {
+    "passed": "green",
+    "done": "green",
+    "error": "red",
+    "failed": "red",
+    "dirty": "red",
+    "warning": "yellow",
+    "busy": "yellow",
+}
+
+
+def render(report: Report, *, verbose: bool = False) -> str:
+    """Render as text; colours are ANSI codes that `click.echo` strips off a terminal."""
+    parts = [
+        _heading(report),
+        _history(report, verbose=verbose),
+        _plan(report, verbose=verbose),
+        _findings(report, verbose=verbose),
+        _steps(report, verbose=verbose),
+        _verification(report),
+        _snapshot(report),
+        _runs(report),
+        "\n".join(_wrapped(note) for note in report.notes),
+        _verdict(report),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _heading(report: Report) -> str:
+    parts = [click.style(f"migsafe {report.command}", bold=True)]
+    if report.target:
+        where = f"{report.target.host}:{report.target.port}/{report.target.database}"
+        if report.target.host.startswith("/"):
+            where = f"{report.target.database} (local socket)"
+        parts.append(f"{report.target.name}: {where}, PostgreSQL {report.target.server_version}")
+    return " · ".join(parts)
+
+
+def table(rows: Iterable[Sequence[object]], headers: Sequence[str], widths: Sequence[int]) -> str:
+    """Lay rows out as a table whose columns wrap at `widths` characters."""
+    return tabulate(list(rows), headers=headers, maxcolwidths=list(widths), disable_numparse=True)
+
+
+def painted(word: str) -> str:
+    """Colour a status, severity or outcome."""
+    return click.style(word, fg=_COLOUR.get(word))
+
+
+#: Rows of a list of migrations shown without -v. Arbitrary, half a screen.
+_LISTED = 12
+
+
+def _last(rows: Sequence[Row], verbose: bool) -> Sequence[Row]:
+    """Keep the last rows of a long list, and say how many went before."""
+    if verbose or len(rows) <= _LISTED:
+        return rows
+    hidden = len(rows) - _LISTED + 1
+    blank = ("",) * (len(rows[0]) - 1)
+    return [(f"… {hidden} before these (-v shows them)", *blank), *rows[1 - _LISTED :]]
+
+
+def _history(report: Report, *, verbose: bool) -> str:
+    history = report.history
+    if history is None or report.command not in ("status", "plan"):
+        return ""
+    summary = (
+        f"{history.kind} history in {history.path}: {history.state}, "
+        f"{len(history.applied)} applied, {len(history.pending)} pending"
+    )
+    if report.command == "plan":
+        return _wrapped(summary)
+    rows = list(_migrations(report, verbose=verbose))
+    listed = table(rows, ("migration", "state", "applied (UTC)"), (50, 10, 16)) if rows else ""
+    return "\n\n".join(part for part in (_wrapped(summary), listed) if part)
+
+
+#: Applied migrations shown without -v. Arbitrary: enough to see where the history stands.
+_RECENT = 5
+
+
+def _migrations(report: Report, *, verbose: bool) -> Iterator[tuple[str, str, str]]:
+    history = report.history
+    if history is None:
+        return
+    shown = history.applied if verbose else history.applied[-_RECENT:]
+    hidden = len(history.applied) - len(shown)
+    if hidden:
+        yield f"… {hidden} older ones (-v shows them)", painted("done"), ""
+    for name in shown:
+        at = history.finished.get(name)
+        state = "edited" if name in history.edited else "done"
+        yield name, painted(state), f"{at:%Y-%m-%d %H:%M}" if at else ""
+    for state in ("missing", "failed", "pending"):
+        for name in getattr(history, state):
+            yield name, painted(state), ""
+
+
+def _plan(report: Report, *, verbose: bool) -> str:
+    if not report.plan or report.steps:
+        return ""
+    rows = [
+        (step.migration, step.statements, step.alone or "one transaction") for step in report.plan
+    ]
+    return table(_last(rows, verbose), ("would run", "statements", "how"), (46, 10, 18))
+
+
+def _findings(report: Report, *, verbose: bool) -> str:
+    every = verbose or report.command in ("audit", "plan")
+    # The verification table shows the columns already.
+    shown = [
+        f
+        for f in report.findings
+        if f.status is Status.FAILED or (every and f.source is not Source.VERIFY)
+    ]
+    if not shown:
+        return ""
+    shown.sort(key=_gravity)
+    rows = [(_state(f), f.code, f.name, f.message) for f in shown]
+    listed = table(rows, ("result", "code", "finding", "what"), (8, 6, 19, 38))
+    details = dict.fromkeys(_detail(f) for f in shown if f.status is Status.FAILED)
+    return "\n\n".join([listed, *details])
+
+
+def _gravity(finding: Finding) -> int:
+    order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+    return order.index(finding.severity) if finding.status is Status.FAILED else len(order)
+
+
+def _state(finding: Finding) -> str:
+    return painted(str(finding.severity if finding.status is Status.FAILED else finding.status))
+
+
+def _detail(finding: Finding) -> str:
+    place = ":".join(str(part) for part in (finding.file, finding.line) if part)
+    lines = [f"{click.style(finding.name, bold=True)}{f'  {place}' if place else ''}"]
+    if finding.keys:
+        lines.append(_offenders(finding))
+    if finding.remedy:
+        lines.append(_wrapped(f"→ {finding.remedy}", indent="  "))
+    return "\n".join(lines)
+
+
+def _offenders(finding: Finding) -> str:
+    """List the key columns of the offenders: in one paragraph where there is one column."""
+    hidden = (finding.count or 0) - len(finding.keys)
+    more = f"… and {hidden} more" if hidden > 0 else ""
+    names = list(finding.keys[0])
+    if len(names) == 1:
+        values = [str(key[names[0]]) for key in finding.keys] + [more] * bool(more)
+        return _wrapped(f"{names[0]}: {', '.join(values)}", indent="  ")
+    rows = [tuple(key.values()) for key in finding.keys]
+    listed = tabulate(rows, headers=names, disable_numparse=True)
+    return textwrap.indent(f"{listed}\n{more}".rstrip(), "  ")
+
+
+def _steps(report: Report, *, verbose: bool) -> str:
+    if not report.steps:
+        return ""
+    rows = [
+        (step.migration, painted(str(step.outcome)), step.attempts or "", f"{step.seconds:.2f} s")
+        for step in report.steps
+    ]
+    listed = table(
+        _last(rows, verbose), ("migration", "outcome", "attempts", "time"), (47, 8, 8, 8)
+    )
+    errors = [
+        _wrapped(f"{step.migration}{f':{step.line}' if step.line else ''}: {step.error}")
+        for step in report.steps
+        if step.error
+    ]
+    return "\n\n".join([listed, *errors])
+
+
+def _verification(report: Report) -> str:
+    if not report.verification or not report.verification.columns:
+        return ""
+    rows = [
+        (
+            column.table,
+            column.column,
+            column.expected or "",
+            column.found or "not there",
+            column.data_type or "",
+            painted("passed" if column.ok else "failed"),
+        )
+        for column in report.verification.columns
+    ]
+    headers = ("table", "column", "nullable\nexpected", "nullable\nfound", "data_type", "")
+    return table(rows, headers, (18, 18, 8, 9, 14, 6))
+
+
+def _snapshot(report: Report) -> str:
+    taken = report.snapshot
+    if taken is None:
+        return ""
+    return _wrapped(f"Snapshot ({taken.provider}): {taken.id}, {taken.size} bytes.") + (
+        f"\nThe way back: {taken.restore}"
+    )
+
+
+def _runs(report: Report) -> str:
+    if not report.runs:
+        return ""
+    rows = [
+        (run.id, f"{run.started:%Y-%m-%d %H:%M}", run.command, _code(run.exit_code), run.role)
+        for run in report.runs
+    ]
+    return table(rows, ("run", "started (UTC)", "command", "exit", "role"), (26, 16, 10, 12, 12))
+
+
+def _code(code: int) -> str:
+    return f"{code} {ExitCode(code).name}"
+
+
+def _verdict(report: Report) -> str:
+    code = ExitCode(report.exit_code)
+    colour = "green" if code is ExitCode.OK else "red"
+    first = click.style(f"{code.name}", fg=colour, bold=True)
+    lines = [f"{first} (exit {int(code)}): {_because(report, code)}"]
+    if report.next:
+        lines.append(_wrapped(f"Next: {report.next}"))
+    return "\n".join(lines)
+
+
+def _because(report: Report, code: ExitCode) -> str:
+    if report.error:
+        return report.error
+    failed = [f for f in report.findings if f.status is Status.FAILED]
+    errors = sum(f.severity is Severity.ERROR for f in failed)
+    if code is ExitCode.FINDINGS:
+        return f"{_counted(errors, 'error')}, {_counted(len(failed) - errors, 'other finding')}"
+    if code is not ExitCode.OK:
+        return code.meaning
+    return _achieved(report) or code.meaning
+
+
+def _achieved(report: Report) -> str:
+    """Say what a good end proved, with its numbers."""
+    passed = sum(f.status is Status.PASSED for f in report.findings)
+    checked = len(report.verification.columns) if report.verification else 0
+    said = {
+        "apply": f"{_counted(len(report.steps), 'migration')} applied" if report.steps else "",
+        "audit": f"{_counted(passed, 'audit')} passed",
+        "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else "",
+        "verify": f"{_counted(checked, 'column')} as expected",
+    }
+    return said.get(report.command, "")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _wrapped(text: str, *, indent: str = "") -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,288 @@
+"""Run the steps of a plan on one session, with bounded locks, receipts and the tool's own record.
+
+A migration that can run in a transaction runs in one, together with its record and its receipt.
+Migration text goes to the server as it is written, never through a template.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.pq import TransactionStatus
+
+from migsafe import catalog, ledger, target
+from migsafe.histories import History
+from migsafe.ledger import Receipt
+from migsafe.plan import Step
+from migsafe.sql import Statement
+from migsafe.target import Connection
+
+
+class Outcome(StrEnum):
+    """How a step ended (CONTRACT, `steps[].outcome`)."""
+
+    DONE = "done"
+    BUSY = "busy"
+    FAILED = "failed"
+    DIRTY = "dirty"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What became of one step; `seconds` covers all attempts, `line` is that of the failure."""
+
+    migration: str
+    outcome: Outcome
+    attempts: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    statement: int | None = None
+    line: int | None = None
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a statement may queue for a lock, and how often it is tried."""
+
+    lock_timeout: str
+    attempts: int
+
+
+class _Stopped(Exception):
+    """A statement, or our own part where that is None, did not get through."""
+
+    def __init__(
+        self, cause: psycopg.Error | KeyboardInterrupt, statement: Statement | None
+    ) -> None:
+        super().__init__()
+        self.cause = cause
+        self.statement = statement
+
+
+#: What is worth another attempt, once the transaction is rolled back.
+_RETRIED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+
+
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """Runs steps on `conn`, an autocommit session that nothing else uses."""
+
+    conn: Connection
+    history: History
+    run_id: str
+    limits: Limits
+    #: Attempts at the unit (transaction or statement) that runs now.
+    _attempts: int = 0
+
+    def run(self, steps: Sequence[Step]) -> Iterator[StepResult]:
+        """Yield one result a step; after the first that is not done, the rest are skipped.
+
+        Lazy: a caller that stops consuming stops the run at that boundary.
+        """
+        stopped = False
+        for step in steps:
+            if stopped:
+                yield StepResult(migration=step.migration.name, outcome=Outcome.SKIPPED)
+                continue
+            began = time.monotonic()
+            result = self._alone(step) if step.alone else self._together(step)
+            stopped = result.outcome is not Outcome.DONE
+            seconds = round(time.monotonic() - began, 3)
+            yield replace(result, seconds=seconds, attempts=self._attempts)
+
+    def _together(self, step: Step) -> StepResult:
+        """Run a migration, its record and its receipt in one transaction."""
+        committing = False
+
+        def attempt() -> None:
+            nonlocal committing
+            started = datetime.now(UTC)
+            with self._transaction() as commit:
+                with _ours():
+                    ledger.prepare(self.conn)
+                    self.history.prepare(self.conn)
+                for statement in step.statements:
+                    self._execute(statement)
+                with _ours():
+                    self._record(step, started)
+                    committing = True
+                    commit()
+
+        try:
+            self._retrying(attempt)
+        except _Stopped as stopped:
+            if committing and self.conn.closed:
+                return _unknown(step)
+            return _result(step, stopped, _outcome(stopped.cause))
+        return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
+
+    def _alone(self, step: Step) -> StepResult:
+        """Run a migration statement by statement, each with a receipt; `began` is committed first.
+
+        When nothing of it is in effect after a failure, its start is taken back.
+        """
+        started = datetime.now(UTC)
+        before = catalog.invalid_indexes(self.conn)
+        committed = 0
+        try:
+            self._retrying(lambda: self._start(step))
+            for statement in step.statements:
+                self._retrying(lambda each=statement: self._single(step, each))  # type: ignore[misc]
+                if self._idle:
+                    committed = statement.index
+            self._retrying(lambda: self._finish(step, started))
+        except _Stopped as stopped:
+            if self.conn.closed or committed or catalog.invalid_indexes(self.conn) != before:
+                return _result(step, stopped, Outcome.DIRTY)
+            self._retrying(lambda: self._withdraw(step))
+            return _result(step, stopped, _outcome(stopped.cause))
+        return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
+
+    def _start(self, step: Step) -> None:
+        with self._transaction() as commit, _ours():
+            ledger.prepare(self.conn)
+            self.history.prepare(self.conn)
+            self.history.began(self.conn, step.migration)
+            self._receipt(step, "began")
+            commit()
+
+    def _single(self, step: Step, statement: Statement) -> None:
+        """Run one statement and write its receipt, in one transaction where that can be."""
+        if self._idle and not statement.refuses:
+            with self._transaction() as commit:
+                self._execute(statement)
+                with _ours():
+                    self._receipt(step, "statement", statement.index)
+                    commit()
+            return
+        self._execute(statement)
+        with _ours():
+            self._receipt(step, "statement", statement.index)
+
+    def _finish(self, step: Step, started: datetime) -> None:
+        with self._transaction() as commit, _ours():
+            self._record(step, started)
+            commit()
+
+    def _withdraw(self, step: Step) -> None:
+        with self._transaction() as commit, _ours():
+            self.history.withdraw(self.conn, step.migration)
+            self._receipt(step, "failed")
+            commit()
+
+    def _record(self, step: Step, started: datetime) -> None:
+        # A file may end under another role or with a timeout of its own; our rows must not.
+        self.conn.execute("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0")
+        self.history.record(self.conn, step.migration, started)
+        self._receipt(step, "done")
+
+    def _receipt(self, step: Step, event: str, statement: int | None = None) -> None:
+        ledger.write(
+            self.conn,
+            Receipt(
+                run=self.run_id,
+                history=identity(self.history),
+                migration=step.migration.name,
+                checksum=step.migration.checksum,
+                event=event,
+                statement=statement,
+            ),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[[], None]]:
+        """Open a transaction with the short lock_timeout; yield its COMMIT."""
+        timeout = sql.Literal(self.limits.lock_timeout)
+        with _ours():
+            self.conn.execute(sql.SQL("BEGIN; SET LOCAL lock_timeout = {}").format(timeout))
+
+        def commit() -> None:
+            self.conn.execute("COMMIT")
+
+        yield commit
+
+    def _execute(self, statement: Statement) -> None:
+        """Send one statement as it is written, in the simple protocol."""
+        try:
+            self.conn.execute(statement.text.encode())
+        except (psycopg.Error, KeyboardInterrupt) as error:
+            raise _Stopped(error, statement) from None
+
+    def _retrying(self, unit: Callable[[], None]) -> None:
+        """Try a unit until it is through or attempts are spent; roll back after each failure."""
+        for attempt in range(1, self.limits.attempts + 1):
+            self._attempts = attempt
+            inside = not self._idle
+            try:
+                return unit()
+            except _Stopped as stopped:
+                self._roll_back()
+                last = attempt == self.limits.attempts
+                if inside or last or not isinstance(stopped.cause, _RETRIED):
+                    raise
+            with _ours():  # full jitter; the base and the cap are arbitrary
+                time.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
+        return None
+
+    @property
+    def _idle(self) -> bool:
+        return self.conn.info.transaction_status == TransactionStatus.IDLE
+
+    def _roll_back(self) -> None:
+        if not self.conn.closed and not self._idle:
+            self.conn.execute("ROLLBACK")
+
+
+def identity(history: History) -> str:
+    """Return the name under which receipts belong to a history."""
+    return f"{history.directory.kind}:{history.table}"
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    """Turn a failure of our own statements into `_Stopped`."""
+    try:
+        yield
+    except (psycopg.Error, KeyboardInterrupt) as error:
+        raise _Stopped(error, None) from None
+
+
+def _outcome(cause: psycopg.Error | KeyboardInterrupt) -> Outcome:
+    return Outcome.BUSY if isinstance(cause, _RETRIED) else Outcome.FAILED
+
+
+def _result(step: Step, stopped: _Stopped, outcome: Outcome) -> StepResult:
+    statement, cause = stopped.statement, stopped.cause
+    interrupted = isinstance(cause, KeyboardInterrupt)
+    what = "interrupted" if isinstance(cause, KeyboardInterrupt) else target.explain(cause)
+    return StepResult(
+        migration=step.migration.name,
+        outcome=outcome,
+        error=what if statement else f"{what} (while it was being recorded)",
+        statement=statement.index if statement else None,
+        line=_line(statement, cause) if statement else None,
+        interrupted=interrupted,
+    )
+
+
+def _line(statement: Statement, cause: psycopg.Error | KeyboardInterrupt) -> int:
+    """Return the file's line of a failure: the server's position in the statement, or its start."""
+    position = getattr(getattr(cause, "diag", None), "statement_position", None)
+    before = statement.text[: int(position) - 1] if position else ""
+    return statement.line + before.count("\n")
+
+
+def _unknown(step: Step) -> StepResult:
+    return StepResult(
+        migration=step.migration.name,
+        outcome=Outcome.DIRTY,
+        error="the connection was lost during COMMIT; migsafe status says whether it is recorded",
+    )

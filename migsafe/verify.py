@@ -1,0 +1,243 @@
+"""Hold the live schema against declared expectations, and the history's table against a plan.
+
+Answers come from information_schema.columns. A name that is not there fails; it never passes.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from migsafe import catalog
+from migsafe.errors import UsageError, nearest
+from migsafe.findings import Finding, Severity, Source, Status
+from migsafe.histories import Standing
+from migsafe.target import Connection
+
+FILE = "expectations.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """One declared column. `since` limits it to the time after that migration."""
+
+    table: str
+    column: str
+    nullable: bool | None = None
+    type: str | None = None
+    since: str | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One row of the nullability table; `expected` and `found` are YES or NO, None where unsaid."""
+
+    table: str
+    column: str
+    expected: str | None
+    found: str | None
+    data_type: str | None
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What was compared. `differences` is for facts beyond columns."""
+
+    columns: tuple[Column, ...] = ()
+    differences: tuple[str, ...] = ()
+
+
+def load(audits: Path | None) -> list[Expectation]:
+    """Read `expectations.toml` of the audits' directory; none where there is no file."""
+    path = audits / FILE if audits else None
+    if path is None or not path.is_file():
+        return []
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(str(path), f"not valid TOML: {error}", "correct that line") from None
+    unknown = set(raw) - {"column"}
+    if unknown:
+        raise UsageError(f"{path}: {min(unknown)}", "unknown key", "the tables are [[column]]")
+    return [_expectation(path, number, item) for number, item in enumerate(raw["column"], start=1)]
+
+
+def _expectation(path: Path, number: int, raw: Any) -> Expectation:
+    place = f"{path}: column {number}"
+    fields = Expectation.__dataclass_fields__
+    for key in raw if isinstance(raw, dict) else ():
+        if key not in fields:
+            hint = nearest(key, fields) or f"the keys are {', '.join(fields)}"
+            raise UsageError(place, f"unknown key {key}", hint)
+    try:
+        return msgspec.convert(raw, Expectation)
+    except msgspec.ValidationError as error:
+        raise UsageError(place, str(error), "correct it") from None
+
+
+def check(
+    conn: Connection, expectations: Sequence[Expectation], standing: Standing | None
+) -> tuple[Verification, list[Finding]]:
+    """Compare each expectation that is due with the live schema."""
+    found: list[Finding] = []
+    columns: list[Column] = []
+    for expectation in expectations:
+        if not _due(expectation, standing):
+            found.append(_skipped(expectation))
+            continue
+        column, finding = _compare(conn, expectation)
+        columns.append(column)
+        found.append(finding)
+    return Verification(columns=tuple(columns)), found
+
+
+def _due(expectation: Expectation, standing: Standing | None) -> bool:
+    if expectation.since is None:
+        return True
+    if standing is None:
+        raise UsageError(
+            f"{FILE}: {expectation.table}.{expectation.column}",
+            "since names a migration, but there is no history",
+            "give --migrations",
+        )
+    names = [*standing.applied, *(m.name for m in standing.pending)]
+    if expectation.since not in [*names, *standing.failed]:
+        hint = nearest(expectation.since, names) or "correct the name"
+        raise UsageError(f"{FILE}: {expectation.since}", "there is no such migration", hint)
+    return expectation.since in standing.applied
+
+
+def _compare(conn: Connection, expectation: Expectation) -> tuple[Column, Finding]:
+    schema = expectation.schema or catalog.current_schema(conn)
+    row = conn.execute(
+        """SELECT c.is_nullable, c.data_type,
+                  pg_catalog.format_type(a.atttypid, a.atttypmod), c.udt_name
+           FROM information_schema.columns AS c
+           JOIN pg_catalog.pg_attribute AS a
+             ON a.attrelid = format('%%I.%%I', c.table_schema, c.table_name)::regclass
+            AND a.attname = c.column_name
+           WHERE c.table_schema = %s AND c.table_name = %s AND c.column_name = %s""",
+        [schema, expectation.table, expectation.column],
+    ).fetchone()
+    if row is None:
+        return _absent(conn, schema, expectation)
+    nullable, data_type = str(row[0]), str(row[1])
+    types = {str(name).lower() for name in row[1:]}
+    expected = {True: "YES", False: "NO", None: None}[expectation.nullable]
+    typed = expectation.type is None or expectation.type.lower() in types
+    ok = typed and expected in (None, nullable)
+    column = Column(
+        table=expectation.table,
+        column=expectation.column,
+        expected=expected,
+        found=nullable,
+        data_type=data_type,
+        ok=ok,
+    )
+    if expected not in (None, nullable):
+        return column, _finding(
+            expectation,
+            "MV101",
+            f"is_nullable is {nullable}, expected {expected}",
+            remedy="Find the migration that should have changed it: migsafe status",
+        )
+    if not typed:
+        message = f"the type is {row[2]}, expected {expectation.type}"
+        return column, _finding(
+            expectation, "MV102", message, remedy="Compare it with the history."
+        )
+    return column, _finding(expectation, "MV101", f"is_nullable is {nullable}", Status.PASSED)
+
+
+def _absent(conn: Connection, schema: str, expectation: Expectation) -> tuple[Column, Finding]:
+    relation = f"{schema}.{expectation.table}"
+    if relation in (names := catalog.tables(conn)):
+        hint = catalog.nearest_name(conn, expectation.column, column=True)
+        message = f"the table has no column {expectation.column}"
+    else:
+        hint = nearest(relation, names)
+        message = f"there is no table {relation}"
+    column = Column(
+        table=expectation.table,
+        column=expectation.column,
+        expected={True: "YES", False: "NO", None: None}[expectation.nullable],
+        found=None,
+        data_type=None,
+        ok=False,
+    )
+    remedy = f"Correct {FILE}, or find the migration that should have made it."
+    text = f"{message}; {hint}" if hint else message
+    return column, _finding(expectation, "MV103", text, remedy=remedy)
+
+
+_NAMES = {
+    "MV101": "column-nullability",
+    "MV102": "column-type",
+    "MV103": "column-missing",
+}
+
+
+def _finding(
+    expectation: Expectation,
+    code: str,
+    message: str,
+    status: Status = Status.FAILED,
+    *,
+    remedy: str | None = None,
+) -> Finding:
+    return Finding(
+        code=code,
+        name=_NAMES[code],
+        source=Source.VERIFY,
+        severity=Severity.ERROR,
+        status=status,
+        message=f"{expectation.table}.{expectation.column}: {message}",
+        migration=expectation.since,
+        file=FILE,
+        remedy=remedy,
+        evidence="catalog",
+    )
+
+
+def _skipped(expectation: Expectation) -> Finding:
+    message = f"expected only once {expectation.since} is applied"
+    return _finding(expectation, "MV101", message, Status.SKIPPED)
+
+
+def nothing_compared(*, severity: Severity) -> Finding:
+    """Build the finding that says that no expectation is declared, so nothing is proved."""
+    return Finding(
+        code="MV104",
+        name="nothing-verified",
+        source=Source.VERIFY,
+        severity=severity,
+        status=Status.FAILED if severity is Severity.ERROR else Status.SKIPPED,
+        message="no expectation is declared, so the live schema was compared with nothing",
+        file=FILE,
+        remedy=f"Declare the columns that matter in audits/{FILE}.",
+        evidence="catalog",
+    )
+
+
+def not_recorded(names: Sequence[str], standing: Standing) -> list[Finding]:
+    """Report the migrations of `names` that the history's table does not call applied."""
+    return [
+        Finding(
+            code="MV105",
+            name="migration-not-recorded",
+            source=Source.VERIFY,
+            severity=Severity.ERROR,
+            status=Status.FAILED,
+            message=f"{name} is not recorded as applied",
+            migration=name,
+            remedy="migsafe plan says what would run.",
+            evidence="catalog",
+        )
+        for name in names
+        if name not in standing.applied
+    ]
