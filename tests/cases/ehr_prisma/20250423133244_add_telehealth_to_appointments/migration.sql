@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "appointments" ADD COLUMN     "isTelehealth" BOOLEAN NOT NULL DEFAULT false,
+ADD COLUMN     "meetingUrl" TEXT;

@@ -1,0 +1,130 @@
+"""One real PostgreSQL a session, one database a test.
+
+The server is the embedded one, or the one of MIGSAFE_TEST_URL. Without a server the run aborts.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+import psycopg
+import pytest
+
+from migsafe import cli, shadow
+from migsafe.reports import Report
+
+for _name in list(os.environ):
+    if _name in ("MIGSAFE_URL", "DATABASE_URL", "NO_COLOR") or _name.startswith("PG"):
+        del os.environ[_name]
+
+_stack = ExitStack()
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What one call of the command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> Report:
+        """The JSON report on stdout."""
+        return msgspec.json.decode(self.out, type=Report)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the server; the controller of a parallel run leaves that to its workers."""
+    options, is_worker = session.config.option, hasattr(session.config, "workerinput")
+    if options.collectonly or (getattr(options, "numprocesses", None) and not is_worker):
+        return
+    try:
+        url = os.environ.get("MIGSAFE_TEST_URL") or _stack.enter_context(shadow.embedded())
+        with psycopg.connect(url) as conn:
+            version = conn.info.parameter_status("server_version")
+    except Exception as error:  # noqa: BLE001  # without a server nothing here means anything
+        pytest.exit(f"no PostgreSQL to test on: {error}", returncode=3)
+    session.config.stash[_URL] = url
+    session.config.stash[_VERSION] = str(version)
+
+
+def pytest_sessionfinish() -> None:
+    _stack.close()
+
+
+_URL = pytest.StashKey[str]()
+_VERSION = pytest.StashKey[str]()
+
+
+def pytest_report_header() -> str:
+    return f"server: {'MIGSAFE_TEST_URL' if 'MIGSAFE_TEST_URL' in os.environ else 'embedded'}"
+
+
+@pytest.fixture(scope="session")
+def server(pytestconfig: pytest.Config) -> str:
+    """URL of the server's maintenance database."""
+    return pytestconfig.stash[_URL]
+
+
+@pytest.fixture(scope="session")
+def server_major(pytestconfig: pytest.Config) -> int:
+    return int(pytestconfig.stash[_VERSION].split(".")[0].split()[0])
+
+
+def database_url(server: str, name: str) -> str:
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
+@pytest.fixture
+def make_database(server: str) -> Iterator[Callable[[], str]]:
+    """Return a function that creates an empty database and gives its URL."""
+    names: list[str] = []
+    with psycopg.connect(server, autocommit=True) as admin:
+
+        def create() -> str:
+            names.append(f"test_{uuid.uuid4().hex[:12]}")
+            admin.execute(f'CREATE DATABASE "{names[-1]}"')
+            return database_url(server, names[-1])
+
+        yield create
+        for name in names:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database(make_database: Callable[[], str]) -> str:
+    """URL of an empty database."""
+    return make_database()
+
+
+@pytest.fixture
+def conn(database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """Autocommit session on `database`, beside migsafe's own."""
+    with psycopg.connect(database, autocommit=True) as session:
+        yield session
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Empty directory that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def migsafe(workdir: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
+    """Run the command line in this process, in an empty directory."""
+
+    def call(*arguments: object) -> Called:
+        capsys.readouterr()
+        code = cli.run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Called(code, out, err)
+
+    return call
