@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from migsafe.errors import UsageError, nearest
+from migsafe.errors import nearest
 from migsafe.target import Connection
 
 #: Schemas that belong to the server or to migsafe, never to an application.
@@ -52,14 +52,10 @@ def one(conn: Connection, query: str, values: Sequence[object] = ()) -> tuple[An
     return tuple(row)
 
 
-def current_schema(conn: Connection) -> str:
-    """Return the schema in which unqualified names are created now."""
+def current_schema(conn: Connection) -> str | None:
+    """Return the schema in which unqualified names are created now; None where none exists yet."""
     schema = one(conn, "SELECT current_schema()")[0]
-    if schema is None:
-        raise UsageError(
-            "search_path", "no schema of it exists", "create the schema or set the search_path"
-        )
-    return str(schema)
+    return None if schema is None else str(schema)
 
 
 def tables(conn: Connection, schemas: Sequence[str] = ()) -> list[str]:

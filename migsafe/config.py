@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from migsafe.errors import UsageError, nearest
 
 FILE = "migsafe.toml"
 Kind = Literal["auto", "prisma", "alembic", "sql"]
 Gate = Literal["error", "warning", "info", "never"]
+Table = TypeVar("Table")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,25 +134,31 @@ def parse_text(text: str, path: Path) -> Config:
     """Read the text of a `migsafe.toml`; `path` is for messages."""
     import tomllib
 
-    import msgspec
-
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(str(path), f"not valid TOML: {error}", "correct that line") from None
     _refuse_unknown(raw, Config, "", path)
+    envs = raw.get("env")
+    for name, table in envs.items() if isinstance(envs, dict) else ():
+        _check(_converted(table, EnvConfig, f"env.{name}", path), f"{path}: env.{name}")
+    return _converted(raw, Config, "", path)
+
+
+def _converted(raw: Any, kind: type[Table], prefix: str, path: Path) -> Table:
+    import msgspec
+
     try:
-        config = msgspec.convert(raw, Config)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
-        key = place.rstrip("`").lstrip(".")
+        key = f"{prefix}{place.rstrip('`')}".lstrip(".")
         raise UsageError(f"{path}: {key}", problem, "correct that value") from None
-    for name, env in config.env.items():
-        _check(env, f"{path}: env.{name}")
-    return config
 
 
 def _check(env: EnvConfig, place: str) -> None:
+    if not env.url:
+        raise UsageError(f"{place}.url", "is empty", "write where the database is")
     if not re.fullmatch(r"\d+(ms|s|min)?", env.lock_timeout):
         raise UsageError(
             f"{place}.lock_timeout", f"{env.lock_timeout!r} is no duration", "write it like 5s"

@@ -51,7 +51,9 @@ class MigsafeError(Exception):
 
     def __init__(self, place: str, problem: str, remedy: str) -> None:
         """Join the three parts into the one line that is shown."""
-        super().__init__(redacted(" ".join(f"{place}: {problem}; {remedy}".split())))
+        # Before and after: joining the lines changes a secret that holds white space.
+        line = " ".join(redacted(f"{place}: {problem}; {remedy}").split())
+        super().__init__(redacted(line))
 
 
 class UsageError(MigsafeError):

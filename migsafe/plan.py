@@ -42,10 +42,10 @@ def build(standing: Standing, *, to: str | None = None) -> Plan:
 
 
 def _until(standing: Standing, to: str | None) -> Iterable[Migration]:
-    if to is None or to in standing.applied:
-        return () if to else standing.pending
+    if to is None:
+        return standing.pending
     names = [migration.name for migration in standing.pending]
-    return standing.pending[: names.index(to) + 1]
+    return standing.pending[: names.index(to) + 1] if to in names else ()
 
 
 def step(migration: Migration) -> Step:

@@ -4,6 +4,8 @@ A migration that can run in a transaction runs in one, together with its record 
 Migration text goes to the server as it is written, never through a template.
 """
 
+from __future__ import annotations
+
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import errors, sql
@@ -19,9 +22,11 @@ from psycopg.pq import TransactionStatus
 from migsafe import catalog, ledger, target
 from migsafe.histories import History
 from migsafe.ledger import Receipt
-from migsafe.plan import Step
-from migsafe.sql import Statement
 from migsafe.target import Connection
+
+if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
+    from migsafe.plan import Step
+    from migsafe.sql import Statement
 
 
 class Outcome(StrEnum):

@@ -65,8 +65,7 @@ def _located(text: str, error: ParseError) -> SqlError:
     offset = len(text) if offset is None else len(text[:offset].encode())
     line = text.count("\n", 0, offset) + 1
     column = offset - text.rfind("\n", 0, offset)
-    source = text.splitlines()[line - 1 : line]
-    if source and source[0].lstrip().startswith("\\"):
+    if text.split("\n")[line - 1].lstrip().startswith("\\"):
         problem = "a psql meta-command, which only psql understands"
     elif re.search(r"\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;", text[:offset], re.IGNORECASE):
         problem = "COPY … FROM STDIN with inline data, which only psql understands"
@@ -104,7 +103,8 @@ def _alter_table(node: Any) -> str | None:
 
 
 def _reindex(node: Any) -> str | None:
-    if _option(node.params, "concurrently"):
+    concurrently = _option(node.params, "concurrently")
+    if concurrently and not _off(concurrently):
         return "REINDEX CONCURRENTLY"
     if node.kind in (
         enums.ReindexObjectType.REINDEX_OBJECT_SCHEMA,
@@ -118,6 +118,21 @@ def _reindex(node: Any) -> str | None:
 def _create_subscription(node: Any) -> str | None:
     slot = _option(node.options, "create_slot") or _option(node.options, "connect")
     return None if slot is not None and _off(slot) else "CREATE SUBSCRIPTION with its slot"
+
+
+def _alter_subscription(node: Any) -> str | None:
+    kind = enums.AlterSubscriptionType
+    changes = {
+        kind.ALTER_SUBSCRIPTION_SET_PUBLICATION,
+        kind.ALTER_SUBSCRIPTION_ADD_PUBLICATION,
+        kind.ALTER_SUBSCRIPTION_DROP_PUBLICATION,
+    }
+    refresh = _option(node.options, "refresh")
+    refreshes = node.kind in changes and not (refresh and _off(refresh))
+    if refreshes or node.kind == kind.ALTER_SUBSCRIPTION_REFRESH:
+        return "ALTER SUBSCRIPTION with refresh"
+    slot = _option(node.options, "failover") or _option(node.options, "two_phase")
+    return "ALTER SUBSCRIPTION of its slot" if slot else None
 
 
 def _transaction(node: Any) -> str | None:
@@ -151,6 +166,7 @@ _CHECKS: dict[type, Any] = {
     ast.DropTableSpaceStmt: lambda _: "DROP TABLESPACE",
     ast.AlterSystemStmt: lambda _: "ALTER SYSTEM",
     ast.CreateSubscriptionStmt: _create_subscription,
+    ast.AlterSubscriptionStmt: _alter_subscription,
     ast.DropSubscriptionStmt: lambda _: "DROP SUBSCRIPTION",
     ast.DiscardStmt: lambda n: "DISCARD ALL" if n.target == enums.DiscardMode.DISCARD_ALL else None,
     ast.TransactionStmt: _transaction,
@@ -203,7 +219,7 @@ def new_enum_value_used(statements: tuple[Statement, ...]) -> Statement | None:
             or _last(node.typeName) in created
         ):
             continue
-        literal = f"'{node.newVal}'"
+        literal = "'{}'".format(node.newVal.replace("'", "''"))
         if any(literal in later.text for later in statements[position + 1 :]):
             return statement
     return None

@@ -126,16 +126,20 @@ def _parameters(bare: str, options: dict[str, str]) -> dict[str, str]:
     known = {item.keyword.decode() for item in pq.Conninfo.get_defaults()}
     for key in options:
         if key not in known:
+            if "@" in "".join((*options, *options.values())):
+                raise _unreadable()  # a password with a bare ? or &, cut in two
             hint = nearest(key, known | _POOL_ONLY) or "remove it"
             raise UsageError(f"target: ?{key}=", "unknown URL parameter", hint)
     try:
         params = conninfo.conninfo_to_dict(f"{bare}?{urlencode(options, quote_via=quote)}")
     except psycopg.ProgrammingError:
         # libpq's own message repeats the URL.
-        raise UsageError(
-            "target", "the URL cannot be read", "percent-encode special characters in it"
-        ) from None
+        raise _unreadable() from None
     return {"connect_timeout": "10"} | {key: str(value) for key, value in params.items()}
+
+
+def _unreadable() -> UsageError:
+    return UsageError("target", "the URL cannot be read", "percent-encode special characters in it")
 
 
 def connect(target: Target, *, read_only: bool = False) -> Connection:

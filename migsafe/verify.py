@@ -113,7 +113,7 @@ def _due(expectation: Expectation, standing: Standing | None) -> bool:
 
 
 def _compare(conn: Connection, expectation: Expectation) -> tuple[Column, Finding]:
-    schema = expectation.schema or catalog.current_schema(conn)
+    schema = expectation.schema or catalog.current_schema(conn) or "public"
     row = conn.execute(
         """SELECT c.is_nullable, c.data_type,
                   pg_catalog.format_type(a.atttypid, a.atttypmod), c.udt_name

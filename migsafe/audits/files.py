@@ -49,7 +49,7 @@ def parse(file: Path) -> Audit:
         name=header.get("audit", [file.stem])[0],
         sql=query,
         file=file,
-        line=text.count("\n", 0, text.index(query)) + 1,
+        line=sql.parse(text)[0].line,
         description=header.get("description", [""])[0],
         severity=_severity(file, header),
         before=tuple(header.get("before", ())),

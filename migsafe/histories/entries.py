@@ -245,12 +245,18 @@ def _changed(history: History, name: str) -> Finding:
     )
 
 
+def _placed(history: History) -> list[Migration]:
+    """Return the migrations that have a place: Flyway's repeatable ones run last, each time."""
+    flyway = history.directory.layout == "flyway"
+    return [m for m in history.directory.migrations if m.version or not flyway]
+
+
 def _out_of_order(history: History, standing: Standing) -> list[Finding]:
-    order = {m.name: place for place, m in enumerate(history.directory.migrations)}
-    last = max(standing.applied, key=order.__getitem__, default=None)
+    order = {m.name: place for place, m in enumerate(_placed(history))}
+    last = max((n for n in standing.applied if n in order), key=order.__getitem__, default=None)
     if last is None:
         return []
-    late = [m.name for m in standing.pending if order[m.name] < order[last]]
+    late = [m.name for m in standing.pending if order.get(m.name, order[last]) < order[last]]
     return [
         findings.history(
             "MH107",

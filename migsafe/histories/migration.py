@@ -76,11 +76,14 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def only_names(migrations: Sequence[Migration], path: Path) -> Sequence[Migration]:
-    """Return the migrations as they are; raise UsageError where two share a name or a version."""
+def distinct(migrations: Sequence[Migration], path: Path, *, versions: bool) -> Sequence[Migration]:
+    """Return the migrations as they are; raise UsageError where two share a name.
+
+    With `versions`, two may not share a version either: it is the key of the tool's table.
+    """
     seen: dict[str, Migration] = {}
     for migration in migrations:
-        for key in {migration.name, migration.version} - {""}:
+        for key in {migration.name, migration.version if versions else ""} - {""}:
             other = seen.setdefault(key, migration)
             if other is not migration:
                 raise UsageError(

@@ -9,7 +9,7 @@ import re
 import tomllib
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from migsafe import findings
@@ -19,7 +19,7 @@ from migsafe.histories.migration import (
     BOM,
     Directory,
     Migration,
-    only_names,
+    distinct,
     sha256,
     text_of,
 )
@@ -33,10 +33,11 @@ class Layout:
     tools: str
     fits: Callable[[Path], bool]
     read: Callable[[Path], list[Migration]]
+    #: Whether the tools refuse two files of one version; where they differ, their table decides.
+    versions: bool = False
 
 
 _FLYWAY = re.compile(r"(?P<kind>[VRUB])(?P<version>[\d._]*)__(?P<description>.+)\.sql")
-_UP = re.compile(r"(?P<version>\d+)_?(?P<title>.*)\.up\.sql")
 _NUMBERED = re.compile(r"(?P<version>\d+)(?:[._-].*)?\.sql")
 _SECTION = re.compile(
     r"^--\s*(?:\+(?P<tool>goose|migrate)\s+(?P<a>up|down)|(?P<dbmate>migrate):(?P<b>up|down))\b"
@@ -69,14 +70,25 @@ def _class(file: Path) -> str | None:
     )
 
 
+def _classes(path: Path) -> set[str | None]:
+    return set() if _is_journaled(path) else {_class(file) for file in _files(path)}
+
+
 def _has(layout: str) -> Callable[[Path], bool]:
-    """Return a test for a directory that holds files of `layout`, or below it for Flyway."""
+    """Return a test for a directory that holds files of `layout`."""
+    return lambda path: layout in _classes(path)
 
-    def fits(path: Path) -> bool:
-        files = path.rglob("*.sql") if layout == "flyway" else _files(path)
-        return not _is_journaled(path) and any(_class(file) == layout for file in files)
 
-    return fits
+def _fits_flyway(path: Path) -> bool:
+    return any(_FLYWAY.fullmatch(file.name) for file in path.rglob("*.sql"))
+
+
+def _fits_sqlx(path: Path) -> bool:
+    return {"up-files", "numbered"} <= _classes(path)
+
+
+def _fits_numbered(path: Path) -> bool:
+    return "numbered" in _classes(path) and not _fits_sqlx(path)
 
 
 def _migration(
@@ -118,37 +130,25 @@ def _up_section(text: str) -> tuple[str, bool]:
     return "".join(kept), transaction
 
 
-def _by_number(path: Path, layout: str) -> list[Migration]:
-    """Read numbered files with sections, or without, by their number and then by name."""
-    files = [file for file in _files(path) if _class(file) == layout]
-    section = None if layout == "numbered" else layout
+def _by_number(path: Path, *classes: str, section: str | None = None) -> list[Migration]:
+    """Read the numbered files of some classes, by their number and then by name."""
     keyed = []
-    for file in files:
-        digits = _NUMBERED.fullmatch(file.name)["version"]  # type: ignore[index]
-        version = "" if layout == "numbered" else str(int(digits)) if layout == "goose" else digits
-        migration = _migration(file, file.stem, version=version, section=section)
-        keyed.append(((int(digits), file.name), migration))
+    for file in _files(path):
+        if _class(file) not in classes or _is_down(file.name):
+            continue
+        match = _NUMBERED.fullmatch(file.name)
+        if not match:
+            raise UsageError(str(file), "its name begins with no number", "name it NNN_title")
+        number = int(match["version"])
+        version = match["version"] if section == "dbmate" else str(number)
+        name = file.name.removesuffix(".sql").removesuffix(".up")
+        read = _migration(file, name, version=version, section=section)
+        keyed.append(((number, file.name), read))
     return [migration for _, migration in sorted(keyed, key=lambda pair: pair[0])]
 
 
 def _dbmate(path: Path) -> list[Migration]:
-    return sorted(_by_number(path, "dbmate"), key=lambda m: m.path.name)
-
-
-def _up_files(path: Path) -> list[Migration]:
-    keyed = []
-    for file in _files(path):
-        if _is_down(file.name) or not file.name.endswith(".up.sql"):
-            continue
-        match = _UP.fullmatch(file.name)
-        if not match:
-            raise UsageError(
-                str(file), "its name begins with no number", "name it NNN_title.up.sql"
-            )
-        version = int(match["version"])
-        name = file.name.removesuffix(".up.sql")
-        keyed.append((version, _migration(file, name, version=str(version))))
-    return [migration for _, migration in sorted(keyed, key=lambda pair: pair[0])]
+    return sorted(_by_number(path, "dbmate", section="dbmate"), key=lambda m: m.path.name)
 
 
 def flyway_version(text: str) -> tuple[int, ...]:
@@ -187,14 +187,8 @@ def _flyway_migration(file: Path, kind: str, version: str) -> Migration:
     alone = conf.is_file() and re.search(
         r"^\s*executeInTransaction\s*=\s*false", conf.read_text("utf-8", "replace"), re.M
     )
-    return Migration(
-        name=read.name,
-        path=file,
-        text=read.text,
-        checksum=str(flyway_checksum(file)),
-        version=read.version,
-        transaction=not alone,
-        problem=problem,
+    return replace(
+        read, checksum=str(flyway_checksum(file)), transaction=not alone, problem=problem
     )
 
 
@@ -227,20 +221,14 @@ def _diesel_folders(path: Path) -> list[Path]:
 
 
 def _diesel(path: Path) -> list[Migration]:
+    """Read diesel's folders by version: the name up to its first underscore, without hyphens."""
     found = []
-    for folder in sorted(_diesel_folders(path), key=lambda child: child.name):
-        read = _migration(folder / "up.sql", folder.name)
-        found.append(
-            Migration(
-                name=read.name,
-                path=read.path,
-                text=read.text,
-                checksum=read.checksum,
-                transaction=_diesel_transaction(folder / "metadata.toml"),
-                problem=read.problem,
-            )
-        )
-    return found
+    for folder in _diesel_folders(path):
+        version = folder.name.partition("_")[0].replace("-", "")
+        read = _migration(folder / "up.sql", folder.name, version=version)
+        transaction = _diesel_transaction(folder / "metadata.toml")
+        found.append(replace(read, transaction=transaction))
+    return sorted(found, key=lambda migration: migration.version)
 
 
 def _diesel_transaction(metadata: Path) -> bool:
@@ -254,28 +242,54 @@ def _diesel_transaction(metadata: Path) -> bool:
         raise UsageError(str(metadata), "is not valid TOML", "correct it") from None
 
 
-def _numbered_layout(name: str, tools: str) -> Layout:
-    return Layout(name=name, tools=tools, fits=_has(name), read=lambda path: _by_number(path, name))
+def _sectioned(name: str, tools: str, *, versions: bool) -> Layout:
+    return Layout(
+        name=name,
+        tools=tools,
+        fits=_has(name),
+        read=lambda path: _by_number(path, name, section=name),
+        versions=versions,
+    )
 
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        Layout(name="flyway", tools="Flyway's V…__title.sql", fits=_has("flyway"), read=_flyway),
+        Layout(
+            name="flyway",
+            tools="Flyway's V…__title.sql",
+            fits=_fits_flyway,
+            read=_flyway,
+            versions=True,
+        ),
         Layout(
             name="up-files",
             tools="golang-migrate's and sqlx's NNN_title.up.sql",
             fits=_has("up-files"),
-            read=_up_files,
+            read=lambda path: _by_number(path, "up-files"),
         ),
-        Layout(name="dbmate", tools="dbmate's migrate:up", fits=_has("dbmate"), read=_dbmate),
-        _numbered_layout("goose", "goose's +goose Up"),
-        _numbered_layout("sql-migrate", "sql-migrate's +migrate Up"),
+        Layout(
+            name="sqlx",
+            tools="sqlx's NNN_title.up.sql beside NNN_title.sql",
+            fits=_fits_sqlx,
+            read=lambda path: _by_number(path, "up-files", "numbered"),
+            versions=True,
+        ),
+        Layout(
+            name="dbmate",
+            tools="dbmate's migrate:up",
+            fits=_has("dbmate"),
+            read=_dbmate,
+            versions=True,
+        ),
+        _sectioned("goose", "goose's +goose Up", versions=True),
+        _sectioned("sql-migrate", "sql-migrate's +migrate Up", versions=False),
         Layout(
             name="diesel",
             tools="diesel's folders with up.sql",
             fits=lambda path: bool(_diesel_folders(path)),
             read=_diesel,
+            versions=True,
         ),
         Layout(
             name="drizzle",
@@ -283,7 +297,12 @@ LAYOUTS: dict[str, Layout] = {
             fits=_is_journaled,
             read=_drizzle,
         ),
-        _numbered_layout("numbered", "plain NNN_title.sql"),
+        Layout(
+            name="numbered",
+            tools="plain NNN_title.sql",
+            fits=_fits_numbered,
+            read=lambda path: _by_number(path, "numbered"),
+        ),
     )
 }
 
@@ -295,7 +314,7 @@ def fitting(path: Path) -> list[Layout]:
 
 def load(path: Path, layout: Layout, schemas: Sequence[str]) -> Directory:
     """Read a directory in one layout; raise UsageError where two migrations share a name."""
-    migrations = only_names(layout.read(path), path)
+    migrations = distinct(layout.read(path), path, versions=layout.versions)
     return Directory(
         kind="sql",
         layout=layout.name,

@@ -11,7 +11,7 @@ from psycopg import sql
 from migsafe import catalog
 from migsafe.errors import UsageError
 from migsafe.histories.entries import Entry, History, Recorded
-from migsafe.histories.migration import Directory, Migration
+from migsafe.histories.migration import Directory, Migration, distinct
 from migsafe.histories.sql import flyway_version
 from migsafe.target import Connection
 
@@ -354,6 +354,7 @@ def _served(directory: Directory, conn: Connection, found: catalog.Found) -> His
         return FlywayTable(**place, locks=(flyway_lock(found.schema, found.table),))  # type: ignore[arg-type]
     if found.tool == "dbmate":
         return DbmateTable(**place)  # type: ignore[arg-type]
+    distinct(directory.migrations, directory.path, versions=True)
     database = str(catalog.one(conn, "SELECT current_database()")[0])
     key = golang_migrate_lock(found.schema, found.table, database)
     return GolangMigrateTable(**place, locks=(key,))  # type: ignore[arg-type]

@@ -49,14 +49,16 @@ def _where(report: Report) -> str:
 
 
 def _cell(value: object) -> str:
-    return " ".join(str("" if value is None else value).split()).replace("|", "\\|")
+    line = " ".join(str("" if value is None else value).split())
+    return line.replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         return ""
-    return f"## {title}\n\n{tabulate(cells, headers, tablefmt='github', disable_numparse=True)}"
+    names = [_cell(header) for header in headers]
+    return f"## {title}\n\n{tabulate(cells, names, tablefmt='github', disable_numparse=True)}"
 
 
 def _plan(report: Report) -> Iterable[Sequence[object]]:
