@@ -110,7 +110,7 @@ def _session(
     started, clock = datetime.now(UTC), time.monotonic()
     directory = _directory(settings) if history else None
     where = target.resolve(settings.url, name=settings.name, root=settings.root)
-    with target.connect(where, read_only=read_only) as conn:
+    with target.translated(where), target.connect(where, read_only=read_only) as conn:
         session = _Session(
             command=command,
             settings=settings,

@@ -60,9 +60,8 @@ def _statements(text: str, raw: Any) -> Iterator[Statement]:
 
 
 def _located(text: str, error: ParseError) -> SqlError:
-    problem, offset = (*error.args, None)[:2]
-    # pglast takes PostgreSQL's character position for a byte position and converts it once more.
-    offset = len(text) if offset is None else len(text[:offset].encode())
+    problem = error.args[0]
+    offset = _offset(text, error)
     line = text.count("\n", 0, offset) + 1
     column = offset - text.rfind("\n", 0, offset)
     if text.split("\n")[line - 1].lstrip().startswith("\\"):
@@ -70,6 +69,21 @@ def _located(text: str, error: ParseError) -> SqlError:
     elif re.search(r"\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;", text[:offset], re.IGNORECASE):
         problem = "COPY … FROM STDIN with inline data, which only psql understands"
     return SqlError(line, column, str(problem))
+
+
+def _offset(text: str, error: ParseError) -> int:
+    """Return the 0-based character of a syntax error.
+
+    pglast takes PostgreSQL's character position for a byte position and converts it once more,
+    which loses up to three characters; in a text of the same shape in ASCII both are the same.
+    """
+    shape = re.sub(r"[^\x00-\x7f]", "q", text)
+    try:
+        parse_sql(shape)
+    except ParseError as same:
+        error = same
+    offset = (*error.args, None)[1]
+    return len(text) if offset is None else int(offset)
 
 
 def _refuses_transaction(node: Any) -> str | None:
@@ -219,7 +233,8 @@ def new_enum_value_used(statements: tuple[Statement, ...]) -> Statement | None:
             or _last(node.typeName) in created
         ):
             continue
-        literal = "'{}'".format(node.newVal.replace("'", "''"))
+        label = str(node.newVal).replace("'", "''")
+        literal = f"'{label}'"
         if any(literal in later.text for later in statements[position + 1 :]):
             return statement
     return None

@@ -5,7 +5,8 @@ Never lets a password out: it is taken from the URL once, concealed, and handed 
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,23 @@ def reset(conn: Connection, target: Target) -> None:
     conn.execute("RESET ALL")
     if target.schema:
         conn.execute("SELECT set_config('search_path', quote_ident(%s), false)", [target.schema])
+
+
+#: What a server may answer to a correct question: no connection, no right, no room, no time.
+_ENVIRONMENT = re.compile(r"08|25006|28|42501|53|55P03|57|58|3D000")
+
+
+@contextmanager
+def translated(target: Target) -> Iterator[None]:
+    """Turn what the environment refuses into UnreachableError; any other driver error is a bug."""
+    try:
+        yield
+    except psycopg.Error as error:
+        lost = isinstance(error, psycopg.OperationalError) and not error.sqlstate
+        if not lost and not _ENVIRONMENT.match(error.sqlstate or ""):
+            raise
+        remedy = "check the server and the rights of the role"
+        raise UnreachableError(target.place, explain(error), remedy) from None
 
 
 #: SQLSTATE classes whose primary message may quote a row's values or a program's own text.

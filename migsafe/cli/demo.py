@@ -44,7 +44,6 @@ class _Story:
         click.echo("\n" + click.style(f"$ {command}", fg="cyan", bold=True))
         arguments = [sys.executable, "-m", *shlex.split(command)]
         env = os.environ | {"CLINIC_URL": self.url}
-        env |= {"FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
         done = subprocess.run(arguments, cwd=self.folder, env=env, check=False)  # noqa: S603
         if done.returncode != expected:
             raise UsageError(
@@ -75,7 +74,7 @@ def play(keep: Path | None) -> int:
 
 def _tell(story: _Story, data: Path) -> None:
     _say("A clinic runs PostgreSQL with Prisma. 29 migrations are deployed …")
-    story.run(f"migsafe apply --to {_DEPLOYED}", ExitCode.OK)
+    story.run(f"migsafe apply --yes --to {_DEPLOYED}", ExitCode.OK)
     _say("… and years of work are in it (a few thousand made-up rows).")
     story.sql(data / "rows.sql", show=False)
     _say("This week's release carries five more. One makes every note belong to an appointment.")
@@ -83,10 +82,10 @@ def _tell(story: _Story, data: Path) -> None:
     _say("Would the live rows survive it? The team's audits ask the database itself.")
     story.run("migsafe audit", ExitCode.FINDINGS)
     _say("Seven notes would not. And nobody can release past that:")
-    story.run("migsafe apply --snapshot -o json:refused.json", ExitCode.FINDINGS)
+    story.run("migsafe apply --yes --snapshot", ExitCode.FINDINGS)
     _say("Nothing was changed. The rows are repaired, as the remedy says:")
     story.sql(data / "repair.sql", show=True)
-    story.run("migsafe apply --snapshot", ExitCode.OK)
+    story.run("migsafe apply --yes --snapshot", ExitCode.OK)
     _say("Is the schema really what the release needs? Nullability first:")
     story.run("migsafe verify", ExitCode.OK)
     _say("The proof is in the database, and stays there:")
