@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.plan import Plan, Step
     from migsafe.runner import StepResult
     from migsafe.snapshots import Provider
+    from migsafe.verify import Expectation
 
 #: Where reports and snapshots of this checkout are kept, beside the config file.
 KEPT = Path(".migsafe")
@@ -52,6 +53,8 @@ class _Session:
     history: History | None = None
     standing: Standing | None = None
     busy: int | None = None
+    #: Whether this process holds the locks, on another session, so that nobody else deploys.
+    locked: bool = False
 
     def stand(self) -> Standing:
         """Read where the target stands, and who else is deploying."""
@@ -59,7 +62,7 @@ class _Session:
         unfinished = ledger.unfinished(self.conn, _identity(self.history))
         names = [item.migration for item in unfinished]
         standing = histories.read(self.history, self.conn, names)
-        keys = (ledger.LOCK, *self.history.locks)
+        keys = () if self.locked else _keys(self)
         self.busy = next((pid for key in keys if (pid := ledger.holder(self.conn, key))), None)
         if self.busy and standing.state in (State.FAILED, State.DIRTY):
             standing = _in_progress(standing, self.busy)
@@ -252,14 +255,15 @@ def _answers(session: _Session, audits: "Sequence[Audit]") -> tuple[Finding, ...
 
     pending: list[str] = []
     if session.history:
-        standing = session.standing or session.stand()
-        pending = [m.name for m in standing.pending] + [*standing.failed]
+        applied = (session.standing or session.stand()).applied
+        pending = [m.name for m in session.history.directory.migrations if m.name not in applied]
     return tuple(run.run(session.target, audits, pending)) if audits else ()
 
 
 def plan(settings: Settings, *, to: str | None = None, command: str = "plan") -> Report:
     """Say everything that apply would do, with its findings, and change nothing."""
     audits = _audits(settings)
+    _expectations(settings)  # apply would refuse them
     with _session(settings, command) as session:
         _wanted(session)
         found, built, code = _judge(session, audits, to)
@@ -325,17 +329,29 @@ def verify(settings: Settings) -> Report:
     """Hold the live schema against the expectations, and the history's table against the files."""
     from migsafe import verify as verifying
 
-    expectations = verifying.load(settings.audits)
+    expectations = _expectations(settings)
     with _session(settings, "verify") as session:
         standing = session.stand() if session.history else None
         verification, found = verifying.check(session.conn, expectations, standing)
-        if not expectations:
+        if not verification.columns:
             found.append(verifying.nothing_compared(severity=Severity.ERROR))
         if standing:
             names = [migration.name for migration in standing.pending]
             found = [*standing.findings, *verifying.not_recorded(names, standing), *found]
         code = _gated(session, found)
         return session.report(code, findings=tuple(found), verification=verification)
+
+
+def _expectations(settings: Settings) -> "list[Expectation]":
+    """Read the expectations and check that the migrations they name are there."""
+    from migsafe import verify as verifying
+
+    expectations = verifying.load(settings.audits)
+    if any(expectation.since for expectation in expectations):
+        directory = _directory(settings)
+        names = [m.name for m in directory.migrations] if directory else None
+        verifying.check_names(expectations, names)
+    return expectations
 
 
 # ---------------------------------------------------------------- changes
@@ -353,20 +369,21 @@ def apply(
 
     The lock is held from before the plan is read until the report is stored.
     """
-    audits = _audits(settings)
+    audits, expectations = _audits(settings), _expectations(settings)
     provider = _provider(settings) if snapshot else None
     with (
         _session(settings, "apply", read_only=False) as session,
         target.connect(session.target) as keeper,
         ledger.locked(keeper, _keys(session), session.target.place),
     ):
+        session.locked = True
         found, built, code = _judge(session, audits, to)
         planned = _planned(built)
         if code is not ExitCode.OK:
             advice = _NEXT.get(code, "do what the remedies say, then migsafe plan.")
             return _kept(session, session.report(code, findings=found, plan=planned, next=advice))
         if not built.steps:
-            return _verified(session, found, ())
+            return _verified(session, expectations, found, ())
         if confirm and not confirm(session.report(code, findings=found, plan=planned)):
             note = ("Declined; nothing was changed.",)
             return session.report(ExitCode.INTERRUPTED, findings=found, plan=planned, notes=note)
@@ -376,7 +393,7 @@ def apply(
             folder = settings.root / KEPT / "snapshots"
             taken = provider(session.target, session.server, run=session.run, folder=folder)
         results = _run(session, built.steps, notify)
-        return _verified(session, found, results, snapshot=taken, plan=planned)
+        return _verified(session, expectations, found, results, snapshot=taken, plan=planned)
 
 
 def _provider(settings: Settings) -> "Provider":
@@ -413,7 +430,11 @@ def _run(session: _Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[S
 
 
 def _verified(
-    session: _Session, found: Sequence[Finding], results: "tuple[StepResult, ...]", **parts: Any
+    session: _Session,
+    expectations: "Sequence[Expectation]",
+    found: Sequence[Finding],
+    results: "tuple[StepResult, ...]",
+    **parts: Any,
 ) -> Report:
     """Read the target again, compare, and store the report when something was changed."""
     from migsafe import verify as verifying
@@ -425,9 +446,8 @@ def _verified(
     if not session.conn.closed:
         target.reset(session.conn, session.target)
         standing = session.stand()
-        expectations = verifying.load(session.settings.audits)
         verification, checked = verifying.check(session.conn, expectations, standing)
-        if not expectations:
+        if not verification.columns:
             checked.append(verifying.nothing_compared(severity=Severity.INFO))
         checked = [*verifying.not_recorded(done, standing), *checked]
         found = (*found, *checked)
@@ -509,6 +529,7 @@ def resolve(
         target.connect(session.target) as keeper,
         ledger.locked(keeper, _keys(session), session.target.place),
     ):
+        session.locked = True
         standing = session.stand()
         _check_claim(session, standing, name, applied=bool(applied))
         if not force:
@@ -591,7 +612,7 @@ def history(settings: Settings, *, limit: int = 20) -> Report:
 def report(settings: Settings, run: str) -> Report:
     """Read one past report back from the ledger, or from the files of this checkout."""
     file = settings.root / KEPT / "reports" / f"{run}.json"
-    if file.is_file():
+    if Path(run).name == run and file.is_file():
         return _parsed(str(file), file.read_text("utf-8"))
     with _session(settings, "report", history=False) as session:
         stored = {item.id: item.report for item in ledger.runs(session.conn)}

@@ -139,16 +139,17 @@ class Runner:
         committed = 0
         try:
             self._retrying(lambda: self._start(step))
+        except _Stopped as stopped:
+            return _result(step, stopped, _outcome(stopped.cause))
+        try:
             for statement in step.statements:
                 self._retrying(lambda each=statement: self._single(step, each))  # type: ignore[misc]
                 if self._idle:
                     committed = statement.index
             self._retrying(lambda: self._finish(step, started))
         except _Stopped as stopped:
-            if self.conn.closed or committed or catalog.invalid_indexes(self.conn) != before:
-                return _result(step, stopped, Outcome.DIRTY)
-            self._retrying(lambda: self._withdraw(step))
-            return _result(step, stopped, _outcome(stopped.cause))
+            clean = not committed and self._untouched(before) and self._withdrawn(step)
+            return _result(step, stopped, _outcome(stopped.cause) if clean else Outcome.DIRTY)
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
     def _start(self, step: Step) -> None:
@@ -168,8 +169,11 @@ class Runner:
                     self._receipt(step, "statement", statement.index)
                     commit()
             return
+        idle = self._idle
         self._execute(statement)
         with _ours():
+            if idle and not self._idle:  # the file's own BEGIN
+                self._bound()
             self._receipt(step, "statement", statement.index)
 
     def _finish(self, step: Step, started: datetime) -> None:
@@ -177,11 +181,21 @@ class Runner:
             self._record(step, started)
             commit()
 
-    def _withdraw(self, step: Step) -> None:
-        with self._transaction() as commit, _ours():
-            self.history.withdraw(self.conn, step.migration)
-            self._receipt(step, "failed")
-            commit()
+    def _untouched(self, invalid_before: frozenset[int]) -> bool:
+        """Tell whether a failed first statement left nothing: an INVALID index is what could be."""
+        return not self.conn.closed and catalog.invalid_indexes(self.conn) == invalid_before
+
+    def _withdrawn(self, step: Step) -> bool:
+        """Take the start back; return False where even that failed, so that it stays unfinished."""
+        try:
+            with self._transaction() as commit, _ours():
+                self.history.withdraw(self.conn, step.migration)
+                self._receipt(step, "failed")
+                commit()
+        except _Stopped:
+            self._roll_back()
+            return False
+        return True
 
     def _record(self, step: Step, started: datetime) -> None:
         # A file may end under another role or with a timeout of its own; our rows must not.
@@ -205,14 +219,19 @@ class Runner:
     @contextmanager
     def _transaction(self) -> Iterator[Callable[[], None]]:
         """Open a transaction with the short lock_timeout; yield its COMMIT."""
-        timeout = sql.Literal(self.limits.lock_timeout)
         with _ours():
-            self.conn.execute(sql.SQL("BEGIN; SET LOCAL lock_timeout = {}").format(timeout))
+            self.conn.execute("BEGIN")
+            self._bound()
 
         def commit() -> None:
             self.conn.execute("COMMIT")
 
         yield commit
+
+    def _bound(self) -> None:
+        """Keep the statements of the open transaction from queueing for a lock for long."""
+        timeout = sql.Literal(self.limits.lock_timeout)
+        self.conn.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(timeout))
 
     def _execute(self, statement: Statement) -> None:
         """Send one statement as it is written, in the simple protocol."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import psycopg
-from psycopg import conninfo, pq
+from psycopg import conninfo, pq, sql
 
 from migsafe.errors import UnreachableError, UsageError, conceal, nearest, redacted
 
@@ -190,6 +190,11 @@ def translated(target: Target) -> Iterator[None]:
             raise
         remedy = "check the server and the rights of the role"
         raise UnreachableError(target.place, explain(error), remedy) from None
+
+
+def named(*names: str) -> sql.Composable:
+    """Quote a qualified name for a query with placeholders, where psycopg takes % as its own."""
+    return sql.SQL(sql.Identifier(*names).as_string().replace("%", "%%"))  # type: ignore[arg-type]
 
 
 #: SQLSTATE classes whose primary message may quote a row's values or a program's own text.

@@ -61,10 +61,15 @@ def load(audits: Path | None) -> list[Expectation]:
         raw = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(str(path), f"not valid TOML: {error}", "correct that line") from None
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}", "check it") from None
     unknown = set(raw) - {"column"}
     if unknown:
         raise UsageError(f"{path}: {min(unknown)}", "unknown key", "the tables are [[column]]")
-    return [_expectation(path, number, item) for number, item in enumerate(raw["column"], start=1)]
+    listed = raw.get("column", [])
+    if not isinstance(listed, list):
+        raise UsageError(f"{path}: column", "is no list of tables", "begin each with [[column]]")
+    return [_expectation(path, number, item) for number, item in enumerate(listed, start=1)]
 
 
 def _expectation(path: Path, number: int, raw: Any) -> Expectation:
@@ -78,6 +83,21 @@ def _expectation(path: Path, number: int, raw: Any) -> Expectation:
         return msgspec.convert(raw, Expectation)
     except msgspec.ValidationError as error:
         raise UsageError(place, str(error), "correct it") from None
+
+
+def check_names(expectations: Sequence[Expectation], names: Sequence[str] | None) -> None:
+    """Raise UsageError where `since` is none of the history's `names`; None means no history."""
+    for expectation in expectations:
+        if expectation.since is None:
+            continue
+        place = f"{FILE}: {expectation.table}.{expectation.column}"
+        if names is None:
+            raise UsageError(
+                place, "since names a migration, but there is no history", "give --migrations"
+            )
+        if expectation.since not in names:
+            hint = nearest(expectation.since, names) or "correct the name"
+            raise UsageError(place, f"since: there is no migration {expectation.since}", hint)
 
 
 def check(
@@ -97,19 +117,9 @@ def check(
 
 
 def _due(expectation: Expectation, standing: Standing | None) -> bool:
-    if expectation.since is None:
-        return True
-    if standing is None:
-        raise UsageError(
-            f"{FILE}: {expectation.table}.{expectation.column}",
-            "since names a migration, but there is no history",
-            "give --migrations",
-        )
-    names = [*standing.applied, *(m.name for m in standing.pending)]
-    if expectation.since not in [*names, *standing.failed]:
-        hint = nearest(expectation.since, names) or "correct the name"
-        raise UsageError(f"{FILE}: {expectation.since}", "there is no such migration", hint)
-    return expectation.since in standing.applied
+    return expectation.since is None or (
+        standing is not None and expectation.since in standing.applied
+    )
 
 
 def _compare(conn: Connection, expectation: Expectation) -> tuple[Column, Finding]:
@@ -217,7 +227,7 @@ def nothing_compared(*, severity: Severity) -> Finding:
         source=Source.VERIFY,
         severity=severity,
         status=Status.FAILED if severity is Severity.ERROR else Status.SKIPPED,
-        message="no expectation is declared, so the live schema was compared with nothing",
+        message="no declared expectation is due, so the live schema was compared with nothing",
         file=FILE,
         remedy=f"Declare the columns that matter in audits/{FILE}.",
         evidence="catalog",

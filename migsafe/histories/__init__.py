@@ -45,6 +45,14 @@ def load(path: Path, config: HistoryConfig) -> Directory:
     """Read the migrations of a directory, in the one reading that fits or is forced."""
     if not path.is_dir():
         raise UsageError(str(path), "there is no such directory of migrations", "check the path")
+    try:
+        return _load(path, config)
+    except OSError as error:
+        place = str(error.filename or path)
+        raise UsageError(place, f"cannot be read: {error.strerror}", "check its rights") from None
+
+
+def _load(path: Path, config: HistoryConfig) -> Directory:
     reading = _reading(path, config)
     if reading == "alembic":
         raise UsageError(

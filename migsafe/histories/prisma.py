@@ -17,7 +17,7 @@ from migsafe.errors import UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories.entries import Entry, Recorded
 from migsafe.histories.migration import Directory, Migration, sha256, text_of
-from migsafe.target import Connection, Target
+from migsafe.target import Connection, Target, named
 
 SCRIPT = "migration.sql"
 TABLE = "_prisma_migrations"
@@ -170,8 +170,8 @@ class PrismaHistory:
         return f"{self.schema}.{TABLE}"
 
     @property
-    def _named(self) -> sql.Identifier:
-        return sql.Identifier(self.schema, TABLE)
+    def _named(self) -> sql.Composable:
+        return named(self.schema, TABLE)
 
     def present(self, conn: Connection) -> bool:
         """Tell whether the table is there, and is a table of Prisma's shape."""
@@ -207,7 +207,8 @@ class PrismaHistory:
             sql.SQL(
                 """SELECT migration_name, checksum, finished_at, rolled_back_at IS NOT NULL
                    FROM {} ORDER BY started_at"""
-            ).format(self._named)
+            ).format(self._named),
+            [],
         ).fetchall()
         return [
             Entry(name=name, checksum=checksum, finished=done, recorded=_recorded(done, back))
@@ -225,9 +226,9 @@ class PrismaHistory:
     def prepare(self, conn: Connection) -> None:
         """Create the schema and the table where they are missing."""
         if not self.present(conn):
-            schema = sql.Identifier(self.schema)
-            conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-            conn.execute(sql.SQL(_DDL).format(self._named))
+            schema = named(self.schema)
+            conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema), [])
+            conn.execute(sql.SQL(_DDL).format(self._named), [])
 
     def began(self, conn: Connection, migration: Migration) -> None:
         """Insert the row that Prisma inserts before it runs a script."""

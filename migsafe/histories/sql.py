@@ -62,12 +62,20 @@ def _class(file: Path) -> str | None:
         return "up-files"
     if not _NUMBERED.fullmatch(file.name):
         return None
-    mark = _SECTION.search(file.read_text("utf-8", "replace"))
+    mark = _SECTION.search(_readable(file))
     if mark is None:
         return "numbered"
     return (
         "dbmate" if mark["dbmate"] else {"goose": "goose"}.get(mark["tool"].lower(), "sql-migrate")
     )
+
+
+def _readable(file: Path) -> str:
+    """Return a file's text, nothing where it cannot be read: `_migration` says so then."""
+    try:
+        return file.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _classes(path: Path) -> set[str | None]:

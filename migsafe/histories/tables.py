@@ -13,7 +13,7 @@ from migsafe.errors import UsageError
 from migsafe.histories.entries import Entry, History, Recorded
 from migsafe.histories.migration import Directory, Migration, distinct
 from migsafe.histories.sql import flyway_version
-from migsafe.target import Connection
+from migsafe.target import Connection, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +30,14 @@ class _Table:
         """The table, as ``schema.name``."""
         return f"{self.schema}.{self.name}"
 
-    @property
-    def _named(self) -> sql.Identifier:
-        return sql.Identifier(self.schema, self.name)
-
     def _run(self, conn: Connection, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        cursor = conn.execute(sql.SQL(query).format(self._named), values)
+        cursor = conn.execute(sql.SQL(query).format(named(self.schema, self.name)), values)
         return cursor.fetchall() if cursor.description else []
 
     def present(self, conn: Connection) -> bool:
         """Tell whether the table is there."""
-        return bool(
-            catalog.one(conn, "SELECT to_regclass(%s) IS NOT NULL", [self._named.as_string(conn)])[
-                0
-            ]
-        )
+        name = sql.Identifier(self.schema, self.name).as_string(conn)
+        return bool(catalog.one(conn, "SELECT to_regclass(%s) IS NOT NULL", [name])[0])
 
     def occupied(self, conn: Connection) -> Sequence[str]:
         """Return the tables and views of the history's schemas, or of the whole database."""
@@ -179,7 +172,7 @@ class FlywayTable(_Table):
                SELECT coalesce(max(installed_rank), 0) + 1, %s, %s, 'SQL', %s, %s, current_user, %s,
                       true FROM {0}""",
             [
-                migration.version or None,
+                _written_version(migration),
                 _described(migration),
                 migration.path.relative_to(self.directory.path).as_posix(),
                 int(migration.checksum),
@@ -203,6 +196,12 @@ class FlywayTable(_Table):
             if self._name(version, text, script) == name
         ]
         self._run(conn, "DELETE FROM {} WHERE installed_rank = ANY(%s)", [ranks])
+
+
+def _written_version(migration: Migration) -> str | None:
+    """Return the version as its file writes it: Flyway records leading zeros, but compares none."""
+    written = migration.name[1:].split("__", 1)[0].replace("_", ".")
+    return written if migration.version else None
 
 
 def _described(migration: Migration) -> str:
@@ -298,9 +297,10 @@ def golang_migrate_lock(schema: str, table: str, database: str) -> int:
 
 def flyway_lock(schema: str, table: str) -> int:
     """Return Flyway's advisory key: "Flyway" as a number, plus Java's hash of the quoted table."""
+    units = sql.Identifier(schema, table).as_string().encode("utf-16-be")
     code = 0
-    for unit in f'"{schema}"."{table}"'.encode("utf-16-be")[1::2]:
-        code = (code * 31 + unit) % (1 << 32)
+    for high, low in zip(units[::2], units[1::2], strict=True):
+        code = (code * 31 + high * 256 + low) % (1 << 32)
     return 0x466C79776179 + (code - (1 << 32) if code >= 1 << 31 else code)
 
 
@@ -356,5 +356,7 @@ def _served(directory: Directory, conn: Connection, found: catalog.Found) -> His
         return DbmateTable(**place)  # type: ignore[arg-type]
     distinct(directory.migrations, directory.path, versions=True)
     database = str(catalog.one(conn, "SELECT current_database()")[0])
-    key = golang_migrate_lock(found.schema, found.table, database)
-    return GolangMigrateTable(**place, locks=(key,))  # type: ignore[arg-type]
+    # Its command line takes the URL's path for the database's name, with the slash.
+    names = (f"/{database}", database)
+    keys = tuple(golang_migrate_lock(found.schema, found.table, name) for name in names)
+    return GolangMigrateTable(**place, locks=keys)  # type: ignore[arg-type]
