@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.sql import Composed
+
 from migsafe.errors import nearest
 from migsafe.target import Connection
 
@@ -44,8 +46,13 @@ def server(conn: Connection) -> Server:
     )
 
 
-def one(conn: Connection, query: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
-    """Return the only row of `query`; an empty answer is a bug, not a value."""
+def one(
+    conn: Connection, query: str | Composed, values: Sequence[object] | None = None
+) -> tuple[Any, ...]:
+    """Return the only row of `query`; an empty answer is a bug, not a value.
+
+    Without `values` the query goes as it is: a percent sign in it is no placeholder.
+    """
     row = conn.execute(query, values).fetchone()
     if row is None:
         raise LookupError("a catalog query that always has a row returned none")
@@ -186,11 +193,14 @@ def may_write(conn: Connection, relations: Iterable[str]) -> str | None:
     else:
         relations = (*relations, "migsafe.receipts", "migsafe.runs")
     for relation in relations:
+        schema, _, name = relation.rpartition(".")
+        # A list of privileges in one call would ask for any of them.
         row = one(
             conn,
-            """SELECT to_regclass(%s) IS NULL
-                      OR has_table_privilege(to_regclass(%s), 'SELECT, INSERT')""",
-            [relation, relation],
+            """SELECT oid IS NULL OR (has_table_privilege(oid, 'SELECT')
+                                      AND has_table_privilege(oid, 'INSERT'))
+               FROM to_regclass(format('%%I.%%I', %s::text, %s::text)) AS oid""",
+            [schema, name],
         )
         if not row[0]:
             return f"SELECT and INSERT on {relation}"

@@ -26,7 +26,7 @@ from migsafe.target import Connection
 
 if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
     from migsafe.plan import Step
-    from migsafe.sql import Statement
+    from migsafe.sql import ALL_OR_NOTHING, Statement
 
 
 class Outcome(StrEnum):
@@ -148,7 +148,7 @@ class Runner:
                     committed = statement.index
             self._retrying(lambda: self._finish(step, started))
         except _Stopped as stopped:
-            clean = not committed and self._untouched(before) and self._withdrawn(step)
+            clean = not committed and self._untouched(stopped, before) and self._withdrawn(step)
             return _result(step, stopped, _outcome(stopped.cause) if clean else Outcome.DIRTY)
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
@@ -181,9 +181,13 @@ class Runner:
             self._record(step, started)
             commit()
 
-    def _untouched(self, invalid_before: frozenset[int]) -> bool:
-        """Tell whether a failed first statement left nothing: an INVALID index is what could be."""
-        return not self.conn.closed and catalog.invalid_indexes(self.conn) == invalid_before
+    def _untouched(self, stopped: _Stopped, invalid_before: frozenset[int]) -> bool:
+        """Tell whether a failure before the first commit has left nothing behind."""
+        if self.conn.closed or (
+            stopped.statement and stopped.statement.refuses not in ALL_OR_NOTHING
+        ):
+            return False
+        return catalog.invalid_indexes(self.conn) == invalid_before
 
     def _withdrawn(self, step: Step) -> bool:
         """Take the start back; return False where even that failed, so that it stays unfinished."""

@@ -164,6 +164,22 @@ def _do(node: Any) -> str | None:
     return "COMMIT in a DO block" if re.search(r"\b(commit|rollback)\b", body, re.I) else None
 
 
+#: What refuses a transaction, but leaves nothing when it fails, unless it be an INVALID index.
+#: A DO block with COMMIT, a REINDEX of many tables or a DETACH … CONCURRENTLY may stop halfway.
+ALL_OR_NOTHING = frozenset(
+    {
+        None,
+        "CREATE INDEX CONCURRENTLY",
+        "DROP INDEX CONCURRENTLY",
+        "REINDEX CONCURRENTLY",
+        "VACUUM",
+        "CREATE DATABASE",
+        "ALTER SYSTEM",
+        "DISCARD ALL",
+        "its own BEGIN or COMMIT",
+    }
+)
+
 _CHECKS: dict[type, Any] = {
     ast.IndexStmt: lambda n: "CREATE INDEX CONCURRENTLY" if n.concurrent else None,
     ast.DropStmt: lambda n: "DROP INDEX CONCURRENTLY" if n.concurrent else None,

@@ -136,6 +136,10 @@ def _parameters(bare: str, options: dict[str, str]) -> dict[str, str]:
     except psycopg.ProgrammingError:
         # libpq's own message repeats the URL.
         raise _unreadable() from None
+    authority, _, path = bare.partition("://")[2].partition("/")
+    port = str(params.get("port", ""))
+    if authority.count("@") > 1 or "@" in path or not re.fullmatch(r"[\d,]*", port):
+        raise _unreadable()  # libpq took a part of the password for the address, which is shown
     return {"connect_timeout": "10"} | {key: str(value) for key, value in params.items()}
 
 
@@ -194,7 +198,7 @@ def translated(target: Target) -> Iterator[None]:
 
 def named(*names: str) -> sql.Composable:
     """Quote a qualified name for a query with placeholders, where psycopg takes % as its own."""
-    return sql.SQL(sql.Identifier(*names).as_string().replace("%", "%%"))  # type: ignore[arg-type]
+    return sql.SQL(sql.Identifier(*names).as_string().replace("%", "%%"))
 
 
 #: SQLSTATE classes whose primary message may quote a row's values or a program's own text.

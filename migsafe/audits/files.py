@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from migsafe import sql
 from migsafe.audits import Audit
 from migsafe.errors import UsageError, nearest
@@ -92,10 +90,10 @@ def _severity(file: Path, header: Mapping[str, list[str]]) -> Severity:
 
 
 def _count(file: Path, header: Mapping[str, list[str]]) -> int:
-    try:
-        return msgspec.convert(header.get("max", ["0"])[0], int, strict=False)
-    except msgspec.ValidationError:
-        raise UsageError(str(file), "max is no whole number", "write it like 0") from None
+    value = header.get("max", ["0"])[0]
+    if not re.fullmatch(r"[0-9]+", value):
+        raise UsageError(str(file), "max is no whole number", "write it like 0")
+    return int(value)
 
 
 def _seconds(file: Path, header: Mapping[str, list[str]]) -> float:

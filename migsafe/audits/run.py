@@ -76,9 +76,9 @@ def _answer(conn: Connection, audit: Audit) -> Finding:
     began = time.monotonic()
     try:
         with conn.transaction():  # a savepoint: one broken audit leaves the snapshot to the others
-            milliseconds = str(int(audit.timeout * 1000))
+            milliseconds = str(max(1, int(audit.timeout * 1000)))  # 0 would mean no timeout
             conn.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds])
-            count, keys = catalog.one(conn, _query(audit).as_string(conn))
+            count, keys = catalog.one(conn, _query(audit))
     except errors.QueryCanceled:
         finding = _failed(
             audit, "MA003", f"no answer within {audit.timeout:g} s, so it is unknown", None
@@ -100,7 +100,8 @@ def _query(audit: Audit) -> sql.Composed:
     return sql.SQL(
         """WITH offenders AS MATERIALIZED ({query}
         ) SELECT (SELECT count(*) FROM offenders),
-                 (SELECT json_agg(k) FROM (SELECT {keys} FROM offenders LIMIT {shown}) AS k)"""
+                 (SELECT json_agg(row_to_json(k.*))
+                  FROM (SELECT {keys} FROM offenders LIMIT {shown}) AS k)"""
     ).format(query=sql.SQL(audit.sql), keys=keys, shown=sql.Literal(SHOWN))
 
 

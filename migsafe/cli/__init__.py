@@ -3,6 +3,7 @@
 Loads nothing heavy: `migsafe --help` imports click and this package only, which a test holds.
 """
 
+import os
 import signal
 import sys
 import tempfile
@@ -38,7 +39,6 @@ def run(arguments: list[str]) -> int:
         result = cli.main(arguments, prog_name="migsafe", standalone_mode=False, obj=output)
         if result is None or isinstance(result, int):
             return result or 0
-        output.write(result)
     except click.UsageError as error:
         usage = error.ctx.get_usage() if error.ctx else ""
         return _failed(output, ExitCode.USAGE, " ".join(error.format_message().split()), usage)
@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
         return _failed(output, ExitCode.INTERRUPTED, "interrupted")
     except Exception:  # noqa: BLE001  # the end of the funnel: whatever is left is a bug
         return _bug(output)
-    return int(result.exit_code)
+    return _written(output, result)
 
 
 def _failed(output: Output, code: ExitCode, message: str, usage: str = "") -> int:
@@ -62,8 +62,22 @@ def _failed(output: Output, code: ExitCode, message: str, usage: str = "") -> in
     label = click.style(f"migsafe: {code.name}:", fg="red", bold=True)
     click.echo(f"{label} {redacted(message)}", err=True, color=output.colour)
     if output.machine_readable:
-        output.write(_error_report(output, code, redacted(message)))
+        _written(output, _error_report(output, code, redacted(message)))
     return int(code)
+
+
+def _written(output: Output, report: "Report") -> int:
+    """Write the report and return its code, which says what the run did, written or not."""
+    try:
+        output.write(report)
+    except BrokenPipeError:
+        # Whoever read it has seen enough; the interpreter must not flush once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        click.echo(f"migsafe: the report is not complete: {error}", err=True)
+    except Exception:  # noqa: BLE001  # what cannot be rendered is a bug too
+        return _bug(Output())
+    return int(report.exit_code)
 
 
 def _error_report(output: Output, code: ExitCode, message: str) -> "Report":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from migsafe import __version__
-from migsafe.cli.options import output_options, target_options
+from migsafe.cli.options import WithOutput, output_options, target_options
 from migsafe.cli.output import Output
 from migsafe.config import Options
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 class _InOrder(click.Group):
     """Lists commands in the order in which a release uses them."""
+
+    command_class = WithOutput
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names as they were added."""

@@ -1,5 +1,6 @@
 """The flags that every command shares."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -52,11 +53,34 @@ _TARGET = (
 )
 
 
+class WithOutput(click.Command):
+    """A command that knows its output flags even when others do not parse, for its error."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; where that fails, keep what the output flags say all the same."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            with contextlib.suppress(click.UsageError):
+                _only_output.make_context(ctx.info_name, given, parent=ctx.parent)
+            raise
+
+
 def output_options(command: Command) -> Command:
     """Add the flags about output."""
     for option in reversed(_OUTPUT):
         command = option(command)
     return command
+
+
+@click.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+@output_options
+def _only_output() -> None:
+    """Take any flags, and keep those about output."""
 
 
 def target_options(command: Command) -> Command:

@@ -54,11 +54,21 @@ class Output:
 
 
 def parse_file(value: str) -> tuple[str, Path]:
-    """Read `FORMAT:FILE`, or `FILE` whose ending says the format."""
+    """Read `FORMAT:FILE`, or `FILE` whose ending says the format; the file must be writable."""
     name, colon, rest = value.partition(":")
     if colon and name in FORMATS:
-        return name, Path(rest)
+        return name, _writable(Path(rest))
     ending = {".json": "json", ".md": "markdown", ".txt": "text"}.get(Path(value).suffix)
     if not ending:
         raise click.BadParameter(f"say the format, as in json:{value}", param_hint="--output")
-    return ending, Path(value)
+    return ending, _writable(Path(value))
+
+
+def _writable(path: Path) -> Path:
+    """Refuse now what could not be written when the command has done its work."""
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise click.BadParameter(
+            f"{path} cannot be written; name a file in a directory that is there",
+            param_hint="--output",
+        )
+    return path

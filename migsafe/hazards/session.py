@@ -31,6 +31,8 @@ def _set(node: Any) -> Iterator[str]:
     if isinstance(node, ast.VariableSetStmt):
         if node.kind in (kind.VAR_SET_VALUE, kind.VAR_SET_CURRENT) and not node.is_local:
             yield str(node.name).lower()
+        elif node.kind == kind.VAR_SET_MULTI and node.name == "SESSION CHARACTERISTICS":
+            yield "session characteristics"
     elif isinstance(node, ast.SelectStmt):
         for item in node.targetList or ():
             yield from _set_config(getattr(item, "val", None))
@@ -54,7 +56,7 @@ def _reset(node: Any) -> str | None:
     if isinstance(node, ast.VariableSetStmt):
         if node.kind == kind.VAR_RESET_ALL:
             return None
-        if node.kind in (kind.VAR_RESET, kind.VAR_SET_DEFAULT):
+        if node.kind in (kind.VAR_RESET, kind.VAR_SET_DEFAULT) and not node.is_local:
             return str(node.name).lower()
     if isinstance(node, ast.DiscardStmt) and node.target == enums.DiscardMode.DISCARD_ALL:
         return None
