@@ -1,0 +1,335 @@
+"""Write the pages of docs/ that are made from the code; with --check, only say which are stale."""
+
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from migsafe import catalog, config, findings, hazards
+from migsafe.cli.commands import cli
+from migsafe.errors import ExitCode
+from migsafe.findings import Severity
+from migsafe.histories import sql, tables
+
+DOCS = Path(__file__).parent
+FIRST_LINE = "<!-- Made by docs/generate.py. Change the code, then run: make docs -->"
+
+#: Fixed, so that a page is the same whatever terminal it is made on.
+WIDTH = 80
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write every page, or name the stale ones; return the exit code."""
+    pages = {DOCS / name: _page(build) for name, build in PAGES.items()}
+    stale = [path for path, text in pages.items() if _written(path) != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"docs/{path.name} is stale; run: make docs", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(pages[path], "utf-8")
+        print(f"wrote docs/{path.name}")
+    return 0
+
+
+def _page(build: Callable[[], Iterable[str]]) -> str:
+    return "\n\n".join([FIRST_LINE, *build()]) + "\n"
+
+
+def _written(path: Path) -> str | None:
+    return path.read_text("utf-8") if path.is_file() else None
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+# ---------------------------------------------------------------- cli.md
+
+
+def _cli() -> Iterator[str]:
+    yield "# Commands"
+    yield (
+        "What `--help` says of every command. The report goes to stdout and nothing else does; "
+        "progress and errors go to stderr. [Exit codes](exit-codes.md) and "
+        "[finding codes](findings.md) have pages of their own. Where a target comes from when "
+        "nothing is said is on the page of [the config file](config.md)."
+    )
+    with _context(cli, "migsafe") as ctx:
+        yield _help(cli, ctx)
+        for name in cli.list_commands(ctx):
+            command = cli.commands[name]
+            yield f"## migsafe {name}"
+            with _context(command, name, ctx) as inner:
+                yield _help(command, inner)
+
+
+def _context(
+    command: click.Command, name: str, parent: click.Context | None = None
+) -> click.Context:
+    return click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=cli.context_settings["help_option_names"],
+    )
+
+
+def _help(command: click.Command, ctx: click.Context) -> str:
+    return f"```text\n{command.get_help(ctx).strip()}\n```"
+
+
+# ---------------------------------------------------------------- exit-codes.md
+
+#: What a run leaves in the target, by its exit code.
+_CHANGED = {
+    ExitCode.OK: "as planned",
+    ExitCode.FINDINGS: "nothing; after an apply that ran, as its report says",
+    ExitCode.USAGE: "nothing",
+    ExitCode.UNREACHABLE: "nothing",
+    ExitCode.BUSY: "whole migrations only",
+    ExitCode.FAILED: "whole migrations only",
+    ExitCode.DIRTY: "part of a migration",
+    ExitCode.UNMANAGED: "nothing",
+    ExitCode.BUG: "unknown",
+    ExitCode.INTERRUPTED: "whole migrations only",
+}
+
+
+def _exit_codes() -> Iterator[str]:
+    yield "# Exit codes"
+    yield (
+        "A code keeps its meaning in every later version. A script should treat a code that it "
+        "does not know as a failure."
+    )
+    rows = [(str(int(code)), code.name, code.meaning, _CHANGED[code]) for code in ExitCode]
+    yield _table(("code", "name", "meaning", "what changed in the target"), rows)
+    yield (
+        "Code 7 is Prisma's P3005 (no record) and P3009 (a failed record): read "
+        "[after P3005](howto/after-p3005.md). After 6 read [half-applied](howto/half-applied.md). "
+        "After 4 run the same command again. After 70 report the bug with the traceback whose "
+        "path was printed, once you have read it ([what may be in it](../SECURITY.md))."
+    )
+
+
+# ---------------------------------------------------------------- findings.md
+
+_FAMILIES = {
+    "MA": "Audits from files",
+    "MH": "History and ledger",
+    "MS": "Hazards of a statement, from its text",
+    "MV": "Verification",
+}
+
+
+def _findings() -> Iterator[str]:
+    yield "# Finding codes"
+    yield (
+        "Everything that migsafe reports is a finding: its code, a name, a severity "
+        f"({', '.join(_code(item) for item in Severity)}), a status and a sentence. Findings at "
+        "or above the gate stop a run. A code keeps its meaning and is never given again."
+    )
+    for prefix in sorted({code[:2] for code in findings.CODES}):
+        yield f"## {_FAMILIES[prefix]}"
+        rows = [(c, says) for c, says in findings.CODES.items() if c.startswith(prefix)]
+        yield _table(("code", "what it says"), rows)
+    yield "## Hazard rules"
+    yield (
+        "A hazard is read from the text of a pending migration, so it needs no rows to be found. "
+        "More rules come with later versions; [limits](limits.md) says what is not looked for yet."
+    )
+    rules = [(r.code, _code(r.name), str(r.severity), r.remedy) for r in hazards.RULES]
+    yield _table(("code", "name", "severity", "remedy"), rules)
+
+
+# ---------------------------------------------------------------- config.md
+
+#: What each key is for; a key without an entry here stops this script.
+_MEANINGS = {
+    "history.path": "Directory of the migrations, from the directory of this file on.",
+    "history.kind": "What kind of history it is; `auto` looks. `alembic` is not served yet.",
+    "history.config": "For Alembic histories. No effect yet.",
+    "history.layout": "Layout of a plain SQL history where more than one fits: see "
+    "[layouts](layouts.md).",
+    "history.schemas": "Schemas whose tables belong to the history. For Prisma the default is "
+    "`schemas` of its datasource; for plain SQL it is every schema of the application.",
+    "audits.path": "Directory of the audits and of `expectations.toml`. Without the key "
+    "`audits/` counts when it is there.",
+    "shadow.server": "No effect yet.",
+    "shadow.prelude": "No effect yet.",
+    "shadow.search_path": "No effect yet.",
+    "gate.severity": "Findings of this severity or worse stop a run; `never` lets all pass.",
+    "env.NAME.url": "`postgresql://…`, `env:VARIABLE`, or `file:PATH` whose first line is the URL.",
+    "env.NAME.snapshot": "The provider that `apply --snapshot` uses. The flag asks for the "
+    "snapshot, this key does not. `pg_dump` is served.",
+    "env.NAME.lock_timeout": "How long a statement queues for a lock before its transaction is "
+    "rolled back and tried again. A number with `ms`, `s` or `min`.",
+    "env.NAME.attempts": "How often a migration is tried when a lock is not free; 1 or more.",
+    "env.NAME.temporary_access": "Must be false: temporary network access is not served yet.",
+}
+
+_EXAMPLE = """\
+[history]
+path = "packages/database/prisma/migrations"
+kind = "prisma"
+
+[audits]
+path = "audits"
+
+[gate]
+severity = "error"
+
+[env.staging]
+url = "env:STAGING_URL"
+
+[env.production]
+url = "file:secrets/production-url"
+snapshot = "pg_dump"
+lock_timeout = "3s"
+attempts = 20
+"""
+
+
+def _config() -> Iterator[str]:
+    config.parse_text(_EXAMPLE, Path(config.FILE))
+    yield "# The config file"
+    yield (
+        f"`{config.FILE}` lies at the root of a repository; `migsafe init` writes it. Every key is "
+        "optional but `url` of an environment, and so is the whole file: `--url` and "
+        "`--migrations` say the rest. An unknown key, a bad type or a value that is not served "
+        "ends with exit code 2 and names the file, the key and the nearest valid key."
+    )
+    yield f"```toml\n{_EXAMPLE}```"
+    for section in dataclasses.fields(config.Config):
+        kind = section.type if dataclasses.is_dataclass(section.type) else config.EnvConfig
+        name = section.name if dataclasses.is_dataclass(section.type) else f"{section.name}.NAME"
+        yield f"## [{name}]"
+        yield str(kind.__doc__)
+        rows = [
+            (_code(f.name), _kind(f.type), _default(f.default), _MEANINGS[f"{name}.{f.name}"])
+            for f in dataclasses.fields(typing.cast(Any, kind))
+        ]
+        yield _table(("key", "value", "default", "meaning"), rows)
+    yield from _target_order()
+
+
+def _target_order() -> Iterator[str]:
+    yield "## Which database"
+    yield "The first of these that is there decides:"
+    yield "\n".join(
+        (
+            "1. `--url`.",
+            "2. `url` of the environment that `-e` names.",
+            "3. `MIGSAFE_URL`, then `DATABASE_URL`, from the process environment.",
+            "4. `url` of the only environment in the file, if there is exactly one.",
+            "5. `MIGSAFE_URL`, then `DATABASE_URL`, from a `.env` file beside the config file.",
+        )
+    )
+    yield (
+        "Note the third line: where `DATABASE_URL` is set, a command without `-e` goes there, even "
+        "when the file has one environment. Its report then calls the target `url`. "
+        "Name the environment in scripts."
+    )
+    yield (
+        "A URL is libpq's, and Prisma's parameters are understood: `?schema=` sets the "
+        "search_path, `sslaccept=strict` becomes `sslmode=verify-full`, and the parameters of "
+        "Prisma's client pool are left out. `pgbouncer=true` is refused, because a transaction "
+        "pooler loses locks and settings between statements: give the direct address. "
+        "The libpq variables (`PGPASSWORD`, `PGSERVICE` and so on) fill in what a URL leaves out."
+    )
+
+
+def _kind(kind: Any) -> str:
+    """Say in words what TOML value a field takes."""
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        return ", ".join(_kind(part) for part in typing.get_args(kind) if part is not type(None))
+    if typing.get_origin(kind) is typing.Literal:
+        return ", ".join(_code(f'"{value}"') for value in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return "list of strings"
+    return {str: "string", int: "whole number", bool: "true or false"}[kind]
+
+
+def _default(value: object) -> str:
+    if value is dataclasses.MISSING:
+        return "required"
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return "`[]`"
+    return _code(str(value).lower() if isinstance(value, bool | int) else f'"{value}"')
+
+
+# ---------------------------------------------------------------- layouts.md
+
+
+def _layouts() -> Iterator[str]:
+    yield "# Layouts of migrations"
+    yield (
+        "migsafe finds out by looking how a directory is laid out. Where two readings fit, that is "
+        "an error that names both, and `--history prisma` or `layout` under `[history]` decides. "
+        "Down parts and down files are never run."
+    )
+    yield "## Prisma"
+    yield (
+        "A directory with `migration_lock.toml`, or with folders that hold a `migration.sql`. "
+        "[How it works](how-it-works.md#prisma) has the order and the checksums."
+    )
+    yield "## Plain SQL"
+    rows = [(_code(layout.name), layout.tools) for layout in sql.LAYOUTS.values()]
+    yield _table(("layout", "what fits"), rows)
+    yield "## Ledgers of other tools"
+    yield (
+        "A ledger is the table in which a tool records what has run. migsafe looks for these in "
+        "the target before it writes a record, so that no second truth is made beside one. "
+        "*Written* means that migsafe reads and writes it as its own tool does. *Refused* means "
+        "exit code 2 for a plain SQL history, with the tool's name. *Recognised* means that the "
+        "table counts as any other: the target is not empty, which is exit code 7. "
+        "Where there is no ledger, plain SQL is recorded in `migsafe.migrations`."
+    )
+    shaped = [
+        ("schema_migrations", tool)
+        for tool in tables.SERVED
+        if tool not in catalog.LEDGERS.values()
+    ]
+    ledgers = sorted(
+        [*catalog.LEDGERS.items(), *shaped], key=lambda item: (item[1].lower(), item[0])
+    )
+    yield _table(("tool", "ledger", "migsafe"), [(t, _code(n), _service(t)) for n, t in ledgers])
+    yield "`schema_migrations` is told apart by its columns; Rails' own is left out."
+
+
+def _service(tool: str) -> str:
+    if tool == "Prisma":
+        return "written, for a Prisma history"
+    if tool in tables.SERVED:
+        return f"written, for layout `{tables.SERVED[tool]}`; refused for any other"
+    if tool == "Prisma 8":
+        return "refused, for a Prisma history"
+    return "refused" if tool in tables.REFUSED else "recognised"
+
+
+PAGES: dict[str, Callable[[], Iterable[str]]] = {
+    "cli.md": _cli,
+    "exit-codes.md": _exit_codes,
+    "findings.md": _findings,
+    "config.md": _config,
+    "layouts.md": _layouts,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
