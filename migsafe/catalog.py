@@ -94,6 +94,19 @@ def columns(conn: Connection) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+def columns_of(conn: Connection, schema: str, table: str) -> list[str]:
+    """Return the columns of one table in their order, whatever this role may see of them."""
+    rows = conn.execute(
+        """SELECT a.attname FROM pg_catalog.pg_attribute AS a
+           JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+           JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+           WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+           ORDER BY a.attnum""",
+        [schema, table],
+    )
+    return [str(name) for (name,) in rows]
+
+
 def invalid_indexes(conn: Connection) -> frozenset[int]:
     """Return the oids of the indexes that a failed CONCURRENTLY left behind."""
     rows = conn.execute("SELECT indexrelid::bigint FROM pg_catalog.pg_index WHERE NOT indisvalid")

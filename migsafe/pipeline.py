@@ -107,11 +107,10 @@ def _in_progress(standing: Standing, pid: int) -> Standing:
 
 @contextmanager
 def _session(
-    settings: Settings, command: str, *, history: bool = True, read_only: bool = True
+    settings: Settings, command: str, directory: Directory | None, *, read_only: bool = True
 ) -> Iterator[_Session]:
     """Connect, and attach the history; the directory is read before any connection is made."""
     started, clock = datetime.now(UTC), time.monotonic()
-    directory = _directory(settings) if history else None
     where = target.resolve(settings.url, name=settings.name, root=settings.root)
     with target.translated(where), target.connect(where, read_only=read_only) as conn:
         session = _Session(
@@ -214,7 +213,7 @@ _NEXT = {
 
 def status(settings: Settings) -> Report:
     """Hold the history against its table and the live schema."""
-    with _session(settings, "status") as session:
+    with _session(settings, "status", _directory(settings)) as session:
         _wanted(session)
         standing = session.stand()
         code = _gated(session, standing.findings)
@@ -224,10 +223,11 @@ def status(settings: Settings) -> Report:
 
 def audit(settings: Settings) -> Report:
     """Ask every audit of the target; the history only says which migrations are pending."""
-    audits = _audits(settings)
+    directory = _directory(settings)
+    audits = _audits(settings, directory)
     if not audits:
         raise UsageError("audits", "there are none to run", "give --audits, or write audits/*.sql")
-    with _session(settings, "audit") as session:
+    with _session(settings, "audit", directory) as session:
         found = _answers(session, audits)
         refused = findings.blocking(found, settings.gate)
         code = ExitCode.FINDINGS if refused else ExitCode.OK
@@ -235,12 +235,11 @@ def audit(settings: Settings) -> Report:
         return session.report(code, findings=found, next=advice)
 
 
-def _audits(settings: Settings) -> "list[Audit]":
+def _audits(settings: Settings, directory: Directory | None) -> "list[Audit]":
     """Read the audits and check that the migrations they name are there, before any connection."""
     from migsafe.audits import files
 
     audits = files.load(settings.audits) if settings.audits else []
-    directory = _directory(settings)
     names = [m.name for m in directory.migrations] if directory else []
     for item in audits:
         for name in item.before:
@@ -255,16 +254,17 @@ def _answers(session: _Session, audits: "Sequence[Audit]") -> tuple[Finding, ...
 
     pending: list[str] = []
     if session.history:
-        applied = (session.standing or session.stand()).applied
+        applied = {*(session.standing or session.stand()).applied}
         pending = [m.name for m in session.history.directory.migrations if m.name not in applied]
     return tuple(run.run(session.target, audits, pending)) if audits else ()
 
 
 def plan(settings: Settings, *, to: str | None = None, command: str = "plan") -> Report:
     """Say everything that apply would do, with its findings, and change nothing."""
-    audits = _audits(settings)
-    _expectations(settings)  # apply would refuse them
-    with _session(settings, command) as session:
+    directory = _directory(settings)
+    audits = _audits(settings, directory)
+    _expectations(settings, directory)  # apply would refuse them
+    with _session(settings, command, directory) as session:
         _wanted(session)
         found, built, code = _judge(session, audits, to)
         go = f"migsafe apply{' --snapshot' if settings.env.snapshot else ''}"
@@ -329,8 +329,9 @@ def verify(settings: Settings) -> Report:
     """Hold the live schema against the expectations, and the history's table against the files."""
     from migsafe import verify as verifying
 
-    expectations = _expectations(settings)
-    with _session(settings, "verify") as session:
+    directory = _directory(settings)
+    expectations = _expectations(settings, directory)
+    with _session(settings, "verify", directory) as session:
         standing = session.stand() if session.history else None
         verification, found = verifying.check(session.conn, expectations, standing)
         if not verification.columns:
@@ -342,13 +343,12 @@ def verify(settings: Settings) -> Report:
         return session.report(code, findings=tuple(found), verification=verification)
 
 
-def _expectations(settings: Settings) -> "list[Expectation]":
+def _expectations(settings: Settings, directory: Directory | None) -> "list[Expectation]":
     """Read the expectations and check that the migrations they name are there."""
     from migsafe import verify as verifying
 
     expectations = verifying.load(settings.audits)
     if any(expectation.since for expectation in expectations):
-        directory = _directory(settings)
         names = [m.name for m in directory.migrations] if directory else None
         verifying.check_names(expectations, names)
     return expectations
@@ -369,10 +369,11 @@ def apply(
 
     The lock is held from before the plan is read until the report is stored.
     """
-    audits, expectations = _audits(settings), _expectations(settings)
+    directory = _directory(settings)
+    audits, expectations = _audits(settings, directory), _expectations(settings, directory)
     provider = _provider(settings) if snapshot else None
     with (
-        _session(settings, "apply", read_only=False) as session,
+        _session(settings, "apply", directory, read_only=False) as session,
         target.connect(session.target) as keeper,
         ledger.locked(keeper, _keys(session), session.target.place),
     ):
@@ -525,7 +526,7 @@ def resolve(
     if name is None or (applied and rolled_back):
         raise UsageError("resolve", "says nothing or two things", "give --applied or --rolled-back")
     with (
-        _session(settings, "resolve", read_only=False) as session,
+        _session(settings, "resolve", _directory(settings), read_only=False) as session,
         target.connect(session.target) as keeper,
         ledger.locked(keeper, _keys(session), session.target.place),
     ):
@@ -602,7 +603,7 @@ def _mark(session: _Session, name: str, *, applied: bool) -> None:
 
 def history(settings: Settings, *, limit: int = 20) -> Report:
     """List past runs from the ledger, newest first."""
-    with _session(settings, "history", history=False) as session:
+    with _session(settings, "history", None) as session:
         runs = tuple(ledger.runs(session.conn, limit=limit))
         notes = () if runs else ("No run of migsafe has changed this target.",)
         advice = "migsafe report RUN" if runs else None
@@ -614,7 +615,7 @@ def report(settings: Settings, run: str) -> Report:
     file = settings.root / KEPT / "reports" / f"{run}.json"
     if Path(run).name == run and file.is_file():
         return _parsed(str(file), file.read_text("utf-8"))
-    with _session(settings, "report", history=False) as session:
+    with _session(settings, "report", None) as session:
         stored = {item.id: item.report for item in ledger.runs(session.conn)}
     if run not in stored:
         raise UsageError(run, "there is no such run", nearest(run, stored) or "migsafe history")

@@ -26,7 +26,7 @@ from migsafe.target import Connection
 
 if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
     from migsafe.plan import Step
-    from migsafe.sql import ALL_OR_NOTHING, Statement
+    from migsafe.sql import Statement
 
 
 class Outcome(StrEnum):
@@ -183,6 +183,8 @@ class Runner:
 
     def _untouched(self, stopped: _Stopped, invalid_before: frozenset[int]) -> bool:
         """Tell whether a failure before the first commit has left nothing behind."""
+        from migsafe.sql import ALL_OR_NOTHING
+
         if self.conn.closed or (
             stopped.statement and stopped.statement.refuses not in ALL_OR_NOTHING
         ):

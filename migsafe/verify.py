@@ -128,9 +128,9 @@ def _compare(conn: Connection, expectation: Expectation) -> tuple[Column, Findin
         """SELECT c.is_nullable, c.data_type,
                   pg_catalog.format_type(a.atttypid, a.atttypmod), c.udt_name
            FROM information_schema.columns AS c
-           JOIN pg_catalog.pg_attribute AS a
-             ON a.attrelid = format('%%I.%%I', c.table_schema, c.table_name)::regclass
-            AND a.attname = c.column_name
+           JOIN pg_catalog.pg_namespace AS n ON n.nspname = c.table_schema
+           JOIN pg_catalog.pg_class AS t ON t.relnamespace = n.oid AND t.relname = c.table_name
+           JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attname = c.column_name
            WHERE c.table_schema = %s AND c.table_name = %s AND c.column_name = %s""",
         [schema, expectation.table, expectation.column],
     ).fetchone()
@@ -166,11 +166,14 @@ def _compare(conn: Connection, expectation: Expectation) -> tuple[Column, Findin
 
 def _absent(conn: Connection, schema: str, expectation: Expectation) -> tuple[Column, Finding]:
     relation = f"{schema}.{expectation.table}"
-    if relation in (names := catalog.tables(conn)):
-        hint = catalog.nearest_name(conn, expectation.column, column=True)
+    if columns := catalog.columns_of(conn, schema, expectation.table):
+        hint = nearest(expectation.column, columns)
         message = f"the table has no column {expectation.column}"
+        if expectation.column in columns:  # information_schema hides it from this role
+            hint = "grant it SELECT on the column"
+            message = f"role {conn.info.user} may not see this column, so it was not compared"
     else:
-        hint = nearest(relation, names)
+        hint = nearest(relation, catalog.tables(conn))
         message = f"there is no table {relation}"
     column = Column(
         table=expectation.table,

@@ -83,7 +83,7 @@ def distinct(migrations: Sequence[Migration], path: Path, *, versions: bool) -> 
     """
     seen: dict[str, Migration] = {}
     for migration in migrations:
-        for key in {migration.name, migration.version if versions else ""} - {""}:
+        for key in filter(None, (migration.name, migration.version if versions else "")):
             other = seen.setdefault(key, migration)
             if other is not migration:
                 raise UsageError(

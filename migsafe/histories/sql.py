@@ -5,10 +5,11 @@ is never run. Reads files only.
 """
 
 import json
+import os
 import re
 import tomllib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from migsafe import findings
 from migsafe.errors import UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories.migration import (
-    BOM,
     Directory,
     Migration,
     distinct,
     sha256,
     text_of,
 )
+
+#: The classes of a directory's own files; see `_class`.
+Classes = Set[str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +34,23 @@ class Layout:
 
     name: str
     tools: str
-    fits: Callable[[Path], bool]
+    fits: Callable[[Path, Classes], bool]
     read: Callable[[Path], list[Migration]]
     #: Whether the tools refuse two files of one version; where they differ, their table decides.
     versions: bool = False
 
 
-_FLYWAY = re.compile(r"(?P<kind>[VRUB])(?P<version>[\d._]*)__(?P<description>.+)\.sql")
+_FLYWAY = re.compile(r"(?P<kind>[VRUB])(?P<version>[\d._]*?)__(?P<description>.+)\.sql")
 _NUMBERED = re.compile(r"(?P<version>\d+)(?:[._-].*)?\.sql")
 _SECTION = re.compile(
     r"^--\s*(?:\+(?P<tool>goose|migrate)\s+(?P<a>up|down)|(?P<dbmate>migrate):(?P<b>up|down))\b"
     r"(?P<rest>.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
+
+
+#: A numbered file whose marks are unknown: a migration of its directory, with a problem.
+_UNREADABLE = "unreadable"
 
 
 def _files(path: Path) -> list[Path]:
@@ -62,7 +69,10 @@ def _class(file: Path) -> str | None:
         return "up-files"
     if not _NUMBERED.fullmatch(file.name):
         return None
-    mark = _SECTION.search(_readable(file))
+    text = _readable(file)
+    if text is None:
+        return _UNREADABLE
+    mark = _SECTION.search(text)
     if mark is None:
         return "numbered"
     return (
@@ -70,33 +80,28 @@ def _class(file: Path) -> str | None:
     )
 
 
-def _readable(file: Path) -> str:
-    """Return a file's text, nothing where it cannot be read: `_migration` says so then."""
+def _readable(file: Path) -> str | None:
     try:
         return file.read_text("utf-8", "replace")
     except OSError:
-        return ""
+        return None
 
 
-def _classes(path: Path) -> set[str | None]:
-    return set() if _is_journaled(path) else {_class(file) for file in _files(path)}
-
-
-def _has(layout: str) -> Callable[[Path], bool]:
+def _has(layout: str) -> Callable[[Path, Classes], bool]:
     """Return a test for a directory that holds files of `layout`."""
-    return lambda path: layout in _classes(path)
+    return lambda _, classes: layout in classes
 
 
-def _fits_flyway(path: Path) -> bool:
-    return any(_FLYWAY.fullmatch(file.name) for file in path.rglob("*.sql"))
+def _fits_flyway(path: Path, _: Classes) -> bool:
+    return any(_FLYWAY.fullmatch(name) for _, _, names in os.walk(path) for name in names)
 
 
-def _fits_sqlx(path: Path) -> bool:
-    return {"up-files", "numbered"} <= _classes(path)
+def _fits_sqlx(_: Path, classes: Classes) -> bool:
+    return classes >= {"up-files", "numbered"}
 
 
-def _fits_numbered(path: Path) -> bool:
-    return "numbered" in _classes(path) and not _fits_sqlx(path)
+def _fits_numbered(path: Path, classes: Classes) -> bool:
+    return "numbered" in classes and not _fits_sqlx(path, classes)
 
 
 def _migration(
@@ -128,7 +133,9 @@ def _migration(
 def _up_section(text: str) -> tuple[str, bool]:
     """Blank out all but the up sections, keeping line numbers; say if it wants a transaction."""
     marks = list(_SECTION.finditer(text))
-    kept, transaction = ["\n" * text[: marks[0].start()].count("\n")] if marks else [text], True
+    if not marks:
+        return text, True
+    kept, transaction = ["\n" * text[: marks[0].start()].count("\n")], True
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
         part = text[mark.start() : following.start() if following else len(text)]
         up = (mark["a"] or mark["b"]).lower() == "up"
@@ -142,7 +149,7 @@ def _by_number(path: Path, *classes: str, section: str | None = None) -> list[Mi
     """Read the numbered files of some classes, by their number and then by name."""
     keyed = []
     for file in _files(path):
-        if _class(file) not in classes or _is_down(file.name):
+        if _class(file) not in (*classes, _UNREADABLE) or _is_down(file.name):
             continue
         match = _NUMBERED.fullmatch(file.name)
         if not match:
@@ -195,17 +202,15 @@ def _flyway_migration(file: Path, kind: str, version: str) -> Migration:
     alone = conf.is_file() and re.search(
         r"^\s*executeInTransaction\s*=\s*false", conf.read_text("utf-8", "replace"), re.M
     )
-    return replace(
-        read, checksum=str(flyway_checksum(file)), transaction=not alone, problem=problem
-    )
+    checksum = str(flyway_checksum(read.text))
+    return replace(read, checksum=checksum, transaction=not alone, problem=problem)
 
 
-def flyway_checksum(file: Path) -> int:
+def flyway_checksum(text: str) -> int:
     """Return Flyway's checksum: CRC32 over the lines without their ends, as a signed 32-bit int.
 
     Source: org.flywaydb.core.internal.resolver.ChecksumCalculator.
     """
-    text = file.read_bytes().decode("utf-8", "replace").removeprefix(BOM)
     crc = zlib.crc32("".join(re.split(r"\r\n|\n|\r", text)).encode())
     return crc - (1 << 32) if crc >= 1 << 31 else crc
 
@@ -295,14 +300,14 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="diesel",
             tools="diesel's folders with up.sql",
-            fits=lambda path: bool(_diesel_folders(path)),
+            fits=lambda path, _: bool(_diesel_folders(path)),
             read=_diesel,
             versions=True,
         ),
         Layout(
             name="drizzle",
             tools="Drizzle's meta/_journal.json",
-            fits=_is_journaled,
+            fits=lambda path, _: _is_journaled(path),
             read=_drizzle,
         ),
         Layout(
@@ -317,7 +322,8 @@ LAYOUTS: dict[str, Layout] = {
 
 def fitting(path: Path) -> list[Layout]:
     """Return the layouts that a directory can be read as."""
-    return [layout for layout in LAYOUTS.values() if layout.fits(path)]
+    classes = set() if _is_journaled(path) else {_class(file) for file in _files(path)}
+    return [layout for layout in LAYOUTS.values() if layout.fits(path, classes)]
 
 
 def load(path: Path, layout: Layout, schemas: Sequence[str]) -> Directory:

@@ -1,7 +1,7 @@
 """One `Report` for every command, and one pure function a format that renders it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -39,7 +39,7 @@ class HistoryInfo:
     failed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
-    finished: Mapping[str, datetime | None] = msgspec.field(default_factory=dict)
+    finished: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
