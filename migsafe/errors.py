@@ -6,6 +6,7 @@ and every text that leaves it passes through `redacted`.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -83,11 +84,17 @@ def conceal(secret: str | None) -> None:
         _secrets.add(secret)
 
 
+#: A login in anything like a URL (a path collapses its slashes), and a password as a parameter.
+_LOGIN = re.compile(
+    r"(postgres(?:ql)?:/+[^\s:/@]*):[^\s'\"]*@|(password['\"]?\s*[=:]\s*['\"]?)[^\s&'\"]+"
+)
+
+
 def redacted(text: str) -> str:
-    """Return `text` with every concealed secret replaced by ``***``."""
+    """Return `text` with every concealed secret, and every login of a URL, replaced by ``***``."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return text
+    return _LOGIN.sub(lambda m: f"{m[1]}:***@" if m[1] else f"{m[2]}***", text)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

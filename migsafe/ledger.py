@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
+from psycopg import sql
 
 from migsafe.errors import BusyError
-from migsafe.target import Connection
+from migsafe.target import Connection, Write
 
 #: Our advisory key: the first 8 bytes of sha256("migsafe"), as a signed bigint.
 LOCK = int.from_bytes(hashlib.sha256(b"migsafe").digest()[:8], "big", signed=True)
@@ -100,20 +101,22 @@ def prepare(conn: Connection) -> None:
         conn.execute(_DDL)
 
 
-def write(conn: Connection, receipt: Receipt) -> None:
-    """Append one receipt, in the caller's transaction if there is one."""
-    conn.execute(
-        """INSERT INTO migsafe.receipts (run, history, migration, checksum, event, statement)
-           VALUES (%s, %s, %s, %s, %s, %s)""",
-        [
-            receipt.run,
-            receipt.history,
-            receipt.migration,
-            receipt.checksum,
-            receipt.event,
-            receipt.statement,
-        ],
-    )
+_INSERT = sql.SQL(
+    """INSERT INTO migsafe.receipts (run, history, migration, checksum, event, statement)
+       VALUES (%s, %s, %s, %s, %s, %s)"""
+).format()
+
+
+def write(receipt: Receipt) -> Write:
+    """Build the statement that appends one receipt."""
+    return _INSERT, [
+        receipt.run,
+        receipt.history,
+        receipt.migration,
+        receipt.checksum,
+        receipt.event,
+        receipt.statement,
+    ]
 
 
 def unfinished(conn: Connection, history: str) -> list[Unfinished]:

@@ -497,11 +497,15 @@ def _kept(session: _Session, report: Report, *, store: bool = False) -> Report:
         with session.conn.transaction():
             ledger.prepare(session.conn)
             ledger.store(session.conn, _as_run(report, text))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n", "utf-8")
-    part = file.with_suffix(".part")
-    part.write_text(text + "\n", "utf-8")
-    part.rename(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n", "utf-8")
+        part = file.with_suffix(".part")
+        part.write_text(text + "\n", "utf-8")
+        part.rename(file)
+    except OSError as error:  # what the run did stands, kept in a file or not
+        note = f"The report could not be kept in {file}: {error.strerror}"
+        return replace(report, notes=(*report.notes[:-1], note))
     return report
 
 
@@ -538,7 +542,7 @@ def resolve(
             found = _without_evidence(name, claim)
             return session.report(ExitCode.FINDINGS, findings=(found,))
         _check_writable(session)
-        _mark(session, name, applied=bool(applied))
+        _mark(session, standing, name, applied=bool(applied))
         standing = session.stand()
         advice = "migsafe plan" if standing.state is State.MANAGED else "migsafe status"
         note = (f"{name} is recorded as {'applied' if applied else 'rolled back'}.",)
@@ -556,7 +560,7 @@ def _check_claim(session: _Session, standing: Standing, name: str, *, applied: b
         migration = history.directory.named(name)
         if migration.problem:
             raise UsageError(str(migration.path), "cannot be read as it should", migration.problem)
-        if name in standing.applied:
+        if name in standing.applied and not _is_unfinished(standing, name):
             raise UsageError(name, "is already recorded as applied", "see migsafe status")
     elif name not in open_ones:
         known = [*standing.applied, *standing.missing, *(m.name for m in standing.pending)]
@@ -564,6 +568,11 @@ def _check_claim(session: _Session, standing: Standing, name: str, *, applied: b
             hint = nearest(name, [*known, *filter(None, open_ones)]) or "see migsafe status"
             raise UsageError(name, "is not recorded at all", hint)
         raise UsageError(name, "is not in a failed state", "see migsafe status")
+
+
+def _is_unfinished(standing: Standing, name: str) -> bool:
+    """Tell whether receipts are open; the tool may since have recorded the migration itself."""
+    return any(f.code == "MH104" and f.migration == name for f in standing.findings)
 
 
 def _without_evidence(name: str, claim: str) -> Finding:
@@ -577,17 +586,17 @@ def _without_evidence(name: str, claim: str) -> Finding:
     )
 
 
-def _mark(session: _Session, name: str, *, applied: bool) -> None:
-    """Write the record and its receipt in one transaction."""
+def _mark(session: _Session, standing: Standing, name: str, *, applied: bool) -> None:
+    """Write the record, unless the tool has done so itself, and its receipt in one transaction."""
     history, conn = _wanted(session), session.conn
     known = {migration.name: migration for migration in history.directory.migrations}
     with conn.transaction():
         ledger.prepare(conn)
-        if applied:
+        if not applied:
+            history.mark_rolled_back(conn, name)
+        elif name not in standing.applied:
             history.prepare(conn)
             history.mark_applied(conn, known[name])
-        else:
-            history.mark_rolled_back(conn, name)
         receipt = ledger.Receipt(
             run=session.run,
             history=_identity(history),
@@ -595,7 +604,7 @@ def _mark(session: _Session, name: str, *, applied: bool) -> None:
             checksum=known[name].checksum if name in known else "",
             event="applied" if applied else "rolled_back",
         )
-        ledger.write(conn, receipt)
+        target.send(conn, ledger.write(receipt))
 
 
 # ---------------------------------------------------------------- past runs
@@ -639,8 +648,8 @@ def init(root: Path, migrations: Path | None = None) -> Report:
     if file.exists():
         raise UsageError(str(file), "is already there", "change it, or remove it first")
     path, kind = _only_history(root, migrations)
-    audits = root / "audits"
-    text = _TEMPLATE.format(path=path.as_posix(), kind=kind, audits=audits.name)
+    mark = "" if (root / "audits").is_dir() else "# "
+    text = _TEMPLATE.format(path=path.as_posix(), kind=kind, mark=mark)
     config.parse_text(text, file)
     file.write_text(text, "utf-8")
     return Report(
@@ -679,8 +688,8 @@ _TEMPLATE = """\
 path = "{path}"
 kind = "{kind}"
 
-[audits]
-path = "{audits}"
+{mark}[audits]
+{mark}path = "audits"
 
 [gate]
 severity = "error"   # findings of this severity or worse stop apply

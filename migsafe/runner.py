@@ -22,7 +22,7 @@ from psycopg.pq import TransactionStatus
 from migsafe import catalog, ledger, target
 from migsafe.histories import History
 from migsafe.ledger import Receipt
-from migsafe.target import Connection
+from migsafe.target import Connection, Write
 
 if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
     from migsafe.plan import Step
@@ -72,6 +72,10 @@ class _Stopped(Exception):
         self.statement = statement
 
 
+#: A file may end under another role or with a timeout of its own; our rows must not.
+_AS_OURSELVES = (sql.SQL("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0").format(), ())
+_COMMIT = (sql.SQL("COMMIT").format(), ())
+
 #: What is worth another attempt, once the transaction is rolled back.
 _RETRIED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
@@ -86,6 +90,8 @@ class Runner:
     limits: Limits
     #: Attempts at the unit (transaction or statement) that runs now.
     _attempts: int = 0
+    #: Whether a committed transaction has seen to the ledger and the history's table.
+    _prepared: bool = False
 
     def run(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         """Yield one result a step; after the first that is not done, the rest are skipped.
@@ -109,17 +115,13 @@ class Runner:
 
         def attempt() -> None:
             nonlocal committing
-            started = datetime.now(UTC)
-            with self._transaction() as commit:
-                with _ours():
-                    ledger.prepare(self.conn)
-                    self.history.prepare(self.conn)
-                for statement in step.statements:
-                    self._execute(statement)
-                with _ours():
-                    self._record(step, started)
-                    committing = True
-                    commit()
+            committing, started = False, datetime.now(UTC)
+            self._begin()
+            self._prepare()
+            for statement in step.statements:
+                self._execute(statement)
+            committing = True
+            self._record(step, self.history.record(step.migration, started))
 
         try:
             self._retrying(attempt)
@@ -153,33 +155,29 @@ class Runner:
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
     def _start(self, step: Step) -> None:
-        with self._transaction() as commit, _ours():
-            ledger.prepare(self.conn)
-            self.history.prepare(self.conn)
+        self._begin()
+        self._prepare()
+        with _ours():
             self.history.began(self.conn, step.migration)
-            self._receipt(step, "began")
-            commit()
+        self._commit(self._receipt(step, "began"))
 
     def _single(self, step: Step, statement: Statement) -> None:
         """Run one statement and write its receipt, in one transaction where that can be."""
         if self._idle and not statement.refuses:
-            with self._transaction() as commit:
-                self._execute(statement)
-                with _ours():
-                    self._receipt(step, "statement", statement.index)
-                    commit()
+            self._begin()
+            self._execute(statement)
+            self._commit(self._receipt(step, "statement", statement.index))
             return
         idle = self._idle
         self._execute(statement)
         with _ours():
             if idle and not self._idle:  # the file's own BEGIN
-                self._bound()
-            self._receipt(step, "statement", statement.index)
+                self.conn.execute(self._bound)
+            target.send(self.conn, self._receipt(step, "statement", statement.index))
 
     def _finish(self, step: Step, started: datetime) -> None:
-        with self._transaction() as commit, _ours():
-            self._record(step, started)
-            commit()
+        self._begin()
+        self._record(step, self.history.finish(step.migration, started))
 
     def _untouched(self, stopped: _Stopped, invalid_before: frozenset[int]) -> bool:
         """Tell whether a failure before the first commit has left nothing behind."""
@@ -194,24 +192,21 @@ class Runner:
     def _withdrawn(self, step: Step) -> bool:
         """Take the start back; return False where even that failed, so that it stays unfinished."""
         try:
-            with self._transaction() as commit, _ours():
+            self._begin()
+            with _ours():
                 self.history.withdraw(self.conn, step.migration)
-                self._receipt(step, "failed")
-                commit()
+            self._commit(self._receipt(step, "failed"))
         except _Stopped:
             self._roll_back()
             return False
         return True
 
-    def _record(self, step: Step, started: datetime) -> None:
-        # A file may end under another role or with a timeout of its own; our rows must not.
-        self.conn.execute("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0")
-        self.history.record(self.conn, step.migration, started)
-        self._receipt(step, "done")
+    def _record(self, step: Step, row: Write) -> None:
+        """Commit with the tool's row and our receipt."""
+        self._commit(_AS_OURSELVES, row, self._receipt(step, "done"))
 
-    def _receipt(self, step: Step, event: str, statement: int | None = None) -> None:
-        ledger.write(
-            self.conn,
+    def _receipt(self, step: Step, event: str, statement: int | None = None) -> Write:
+        return ledger.write(
             Receipt(
                 run=self.run_id,
                 history=identity(self.history),
@@ -219,25 +214,32 @@ class Runner:
                 checksum=step.migration.checksum,
                 event=event,
                 statement=statement,
-            ),
+            )
         )
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Callable[[], None]]:
-        """Open a transaction with the short lock_timeout; yield its COMMIT."""
+    def _begin(self) -> None:
+        """Open a transaction with the short lock_timeout."""
         with _ours():
-            self.conn.execute("BEGIN")
-            self._bound()
+            self.conn.execute(sql.SQL("BEGIN; {}").format(self._bound))
 
-        def commit() -> None:
-            self.conn.execute("COMMIT")
+    def _commit(self, *writes: Write) -> None:
+        """Send statements of ours with the COMMIT, in one message: small migrations are many."""
+        with _ours():
+            target.send(self.conn, *writes, _COMMIT)
+        self._prepared = True
 
-        yield commit
+    def _prepare(self) -> None:
+        """Make the ledger and the history's table in this transaction, if none before it has."""
+        if not self._prepared:
+            with _ours():
+                ledger.prepare(self.conn)
+                self.history.prepare(self.conn)
 
-    def _bound(self) -> None:
-        """Keep the statements of the open transaction from queueing for a lock for long."""
+    @property
+    def _bound(self) -> sql.Composed:
+        """What keeps the statements of a transaction from queueing for a lock for long."""
         timeout = sql.Literal(self.limits.lock_timeout)
-        self.conn.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(timeout))
+        return sql.SQL("SET LOCAL lock_timeout = {}").format(timeout)
 
     def _execute(self, statement: Statement) -> None:
         """Send one statement as it is written, in the simple protocol."""
@@ -292,7 +294,9 @@ def _outcome(cause: psycopg.Error | KeyboardInterrupt) -> Outcome:
 def _result(step: Step, stopped: _Stopped, outcome: Outcome) -> StepResult:
     statement, cause = stopped.statement, stopped.cause
     interrupted = isinstance(cause, KeyboardInterrupt)
-    what = "interrupted" if isinstance(cause, KeyboardInterrupt) else target.explain(cause)
+    what = "interrupted"
+    if not isinstance(cause, KeyboardInterrupt):
+        what = _explained(cause, step, statement)
     return StepResult(
         migration=step.migration.name,
         outcome=outcome,
@@ -301,6 +305,12 @@ def _result(step: Step, stopped: _Stopped, outcome: Outcome) -> StepResult:
         line=_line(statement, cause) if statement else None,
         interrupted=interrupted,
     )
+
+
+def _explained(error: psycopg.Error, step: Step, statement: Statement | None) -> str:
+    """Explain an error by the SQL that caused it: at COMMIT, any statement of the step."""
+    sent = [statement] if statement else step.statements
+    return target.explain(error, "\n".join(item.text for item in sent))
 
 
 def _line(statement: Statement, cause: psycopg.Error | KeyboardInterrupt) -> int:

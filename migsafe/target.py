@@ -5,7 +5,7 @@ Never lets a password out: it is taken from the URL once, concealed, and handed 
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +77,7 @@ def _first_line(path: Path) -> str:
         raise UsageError(str(path), "the file with the URL cannot be read", "check it") from None
     if not lines:
         raise UsageError(str(path), "the file with the URL is empty", "write the URL into it")
-    return lines[0]
+    return lines[0].strip()
 
 
 def parse(url: str, *, name: str = "url") -> Target:
@@ -133,7 +133,7 @@ def _parameters(bare: str, options: dict[str, str]) -> dict[str, str]:
             raise UsageError(f"target: ?{key}=", "unknown URL parameter", hint)
     try:
         params = conninfo.conninfo_to_dict(f"{bare}?{urlencode(options, quote_via=quote)}")
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeDecodeError):
         # libpq's own message repeats the URL.
         raise _unreadable() from None
     authority, _, path = bare.partition("://")[2].partition("/")
@@ -162,7 +162,9 @@ def connect(target: Target, *, read_only: bool = False) -> Connection:
             prepare_threshold=None,
         )
     except psycopg.OperationalError as error:
-        problem = redacted(str(error).strip().splitlines()[-1])
+        # libpq indents a hint below each attempt; of several, the last failed like the others.
+        tried = [line for line in str(error).strip().splitlines() if not line.startswith("\t")]
+        problem = redacted(tried[-1])
         raise UnreachableError(target.place, problem, "check the address and the login") from None
     if conn.info.server_version < OLDEST:
         conn.close()
@@ -196,6 +198,17 @@ def translated(target: Target) -> Iterator[None]:
         raise UnreachableError(target.place, explain(error), remedy) from None
 
 
+#: A statement of ours, and the values of its placeholders.
+Write = tuple[sql.Composed, Sequence[Any]]
+
+
+def send(conn: Connection, *writes: Write) -> None:
+    """Run statements of ours in one message of the simple protocol, in the caller's transaction."""
+    cursor = psycopg.ClientCursor(conn)
+    text = "; ".join(cursor.mogrify(query, values) for query, values in writes)
+    cursor.execute(text.encode(conn.info.encoding))
+
+
 def named(*names: str) -> sql.Composable:
     """Quote a qualified name for a query with placeholders, where psycopg takes % as its own."""
     return sql.SQL(sql.Identifier(*names).as_string().replace("%", "%%"))
@@ -205,25 +218,52 @@ def named(*names: str) -> sql.Composable:
 _VALUE_BEARING = re.compile(r"22|P0|XX|38|39|2F")
 
 
-def explain(error: psycopg.Error) -> str:
+#: SQLSTATE classes of a name that is wrong, which a cast of a row's value to a name gives too.
+_NAMING = re.compile(r"42(?!501)|3F|3D|0A")
+
+#: Those of them whose message has the name without quotation marks.
+_UNQUOTED = ("42601", "42602", "42883")
+
+#: What a message quotes, in the quotation marks of PostgreSQL's translations.
+_QUOTED = re.compile(r"[\"„“«»]\s?(.+?)\s?[\"“”«»]")
+
+
+def explain(error: psycopg.Error, sent: str | None = None) -> str:
     """Say what the server refused, in one line that holds no row value.
 
     DETAIL, CONTEXT and the messages of data exceptions quote rows, so they stay in the server's
-    log (https://www.postgresql.org/docs/current/errcodes-appendix.html has the classes).
+    log (https://www.postgresql.org/docs/current/errcodes-appendix.html has the classes). `sent` is
+    the SQL that a person wrote, None where it is ours.
     """
     diag = error.diag
     if not error.sqlstate:
         return redacted(" ".join(str(error).split())) or "the connection was lost"
     message = diag.message_primary or type(error).__name__
-    if _VALUE_BEARING.match(error.sqlstate) or diag.internal_query:
+    if sent is not None and _may_quote_rows(error, message, sent):
         message = f"{_condition(error)} (the server's log has the text, which may quote rows)"
-    return redacted(f"{error.sqlstate}: {message}{_where(diag)}")
+    return redacted(f"{error.sqlstate}: {message}{_where(diag, sent)}")
+
+
+def _may_quote_rows(error: psycopg.Error, message: str, sent: str) -> bool:
+    """Tell whether a message may hold what is not in the SQL that was sent.
+
+    A context means that a function speaks, with any text and any code. Without a position it may
+    be a cast at run time, and one to regclass names the value as if it were an undefined table.
+    """
+    diag, code = error.diag, error.sqlstate or ""
+    if diag.context or diag.internal_query or _VALUE_BEARING.match(code):
+        return True
+    if diag.statement_position or not _NAMING.match(code):
+        return False
+    return code in _UNQUOTED or any(name not in sent for name in _QUOTED.findall(message))
 
 
 def _condition(error: psycopg.Error) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
 
 
-def _where(diag: psycopg.errors.Diagnostic) -> str:
+def _where(diag: psycopg.errors.Diagnostic, sent: str | None) -> str:
     names = [n for n in (diag.schema_name, diag.table_name, diag.column_name) if n]
+    if diag.context and sent is not None:
+        names = [name for name in names if name in sent]  # RAISE sets them to any text
     return f" [{'.'.join(names)}]" if names else ""

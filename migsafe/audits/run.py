@@ -69,7 +69,12 @@ def _answer_all(sessions: Sequence[Connection], due: Sequence[Audit]) -> dict[st
 
     with ThreadPoolExecutor(len(sessions)) as pool:
         found = pool.map(answer, due)
-        return {audit.name: finding for audit, finding in zip(due, found, strict=True)}
+        try:
+            return {audit.name: finding for audit, finding in zip(due, found, strict=True)}
+        except BaseException:
+            for session in sessions:  # or the pool would wait for the slowest answer
+                session.cancel()
+            raise
 
 
 def _answer(conn: Connection, audit: Audit) -> Finding:
@@ -86,9 +91,10 @@ def _answer(conn: Connection, audit: Audit) -> Finding:
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if conn.closed:
             raise
-        finding = _failed(audit, "MA002", target.explain(error), None)
+        finding = _failed(audit, "MA002", target.explain(error, audit.sql), None)
     except psycopg.Error as error:
-        finding = _failed(audit, "MA002", target.explain(error), _nearest(conn, error))
+        sent = "\n".join((audit.sql, *audit.key))
+        finding = _failed(audit, "MA002", target.explain(error, sent), _nearest(conn, error))
     else:
         finding = _counted(audit, count, keys or [])
     return replace(finding, seconds=round(time.monotonic() - began, 3))

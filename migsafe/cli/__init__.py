@@ -3,10 +3,11 @@
 Loads nothing heavy: `migsafe --help` imports click and this package only, which a test holds.
 """
 
+import gc
+import io
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from datetime import UTC, datetime
 from types import FrameType
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run one command and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run(sys.argv[1:]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a character must not turn a finished run into a bug.
+        sys.stdout.reconfigure(errors="replace")
+    gc.set_threshold(100_000)  # imports and syntax trees make many objects and hardly any garbage
+    code = run(sys.argv[1:])
+    gc.freeze()  # the interpreter's last collection, a tenth of a short command, finds nothing
+    sys.exit(code)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -46,7 +53,7 @@ def run(arguments: list[str]) -> int:
         return _failed(output, ExitCode.USAGE, error.format_message())
     except MigsafeError as error:
         if output.debug:
-            click.echo(redacted(traceback.format_exc()), err=True)
+            click.echo(_trace(), err=True)
         return _failed(output, error.exit_code, str(error))
     except (click.Abort, KeyboardInterrupt):
         return _failed(output, ExitCode.INTERRUPTED, "interrupted")
@@ -96,10 +103,22 @@ def _error_report(output: Output, code: ExitCode, message: str) -> "Report":
     )
 
 
+def _trace() -> str:
+    """Return the traceback; of the server's texts, which may quote rows, only the SQLSTATE."""
+    text, error = traceback.format_exc(), sys.exc_info()[1]
+    while error is not None:
+        if code := getattr(error, "sqlstate", None):
+            text = text.replace(str(error), f"SQLSTATE {code}")
+        error = error.__cause__ or error.__context__
+    return redacted(text)
+
+
 def _bug(output: Output) -> int:
+    import tempfile
+
     with tempfile.NamedTemporaryFile(
         "w", prefix="migsafe-", suffix=".log", delete=False, encoding="utf-8"
     ) as file:
-        file.write(redacted(traceback.format_exc()))
+        file.write(_trace())
     message = f"a bug in migsafe; please report it with the traceback in {file.name}"
     return _failed(output, ExitCode.BUG, message)

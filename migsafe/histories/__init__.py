@@ -10,7 +10,7 @@ from pathlib import Path
 
 from migsafe.config import HistoryConfig
 from migsafe.errors import UsageError
-from migsafe.histories import prisma, sql, tables
+from migsafe.histories import prisma, sql
 from migsafe.histories.entries import Entry, History, Recorded, Standing, State, stand
 from migsafe.histories.migration import Directory, Migration
 from migsafe.target import Connection, Target
@@ -91,7 +91,8 @@ def find(root: Path) -> Iterator[tuple[Path, list[str]]]:
     for folder, children, _ in os.walk(root):
         children[:] = sorted(c for c in children if c not in _SKIPPED and not c.startswith("."))
         path = Path(folder)
-        found = readings(path)
+        # A directory far above Flyway's files could be read as theirs, but is not meant.
+        found = [name for name in readings(path) if name != "flyway" or sql.holds_flyway(path)]
         if found:
             children.clear()
             yield path, found
@@ -101,6 +102,8 @@ def attach(directory: Directory, conn: Connection, target: Target) -> History:
     """Find the history's own table in a target; refuse a ledger that cannot be served."""
     if directory.kind == "prisma":
         return prisma.attach(directory, conn, target)
+    from migsafe.histories import tables
+
     return tables.attach(directory, conn)
 
 

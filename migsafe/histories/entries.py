@@ -9,7 +9,7 @@ from typing import Protocol
 from migsafe import findings
 from migsafe.findings import Finding, Severity
 from migsafe.histories.migration import Directory, Migration
-from migsafe.target import Connection
+from migsafe.target import Connection, Write
 
 
 class Recorded(StrEnum):
@@ -92,8 +92,12 @@ class History(Protocol):
         """Record the start of a migration that runs outside a transaction."""
         ...
 
-    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:
-        """Record a migration as run, exactly as the tool would."""
+    def record(self, migration: Migration, started: datetime) -> Write:
+        """Build what records a migration as run, exactly as the tool would."""
+        ...
+
+    def finish(self, migration: Migration, started: datetime) -> Write:
+        """Build what records the end of a migration that `began`."""
         ...
 
     def withdraw(self, conn: Connection, migration: Migration) -> None:

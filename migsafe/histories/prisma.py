@@ -17,7 +17,7 @@ from migsafe.errors import UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories.entries import Entry, Recorded
 from migsafe.histories.migration import Directory, Migration, sha256, text_of
-from migsafe.target import Connection, Target, named
+from migsafe.target import Connection, Target, Write, named
 
 SCRIPT = "migration.sql"
 TABLE = "_prisma_migrations"
@@ -217,6 +217,8 @@ class PrismaHistory:
 
     def matches(self, migration: Migration, checksum: str) -> bool:
         """Compare as Prisma does: the text as it is, with LF, or with CRLF line ends."""
+        if checksum == migration.checksum:
+            return True
         lf = migration.text.replace("\r\n", "\n")
         forms = (migration.text, lf, migration.text.replace("\n", "\r\n"))
         sums = [sha256(form) for form in forms]
@@ -239,25 +241,27 @@ class PrismaHistory:
             [str(uuid.uuid4()), migration.checksum, datetime.now(UTC), migration.name],
         )
 
-    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:
-        """Finish the open row of the migration, or insert it finished, with one step."""
-        finished = datetime.now(UTC)
-        done = conn.execute(
-            sql.SQL(
-                """UPDATE {} SET finished_at = %s, applied_steps_count = applied_steps_count + 1
-                   WHERE migration_name = %s AND finished_at IS NULL AND rolled_back_at IS NULL"""
-            ).format(self._named),
-            [finished, migration.name],
-        )
-        if done.rowcount:
-            return
-        conn.execute(
-            sql.SQL(
-                """INSERT INTO {} (id, checksum, started_at, finished_at, migration_name,
+    def record(self, migration: Migration, started: datetime) -> Write:
+        """Build the insert of a finished row, with one step."""
+        query = """INSERT INTO {} (id, checksum, started_at, finished_at, migration_name,
                                    applied_steps_count) VALUES (%s, %s, %s, %s, %s, 1)"""
-            ).format(self._named),
-            [str(uuid.uuid4()), migration.checksum, started, finished, migration.name],
-        )
+        now = datetime.now(UTC)
+        values = [str(uuid.uuid4()), migration.checksum, started, now, migration.name]
+        return sql.SQL(query).format(self._named), values
+
+    def finish(self, migration: Migration, started: datetime) -> Write:
+        """Build the update of the open row, or the insert where somebody removed that row."""
+        query = """WITH finished AS (
+                       UPDATE {0} SET finished_at = %s,
+                                      applied_steps_count = applied_steps_count + 1
+                       WHERE migration_name = %s AND finished_at IS NULL
+                         AND rolled_back_at IS NULL RETURNING 1)
+                   INSERT INTO {0} (id, checksum, started_at, finished_at, migration_name,
+                                    applied_steps_count)
+                   SELECT %s, %s, %s, %s, %s, 1 WHERE NOT EXISTS (SELECT FROM finished)"""
+        now = datetime.now(UTC)
+        row = [str(uuid.uuid4()), migration.checksum, started, now, migration.name]
+        return sql.SQL(query).format(self._named), [now, migration.name, *row]
 
     def withdraw(self, conn: Connection, migration: Migration) -> None:
         """Delete the open row of the migration."""

@@ -96,6 +96,11 @@ def _fits_flyway(path: Path, _: Classes) -> bool:
     return any(_FLYWAY.fullmatch(name) for _, _, names in os.walk(path) for name in names)
 
 
+def holds_flyway(path: Path) -> bool:
+    """Tell whether Flyway's files are in a directory itself, not only somewhere below it."""
+    return any(_FLYWAY.fullmatch(file.name) for file in _files(path))
+
+
 def _fits_sqlx(_: Path, classes: Classes) -> bool:
     return classes >= {"up-files", "numbered"}
 

@@ -13,7 +13,7 @@ from migsafe.errors import UsageError
 from migsafe.histories.entries import Entry, History, Recorded
 from migsafe.histories.migration import Directory, Migration, distinct
 from migsafe.histories.sql import flyway_version
-from migsafe.target import Connection, named
+from migsafe.target import Connection, Write, named, send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,11 @@ class _Table:
         """The table, as ``schema.name``."""
         return f"{self.schema}.{self.name}"
 
+    def _write(self, query: str, values: Sequence[Any] = ()) -> Write:
+        return sql.SQL(query).format(named(self.schema, self.name)), values
+
     def _run(self, conn: Connection, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        cursor = conn.execute(sql.SQL(query).format(named(self.schema, self.name)), values)
+        cursor = conn.execute(*self._write(query, values))
         return cursor.fetchall() if cursor.description else []
 
     def present(self, conn: Connection) -> bool:
@@ -49,8 +52,20 @@ class _Table:
     def began(self, conn: Connection, migration: Migration) -> None:
         """Do nothing: this tool records a migration when it has run."""
 
+    def record(self, migration: Migration, started: datetime) -> Write:
+        """Build what records a migration as run, exactly as the tool would."""
+        raise NotImplementedError
+
+    def finish(self, migration: Migration, started: datetime) -> Write:
+        """Build the same as `record`, which does not ask how a migration ran."""
+        return self.record(migration, started)
+
     def withdraw(self, conn: Connection, migration: Migration) -> None:
         """Do nothing: `began` wrote nothing."""
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Record the migration as if it had run."""
+        send(conn, self.record(migration, datetime.now(UTC)))
 
     def matches(self, migration: Migration, checksum: str) -> bool:
         """Compare with the checksum of the whole file."""
@@ -86,17 +101,10 @@ class OwnTable(_Table):
             for name, checksum, at in rows
         ]
 
-    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:  # noqa: ARG002
-        """Insert the migration."""
-        self.mark_applied(conn, migration)
-
-    def mark_applied(self, conn: Connection, migration: Migration) -> None:
-        """Insert the migration."""
-        self._run(
-            conn,
-            "INSERT INTO {} (name, checksum) VALUES (%s, %s)",
-            [migration.name, migration.checksum],
-        )
+    def record(self, migration: Migration, started: datetime) -> Write:  # noqa: ARG002
+        """Build the insert of the migration."""
+        values = [migration.name, migration.checksum]
+        return self._write("INSERT INTO {} (name, checksum) VALUES (%s, %s)", values)
 
     def mark_rolled_back(self, conn: Connection, name: str) -> None:
         """Delete the migration's row, if there is one."""
@@ -162,11 +170,10 @@ class FlywayTable(_Table):
             for m in self.directory.migrations
         )
 
-    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:
-        """Insert the row that Flyway would."""
+    def record(self, migration: Migration, started: datetime) -> Write:
+        """Build the row that Flyway would insert."""
         milliseconds = int((datetime.now(UTC) - started).total_seconds() * 1000)
-        self._run(
-            conn,
+        return self._write(
             """INSERT INTO {0} (installed_rank, version, description, type, script, checksum,
                                 installed_by, execution_time, success)
                SELECT coalesce(max(installed_rank), 0) + 1, %s, %s, 'SQL', %s, %s, current_user, %s,
@@ -183,7 +190,7 @@ class FlywayTable(_Table):
     def mark_applied(self, conn: Connection, migration: Migration) -> None:
         """Replace a failed row, as `flyway repair` and a run would."""
         self.mark_rolled_back(conn, migration.name)
-        self.record(conn, migration, datetime.now(UTC))
+        send(conn, self.record(migration, datetime.now(UTC)))
 
     def mark_rolled_back(self, conn: Connection, name: str) -> None:
         """Delete the failed rows of the migration, as `flyway repair` does."""
@@ -221,13 +228,9 @@ class DbmateTable(_Table):
         rows = self._run(conn, "SELECT version FROM {} ORDER BY version")
         return [Entry(name=names.get(v, v), recorded=Recorded.APPLIED) for (v,) in rows]
 
-    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:  # noqa: ARG002
-        """Insert the version."""
-        self.mark_applied(conn, migration)
-
-    def mark_applied(self, conn: Connection, migration: Migration) -> None:
-        """Insert the version."""
-        self._run(conn, "INSERT INTO {} (version) VALUES (%s)", [migration.version])
+    def record(self, migration: Migration, started: datetime) -> Write:  # noqa: ARG002
+        """Build the insert of the version."""
+        return self._write("INSERT INTO {} (version) VALUES (%s)", [migration.version])
 
     def mark_rolled_back(self, conn: Connection, name: str) -> None:
         """Delete the version, if it is there."""
@@ -256,30 +259,27 @@ class GolangMigrateTable(_Table):
             found[-1] = Entry(name=found[-1].name, recorded=Recorded.FAILED)
         return found
 
-    def _set(self, conn: Connection, version: str | None, *, dirty: bool = False) -> None:
-        self._run(conn, "TRUNCATE {}")
-        if version is not None:
-            self._run(conn, "INSERT INTO {} (version, dirty) VALUES (%s, %s)", [version, dirty])
+    def _set(self, version: str | None, *, dirty: bool = False) -> Write:
+        if version is None:
+            return self._write("TRUNCATE {}")
+        query = "TRUNCATE {0}; INSERT INTO {0} (version, dirty) VALUES (%s, %s)"
+        return self._write(query, [version, dirty])
 
     def began(self, conn: Connection, migration: Migration) -> None:
         """Set the version and call it dirty, as golang-migrate does before every file."""
-        self._set(conn, migration.version, dirty=True)
+        send(conn, self._set(migration.version, dirty=True))
 
-    def record(self, conn: Connection, migration: Migration, started: datetime) -> None:  # noqa: ARG002
-        """Set the version."""
-        self._set(conn, migration.version)
+    def record(self, migration: Migration, started: datetime) -> Write:  # noqa: ARG002
+        """Build what sets the version, as `migrate force` does too."""
+        return self._set(migration.version)
 
     def withdraw(self, conn: Connection, migration: Migration) -> None:
         """Go back to the version before this one."""
-        self._set(conn, self._before(migration.name))
-
-    def mark_applied(self, conn: Connection, migration: Migration) -> None:
-        """Set the version, as `migrate force` does."""
-        self._set(conn, migration.version)
+        send(conn, self._set(self._before(migration.name)))
 
     def mark_rolled_back(self, conn: Connection, name: str) -> None:
         """Set the version before this one, as `migrate force` does."""
-        self._set(conn, self._before(name))
+        send(conn, self._set(self._before(name)))
 
     def _before(self, name: str) -> str | None:
         before = None

@@ -15,6 +15,7 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         f"# migsafe {report.command}: {ExitCode(report.exit_code).name}",
         _where(report),
         report.error and f"**{_cell(report.error)}**",
+        _table("Migrations", ("migration", "state", "applied (UTC)"), _migrations(report)),
         _table("Plan", ("migration", "statements", "how"), _plan(report)),
         _table("Findings", ("result", "code", "finding", "what"), _findings(report)),
         "\n\n".join(_offenders(f) for f in report.findings if f.keys),
@@ -59,6 +60,19 @@ def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]])
         return ""
     names = [_cell(header) for header in headers]
     return f"## {title}\n\n{tabulate(cells, names, tablefmt='github', disable_numparse=True)}"
+
+
+def _migrations(report: Report) -> Iterable[Sequence[object]]:
+    history = report.history
+    if history is None or report.command != "status":
+        return
+    for name in history.applied:
+        at = history.finished.get(name)
+        state = "edited" if name in history.edited else "done"
+        yield name, state, f"{at:%Y-%m-%d %H:%M}" if at else ""
+    for state in ("missing", "failed", "pending"):
+        for name in getattr(history, state):
+            yield name, state, ""
 
 
 def _plan(report: Report) -> Iterable[Sequence[object]]:

@@ -1,0 +1,38 @@
+"""What a command does not need it does not load: starting up is most of what a question costs."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+#: The cloud, the other tool and the parser: slow to load, and no question to a history needs them.
+HEAVY = {"boto3", "botocore", "alembic", "sqlalchemy", "pglast"}
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Return every module that a Python process imports, at any depth."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(re.findall(r"^import time:.*\|\s*([\w.]+)$", done.stderr, re.MULTILINE))
+
+
+def test_the_list_of_loaded_modules_is_not_empty() -> None:
+    assert {"pglast", "migsafe.sql"} <= loaded("-c", "import migsafe.sql")
+
+
+@pytest.mark.parametrize("flags", [["--help"], ["--version"], ["apply", "--help"]])
+def test_help_loads_no_driver_either(flags: list[str]) -> None:
+    modules = loaded("-m", "migsafe", *flags)
+    assert "migsafe.cli.commands" in modules
+    assert not modules & (HEAVY | {"psycopg"})
+
+
+def test_a_question_to_a_history_loads_the_driver_and_nothing_else_that_is_heavy() -> None:
+    modules = loaded("-c", "import migsafe.pipeline")
+    assert {"migsafe.pipeline", "psycopg"} <= modules
+    assert not modules & HEAVY

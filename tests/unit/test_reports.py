@@ -1,0 +1,436 @@
+"""Reports: every renderer takes any report, and JSON keeps its keys and its values."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from migsafe import reports
+from migsafe.errors import ExitCode
+from migsafe.findings import CODES, Finding, Severity, Source, Status
+from migsafe.ledger import Run
+from migsafe.reports import HistoryInfo, Planned, Report, TargetInfo
+from migsafe.runner import Outcome, StepResult
+from migsafe.snapshots import Snapshot
+from migsafe.verify import Column, Verification
+
+#: Names as a clinic's schema may really have them, and some that it hopefully has not.
+ODD = [
+    "",
+    " ",
+    'Köl "x"',
+    "a|b",
+    "a\\|b",
+    "two\nlines",
+    "\r\n",
+    "日本語",
+    "😀" * 30,
+    "`code`",
+    "%s{}",
+]
+
+texts = st.one_of(st.sampled_from(ODD), st.text(max_size=40), st.text("abc_", min_size=90))
+optional = st.none() | texts
+numbers = st.none() | st.integers(0, 10**9)
+seconds = st.floats(0, 10**6, allow_nan=False)
+times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+values = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | seconds | texts
+
+
+def tuples(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(of, max_size=3).map(tuple)
+
+
+@st.composite
+def offenders(draw: st.DrawFn) -> tuple[Mapping[str, Any], ...]:
+    """Draw rows of the same key columns, as a query returns them."""
+    columns = draw(st.lists(texts, min_size=1, max_size=3, unique=True))
+    return draw(tuples(st.fixed_dictionaries(dict.fromkeys(columns, values))))
+
+
+findings = st.builds(
+    Finding,
+    code=st.sampled_from(list(CODES)),
+    name=texts,
+    source=st.sampled_from(Source),
+    severity=st.sampled_from(Severity),
+    status=st.sampled_from(Status),
+    message=texts,
+    migration=optional,
+    file=optional,
+    line=numbers,
+    statement=numbers,
+    count=numbers,
+    exact=st.none() | st.booleans(),
+    keys=offenders(),
+    remedy=optional,
+    suppressed=optional,
+    evidence=optional,
+    seconds=st.none() | seconds,
+)
+steps = st.builds(
+    StepResult,
+    migration=texts,
+    outcome=st.sampled_from(Outcome),
+    attempts=st.integers(0, 100),
+    seconds=seconds,
+    error=optional,
+    statement=numbers,
+    line=numbers,
+    interrupted=st.booleans(),
+)
+histories = st.builds(
+    HistoryInfo,
+    kind=texts,
+    path=texts,
+    table=texts,
+    state=st.sampled_from(["empty", "managed", "unmanaged", "failed", "dirty"]),
+    applied=tuples(texts),
+    pending=tuples(texts),
+    failed=tuples(texts),
+    missing=tuples(texts),
+    edited=tuples(texts),
+    finished=st.dictionaries(texts, st.none() | times, max_size=3),
+)
+columns = st.builds(
+    Column,
+    table=texts,
+    column=texts,
+    expected=st.sampled_from(["YES", "NO", None]),
+    found=st.sampled_from(["YES", "NO", None]),
+    data_type=optional,
+    ok=st.booleans(),
+)
+every_report = st.builds(
+    Report,
+    command=st.sampled_from(["status", "audit", "plan", "apply", "verify", "history", "x"]),
+    run=texts,
+    target=st.none()
+    | st.builds(
+        TargetInfo,
+        name=texts,
+        host=texts,
+        port=st.integers(0, 65535),
+        database=texts,
+        user=texts,
+        server_version=texts,
+    ),
+    history=st.none() | histories,
+    ok=st.booleans(),
+    exit_code=st.sampled_from([int(code) for code in ExitCode]),
+    started=times,
+    seconds=seconds,
+    findings=tuples(findings),
+    steps=tuples(steps),
+    snapshot=st.none()
+    | st.builds(
+        Snapshot,
+        provider=texts,
+        id=texts,
+        taken=times,
+        size=st.integers(0, 2**50),
+        sha256=texts,
+        restore=texts,
+    ),
+    verification=st.none()
+    | st.builds(Verification, columns=tuples(columns), differences=tuples(texts)),
+    plan=tuples(
+        st.builds(Planned, migration=texts, statements=st.integers(0, 999), alone=optional)
+    ),
+    runs=tuples(
+        st.builds(
+            Run,
+            id=texts,
+            command=texts,
+            started=times,
+            exit_code=st.sampled_from([int(code) for code in ExitCode]),
+            role=texts,
+            host=texts,
+            git_commit=optional,
+            report=texts,
+        )
+    ),
+    git_commit=optional,
+    notes=tuples(texts),
+    error=optional,
+    next=optional,
+)
+
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+LONG = "20251022112351_make_appointment_required_in_clinical_notes_and_everything_that_refers_to_it"
+
+
+def report(command: str = "plan", **parts: Any) -> Report:
+    defaults: dict[str, Any] = {
+        "run": "01J",
+        "ok": False,
+        "exit_code": 1,
+        "started": STARTED,
+        "seconds": 1.2,
+    }
+    return Report(command=command, **(defaults | parts))
+
+
+def finding(**parts: Any) -> Finding:
+    defaults: dict[str, Any] = {
+        "code": "MA001",
+        "name": "orphaned-notes",
+        "source": Source.AUDIT,
+        "severity": Severity.ERROR,
+        "status": Status.FAILED,
+        "message": "3 rows",
+    }
+    return Finding(**(defaults | parts))
+
+
+FULL = report(
+    "apply",
+    target=TargetInfo(
+        name="production", host="h", port=5432, database="clinic", user="u", server_version="16.4"
+    ),
+    history=HistoryInfo(
+        kind="prisma", path="m", table="public._prisma_migrations", state="managed"
+    ),
+    findings=(finding(),),
+    steps=(StepResult(migration="1_a", outcome=Outcome.DONE, attempts=1, seconds=0.2),),
+    snapshot=Snapshot(
+        provider="pg_dump",
+        id="x.dump",
+        taken=STARTED,
+        size=1,
+        sha256="0",
+        restore="migsafe restore",
+    ),
+    verification=Verification(
+        columns=(
+            Column(table="t", column="c", expected="YES", found="YES", data_type="text", ok=True),
+        )
+    ),
+)
+
+
+# ---------------------------------------------------------------- any report
+
+
+@thorough
+@given(report=every_report, verbose=st.booleans())
+@pytest.mark.parametrize("name", reports.RENDERERS)
+def test_every_renderer_takes_any_report(name: str, report: Report, verbose: bool) -> None:
+    assert reports.RENDERERS[name](report, verbose=verbose)
+
+
+@thorough
+@given(report=every_report)
+def test_a_report_is_the_same_after_json_and_back(report: Report) -> None:
+    assert reports.parse(reports.json(report)) == report
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "not json", '{"schema": 3}'])
+def test_what_is_no_report_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        reports.parse(text)
+
+
+def test_keys_of_a_later_version_are_passed_over() -> None:
+    stored = json.loads(reports.json(FULL)) | {"weather": "fine"}
+    assert reports.parse(json.dumps(stored)) == FULL
+
+
+# ---------------------------------------------------------------- JSON of the contract
+
+#: Every key of the contract's example, by where it is.
+CONTRACT = {
+    "": "schema command version run target history ok exit_code started seconds findings steps "
+    "snapshot verification",
+    "target": "name host port database user server_version",
+    "history": "kind path state applied pending failed missing edited",
+    "findings": "code name source severity status message migration file line statement count "
+    "exact keys remedy suppressed seconds",
+    "steps": "migration outcome attempts seconds error",
+    "snapshot": "provider id taken restore",
+    "verification": "columns differences",
+    "verification.columns": "table column expected found data_type ok",
+}
+
+
+def inside(path: str) -> Any:
+    part: Any = json.loads(reports.json(FULL))
+    for key in filter(None, path.split(".")):
+        part = part[key]
+        part = part[0] if isinstance(part, list) else part
+    return part
+
+
+@pytest.mark.parametrize("path", CONTRACT)
+def test_json_has_every_key_of_the_contract(path: str) -> None:
+    assert set(CONTRACT[path].split()) <= set(inside(path))
+
+
+def test_json_says_its_schema_first_and_its_times_in_utc() -> None:
+    text = reports.json(FULL)
+    assert next(iter(json.loads(text).items())) == ("schema", "migsafe/1")
+    assert inside("")["started"] == "2026-01-01T00:00:00Z"
+
+
+def test_what_there_is_none_of_is_null_or_empty_but_there() -> None:
+    bare = json.loads(reports.json(report()))
+    assert bare["target"] is bare["history"] is bare["snapshot"] is bare["verification"] is None
+    assert bare["findings"] == bare["steps"] == []
+
+
+# ---------------------------------------------------------------- text
+
+
+def lines(report: Report, *, verbose: bool = False) -> list[str]:
+    return click.unstyle(reports.RENDERERS["text"](report, verbose=verbose)).splitlines()
+
+
+@pytest.mark.parametrize("name", [LONG, "x" * 300, "several words " * 20, "-".join(["x"] * 99)])
+@pytest.mark.parametrize("command", ["status", "plan", "apply", "verify", "history"])
+def test_no_table_is_wider_than_a_hundred_columns(command: str, name: str) -> None:
+    history = HistoryInfo(
+        kind="sql",
+        path="m",
+        table="t",
+        state="managed",
+        applied=(name,),
+        pending=(name,),
+        failed=(name,),
+        finished={name: STARTED},
+    )
+    column = Column(table=name, column=name, expected="YES", found=None, data_type=name, ok=False)
+    run = Run(
+        id=name,
+        command=name,
+        started=STARTED,
+        exit_code=1,
+        role=name,
+        host=name,
+        git_commit=None,
+        report="",
+    )
+    wide = report(
+        command,
+        history=history,
+        findings=(finding(name=name, message=name, remedy=None, file=None),),
+        plan=(Planned(migration=name, statements=1, alone=name),) if command == "plan" else (),
+        steps=(StepResult(migration=name, outcome=Outcome.DONE),) if command == "apply" else (),
+        verification=Verification(columns=(column,)),
+        runs=(run,),
+    )
+    rulers = [line for line in lines(wide) if re.fullmatch(r"\s*-[- ]*", line)]
+    assert rulers
+    assert max(len(line) for line in rulers) <= 100
+    # Beside tables there is only the title of a finding, which is its name.
+    assert {line for line in lines(wide) if len(line) > 100} <= {name, name.strip()}
+
+
+def test_a_finding_is_shown_with_its_place_remedy_and_offenders() -> None:
+    shown = "\n".join(
+        lines(
+            report(
+                findings=(
+                    finding(
+                        file="audits/a.sql",
+                        line=9,
+                        remedy="Create it.",
+                        count=25,
+                        keys=tuple({"id": f"note-{n}"} for n in range(20)),
+                    ),
+                )
+            )
+        )
+    )
+    assert "audits/a.sql:9" in shown
+    assert "→ Create it." in shown
+    assert "id: note-0, note-1," in shown
+    assert "… and 5 more" in shown
+
+
+def test_the_gravest_finding_comes_first() -> None:
+    shown = lines(
+        report(
+            findings=(
+                finding(name="passed", status=Status.PASSED),
+                finding(name="warned", severity=Severity.WARNING),
+                finding(name="broken"),
+            )
+        )
+    )
+    rows = [line.split() for line in shown if "MA001" in line]
+    assert [row[2] for row in rows] == ["broken", "warned", "passed"]
+    assert [row[0] for row in rows] == ["error", "warning", "passed"]
+
+
+@pytest.mark.parametrize(("verbose", "shown"), [(False, False), (True, True)])
+def test_what_passed_is_shown_by_apply_only_when_asked(verbose: bool, shown: bool) -> None:
+    passed = report("apply", findings=(finding(name="all-well", status=Status.PASSED),))
+    assert any("all-well" in line for line in lines(passed, verbose=verbose)) is shown
+
+
+def test_a_long_list_of_steps_says_what_it_leaves_out() -> None:
+    steps = tuple(StepResult(migration=f"{n}_m", outcome=Outcome.DONE) for n in range(30))
+    short = "\n".join(lines(report("apply", steps=steps)))
+    assert "… 19 before these (-v shows them)" in short
+    assert "18_m" not in short
+    assert "19_m" in short
+    assert "18_m" in "\n".join(lines(report("apply", steps=steps), verbose=True))
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_the_end_says_the_exit_code_and_what_to_do(code: ExitCode) -> None:
+    shown = lines(report("status", exit_code=int(code), next="migsafe plan"))
+    assert shown[-2].startswith(f"{code.name} (exit {int(code)}): ")
+    assert shown[-1] == "Next: migsafe plan"
+
+
+# ---------------------------------------------------------------- Markdown
+
+
+def cells(line: str) -> list[str]:
+    """Split a table row where GitHub does: at pipes that no backslash escapes."""
+    return [cell.strip() for cell in re.findall(r"(?:\\.|[^\\|])+", line)]
+
+
+@pytest.mark.parametrize(
+    ("message", "escaped"),
+    [("a|b", "a\\|b"), ("a\\|b", "a\\\\\\|b"), ("||", "\\|\\|"), ("two\n| lines", "two \\| lines")],
+)
+def test_markdown_escapes_what_would_end_a_cell(message: str, escaped: str) -> None:
+    text = reports.RENDERERS["markdown"](report(findings=(finding(message=message),)))
+    (row,) = [line for line in text.splitlines() if "MA001" in line]
+    assert escaped in row
+    assert len(cells(row)) == 4
+
+
+def test_markdown_escapes_the_columns_of_offenders_too() -> None:
+    offending = finding(keys=({"a|b": 1, "c": "x|y"},))
+    text = reports.RENDERERS["markdown"](report(findings=(offending,)))
+    (header,) = [line for line in text.splitlines() if "a\\|b" in line]
+    (row,) = [line for line in text.splitlines() if "x\\|y" in line]
+    assert (cells(header), cells(row)) == (["a\\|b", "c"], ["1", "x\\|y"])
+
+
+@thorough
+@given(of=every_report)
+def test_every_markdown_row_has_as_many_cells_as_its_header(of: Report) -> None:
+    bare = dataclasses.replace(of, error=None, next=None, notes=(), snapshot=None, target=None)
+    history = of.history and dataclasses.replace(of.history, path="m", kind="sql")
+    bare = dataclasses.replace(bare, run="r", history=history)
+    text = reports.RENDERERS["markdown"](bare)
+    for table in re.findall(r"(?:^\|.*\|\n?)+", text, re.MULTILINE):
+        rows = [re.sub(r"\\.", "", line).count("|") for line in table.split("\n") if line]
+        assert len(set(rows)) == 1, table
+
+
+def test_markdown_shows_the_way_back() -> None:
+    assert "The way back: `migsafe restore`" in reports.RENDERERS["markdown"](FULL)
