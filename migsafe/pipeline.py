@@ -202,7 +202,8 @@ def _gated(session: _Session, found: Iterable[Finding]) -> ExitCode:
 
 _NEXT = {
     ExitCode.BUSY: "wait for the other deployment, then run it again.",
-    ExitCode.DIRTY: "look at what is in effect, then migsafe resolve --applied NAME --force.",
+    ExitCode.DIRTY: "look at what is in effect, finish or undo it, then migsafe resolve --applied "
+    "NAME --force, or --rolled-back.",
     ExitCode.UNMANAGED: "migsafe resolve --applied NAME --force, once for each migration that is "
     "in effect.",
 }
