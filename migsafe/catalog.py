@@ -29,6 +29,11 @@ class Server:
     standby: bool
 
 
+def is_read_only(conn: Connection) -> bool:
+    """Tell whether a transaction that begins now could write nothing."""
+    return bool(one(conn, "SELECT current_setting('default_transaction_read_only')::boolean")[0])
+
+
 def server(conn: Connection) -> Server:
     """Read who answered on this session."""
     row = one(

@@ -6,7 +6,7 @@ leaves nothing (docs/decisions/0002). Never read or written by unqualified names
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -201,4 +201,6 @@ def locked(conn: Connection, keys: Sequence[int], place: str) -> Iterator[None]:
         yield
     finally:
         if not conn.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
-            conn.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
+            # A session that is gone holds no lock, and must not hide what the run has done.
+            with suppress(psycopg.OperationalError):
+                conn.execute("SELECT pg_catalog.pg_advisory_unlock_all()")

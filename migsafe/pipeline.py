@@ -50,6 +50,8 @@ class _Session:
     run: str
     started: datetime
     clock: float
+    #: Whether migsafe itself made it read-only.
+    read_only: bool
     history: History | None = None
     standing: Standing | None = None
     busy: int | None = None
@@ -122,6 +124,7 @@ def _session(
             run=str(ULID()),
             started=started,
             clock=clock,
+            read_only=read_only,
         )
         if directory:
             session.history = histories.attach(directory, conn, where)
@@ -306,6 +309,12 @@ def _prejudged(session: _Session, audits: "Sequence[Audit]") -> tuple[Finding, .
 def _check_writable(session: _Session) -> None:
     """Refuse what would fail later: a standby, or a role that may not write the ledgers."""
     history = _wanted(session)
+    if not session.read_only and catalog.is_read_only(session.conn):
+        raise UnreachableError(
+            session.target.place,
+            "default_transaction_read_only is on",
+            "set it off for this role, or connect as another",
+        )
     if session.server.standby:
         raise UnreachableError(
             session.target.place, "is a standby, which cannot be written", "connect to the primary"

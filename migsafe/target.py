@@ -177,6 +177,11 @@ def reset(conn: Connection, target: Target) -> None:
     """Bring a session back to how `connect` left it, whatever a migration has set."""
     conn.execute("RESET SESSION AUTHORIZATION")
     conn.execute("RESET ALL")
+    # A session waits for others, for as long as a dump takes; the setting is new in PostgreSQL 14.
+    conn.execute(
+        """SELECT set_config('idle_session_timeout', '0', false)
+           WHERE current_setting('idle_session_timeout', true) IS NOT NULL"""
+    )
     if target.schema:
         conn.execute("SELECT set_config('search_path', quote_ident(%s), false)", [target.schema])
 

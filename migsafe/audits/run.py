@@ -6,7 +6,7 @@ An audit that cannot be answered fails; its values leave the database only from 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
@@ -16,6 +16,7 @@ from psycopg import errors, sql
 
 from migsafe import catalog, target
 from migsafe.audits import Audit
+from migsafe.errors import UnreachableError
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.target import Connection, Target
 
@@ -42,11 +43,14 @@ def _due(audit: Audit, pending: Sequence[str]) -> bool:
 
 @contextmanager
 def _snapshot(where: Target, size: int) -> Iterator[list[Connection]]:
-    """Open `size` read-only sessions that see the same rows."""
+    """Open `size` read-only sessions that see the same rows, or as many as the server gives."""
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
     with ExitStack() as stack:
-        sessions = [stack.enter_context(target.connect(where, read_only=True)) for _ in range(size)]
-        leader = sessions[0]
+        leader = stack.enter_context(target.connect(where, read_only=True))
+        sessions = [leader]
+        with suppress(UnreachableError):  # a limit on connections costs time only
+            while len(sessions) < size:
+                sessions.append(stack.enter_context(target.connect(where, read_only=True)))
         leader.execute(begin)
         shared = catalog.one(leader, "SELECT pg_catalog.pg_export_snapshot()")[0]
         for session in sessions[1:]:

@@ -46,10 +46,18 @@ def load(path: Path, config: HistoryConfig) -> Directory:
     if not path.is_dir():
         raise UsageError(str(path), "there is no such directory of migrations", "check the path")
     try:
+        _check_names(path)
         return _load(path, config)
     except OSError as error:
         place = str(error.filename or path)
         raise UsageError(place, f"cannot be read: {error.strerror}", "check its rights") from None
+
+
+def _check_names(path: Path) -> None:
+    """Refuse names that are not UTF-8: no table and no report could hold them."""
+    for file in path.iterdir():
+        if any("\ud800" <= char <= "\udfff" for char in file.name):
+            raise UsageError(str(path), f"the name {file.name!r} is not UTF-8", "rename it")
 
 
 def _load(path: Path, config: HistoryConfig) -> Directory:

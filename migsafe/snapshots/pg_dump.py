@@ -37,7 +37,12 @@ def take(target: Target, server: Server, *, run: str, folder: Path) -> Snapshot:
     """Dump the database into `folder` and check that the file can be read back."""
     major = int(server.version.split(".")[0])
     dump, restore = _binaries(major)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreachableError(
+            "snapshot", f"{folder} cannot be made: {error.strerror}", "nothing was applied"
+        ) from None
     file = folder / f"{server.database.replace('/', '_')}-{run}.dump"
     part = file.with_suffix(".part")
     taken = datetime.now(UTC)
