@@ -19,7 +19,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.pq import TransactionStatus
 
-from migsafe import catalog, ledger, target
+from migsafe import catalog, histories, ledger, target
 from migsafe.histories import History
 from migsafe.ledger import Receipt
 from migsafe.target import Connection, Write
@@ -209,7 +209,7 @@ class Runner:
         return ledger.write(
             Receipt(
                 run=self.run_id,
-                history=identity(self.history),
+                history=histories.identity(self.history),
                 migration=step.migration.name,
                 checksum=step.migration.checksum,
                 event=event,
@@ -271,11 +271,6 @@ class Runner:
     def _roll_back(self) -> None:
         if not self.conn.closed and not self._idle:
             self.conn.execute("ROLLBACK")
-
-
-def identity(history: History) -> str:
-    """Return the name under which receipts belong to a history."""
-    return f"{history.directory.kind}:{history.table}"
 
 
 @contextmanager

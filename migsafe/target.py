@@ -169,14 +169,6 @@ def connect(target: Target, *, read_only: bool = False) -> Connection:
     if conn.info.server_version < OLDEST:
         conn.close()
         raise UsageError(target.place, "PostgreSQL is older than 13", "upgrade the server first")
-    reset(conn, target)
-    return conn
-
-
-def reset(conn: Connection, target: Target) -> None:
-    """Bring a session back to how `connect` left it, whatever a migration has set."""
-    conn.execute("RESET SESSION AUTHORIZATION")
-    conn.execute("RESET ALL")
     # A session waits for others, for as long as a dump takes; the setting is new in PostgreSQL 14.
     conn.execute(
         """SELECT set_config('idle_session_timeout', '0', false)
@@ -184,6 +176,7 @@ def reset(conn: Connection, target: Target) -> None:
     )
     if target.schema:
         conn.execute("SELECT set_config('search_path', quote_ident(%s), false)", [target.schema])
+    return conn
 
 
 #: What a server may answer to a correct question: no connection, no right, no room, no time.

@@ -222,15 +222,17 @@ def _skipped(expectation: Expectation) -> Finding:
     return _finding(expectation, "MV101", message, Status.SKIPPED)
 
 
-def nothing_compared(*, severity: Severity) -> Finding:
-    """Build the finding that says that no expectation is declared, so nothing is proved."""
+def nothing_compared(
+    reason: str = "no declared expectation is due", *, severity: Severity
+) -> Finding:
+    """Build the finding that says that nothing is proved, and why."""
     return Finding(
         code="MV104",
         name="nothing-verified",
         source=Source.VERIFY,
         severity=severity,
         status=Status.FAILED if severity is Severity.ERROR else Status.SKIPPED,
-        message="no declared expectation is due, so the live schema was compared with nothing",
+        message=f"{reason}, so the live schema was compared with nothing",
         file=FILE,
         remedy=f"Declare the columns that matter in audits/{FILE}.",
         evidence="catalog",

@@ -25,6 +25,7 @@ __all__ = [
     "State",
     "attach",
     "find",
+    "identity",
     "load",
     "read",
 ]
@@ -113,6 +114,11 @@ def attach(directory: Directory, conn: Connection, target: Target) -> History:
     from migsafe.histories import tables
 
     return tables.attach(directory, conn)
+
+
+def identity(history: History) -> str:
+    """Return the name under which a target's receipts belong to a history."""
+    return f"{history.directory.kind}:{history.table}"
 
 
 def read(history: History, conn: Connection, unfinished: Sequence[str]) -> Standing:

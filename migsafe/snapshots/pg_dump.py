@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -63,7 +64,16 @@ def take(target: Target, server: Server, *, run: str, folder: Path) -> Snapshot:
         taken=taken,
         size=file.stat().st_size,
         sha256=_sha256(file),
-        restore=f"createdb NEW && pg_restore --exit-on-error --dbname=NEW {file}",
+        restore=_way_back(server, file),
+    )
+
+
+def _way_back(server: Server, file: Path) -> str:
+    """Return the shell commands that restore into a new database; libpq asks for the password."""
+    login = f"--host={server.host} --port={server.port} --username={shlex.quote(server.user)}"
+    return (
+        f"createdb {login} NEW && "
+        f"pg_restore {login} --exit-on-error --dbname=NEW {shlex.quote(str(file))}"
     )
 
 

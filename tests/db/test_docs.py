@@ -213,6 +213,7 @@ def steady(text: str) -> str:
         (r"\d+\.\d\d s", "SECONDS"),
         (r"\d+ bytes", "SIZE"),
         (r"server process \d+", "server process PID"),
+        (r"--host=\S+ --port=\S+ --username=\S+", "LOGIN"),
         (r"snapshots/\w+-RUN", "snapshots/RUN"),
         (r"-{2,}", "-"),
     ):

@@ -1,0 +1,168 @@
+"""Apply: plan, gate, snapshot, run, verify and keep proof."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from migsafe import findings, ledger, target
+from migsafe.config import Settings
+from migsafe.errors import ExitCode, UnreachableError, UsageError
+from migsafe.findings import Finding, Severity
+from migsafe.pipeline.questions import audits_of, expectations_of, judge, planned_of
+from migsafe.pipeline.session import (
+    KEPT,
+    NEXT,
+    Session,
+    directory_of,
+    kept,
+    keys_of,
+    opened,
+    wanted,
+)
+from migsafe.reports import Report
+
+if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
+    from migsafe.plan import Step
+    from migsafe.runner import StepResult
+    from migsafe.snapshots import Provider
+    from migsafe.verify import Expectation, Verification
+
+
+Notify = Callable[[str], None]
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+def apply(
+    settings: Settings,
+    *,
+    to: str | None = None,
+    snapshot: bool = False,
+    confirm: Callable[[Report], bool] | None = None,
+    notify: Notify = _silent,
+) -> Report:
+    """Plan, gate, take a snapshot, run, verify and keep proof; nothing changes before the gate.
+
+    The lock is held from before the plan is read until the report is stored.
+    """
+    directory = directory_of(settings)
+    audits, expectations = audits_of(settings, directory), expectations_of(settings, directory)
+    provider = _provider(settings) if snapshot else None
+    with (
+        opened(settings, "apply", directory, read_only=False) as session,
+        target.connect(session.target) as keeper,
+        ledger.locked(keeper, keys_of(session), session.target.place),
+    ):
+        session.locked = True
+        found, built, code = judge(session, audits, to)
+        planned = planned_of(built)
+        if code is not ExitCode.OK:
+            advice = NEXT.get(code, "do what the remedies say, then migsafe plan.")
+            return kept(session, session.report(code, findings=found, plan=planned, next=advice))
+        if not built.steps:
+            return _verified(session, expectations, found, ())
+        if confirm and not confirm(session.report(code, findings=found, plan=planned)):
+            note = ("Declined; nothing was changed.",)
+            return session.report(ExitCode.INTERRUPTED, findings=found, plan=planned, notes=note)
+        taken = None
+        if provider:
+            notify("taking the snapshot")
+            folder = settings.root / KEPT / "snapshots"
+            taken = provider(session.target, session.server, run=session.run, folder=folder)
+        results = _run(session, built.steps, notify)
+        return _verified(session, expectations, found, results, snapshot=taken, plan=planned)
+
+
+def _provider(settings: Settings) -> "Provider":
+    from migsafe.snapshots import PROVIDERS
+
+    name = settings.env.snapshot or "pg_dump"
+    if name not in PROVIDERS:
+        raise UsageError(
+            "snapshot", f"the provider {name} is not served", f"one of {', '.join(PROVIDERS)}"
+        )
+    return PROVIDERS[name]
+
+
+def _run(session: Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[StepResult, ...]":
+    """Run the steps; an interruption ends the list with the results so far."""
+    from migsafe.runner import Limits, Runner
+
+    env = session.settings.env
+    runner = Runner(
+        conn=session.conn,
+        history=wanted(session),
+        run_id=session.run,
+        limits=Limits(lock_timeout=env.lock_timeout, attempts=env.attempts),
+    )
+    results = []
+    for number, result in enumerate(runner.run(steps), start=1):
+        notify(f"{number}/{len(steps)} {result.migration}: {result.outcome}")
+        results.append(result)
+    return tuple(results)
+
+
+def _verified(
+    session: Session,
+    expectations: "Sequence[Expectation]",
+    found: Sequence[Finding],
+    results: "tuple[StepResult, ...]",
+    **parts: Any,
+) -> Report:
+    """Read the target again, compare, and store the report when something was changed."""
+    from migsafe.runner import Outcome
+
+    code = _ended(results)
+    done = [result.migration for result in results if result.outcome is Outcome.DONE]
+    verification, checked = _checked(session, expectations, done)
+    if code is ExitCode.OK and findings.blocking(checked, session.settings.gate):
+        code = ExitCode.FINDINGS
+    report = session.report(
+        code,
+        findings=(*found, *checked),
+        steps=results,
+        verification=verification,
+        next=_after(code, done),
+        **parts,
+    )
+    return kept(session, report, store=bool(done) or code is ExitCode.DIRTY)
+
+
+def _checked(
+    session: Session, expectations: "Sequence[Expectation]", done: Sequence[str]
+) -> "tuple[Verification | None, list[Finding]]":
+    """Read the target again and compare; a target that is gone by now is a finding, not an end."""
+    from migsafe import verify as verifying
+
+    try:
+        with target.translated(session.target):
+            session.renew()
+            standing = session.stand()
+            verification, found = verifying.check(session.conn, expectations, standing)
+    except UnreachableError as error:
+        return None, [verifying.nothing_compared(str(error), severity=Severity.ERROR)]
+    if not verification.columns:
+        found.append(verifying.nothing_compared(severity=Severity.INFO))
+    return verification, [*verifying.not_recorded(done, standing), *found]
+
+
+def _ended(results: "Sequence[StepResult]") -> ExitCode:
+    from migsafe.runner import Outcome
+
+    outcomes = {result.outcome for result in results}
+    if Outcome.DIRTY in outcomes:
+        return ExitCode.DIRTY
+    if any(result.interrupted for result in results):
+        return ExitCode.INTERRUPTED
+    if Outcome.FAILED in outcomes:
+        return ExitCode.FAILED
+    return ExitCode.BUSY if Outcome.BUSY in outcomes else ExitCode.OK
+
+
+def _after(code: ExitCode, done: Sequence[str]) -> str | None:
+    if code is ExitCode.OK:
+        return "migsafe verify" if done else None
+    if code is ExitCode.FAILED:
+        return "correct the migration, then migsafe apply: the failed one was rolled back."
+    return NEXT.get(code)

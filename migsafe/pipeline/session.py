@@ -1,0 +1,256 @@
+"""One command on one target: what is open, where it stands, and the report that comes of it."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ulid import ULID
+
+from migsafe import catalog, findings, histories, ledger, reports, target
+from migsafe.config import Settings
+from migsafe.errors import ExitCode, UnreachableError, UsageError
+from migsafe.findings import Finding, Severity
+from migsafe.histories import Directory, History, Standing, State
+from migsafe.reports import HistoryInfo, Report, TargetInfo
+from migsafe.target import Connection, Target
+
+#: Where reports and snapshots of this checkout are kept, beside the config file.
+KEPT = Path(".migsafe")
+
+#: The next step of a person after each end that is not of their making.
+NEXT = {
+    ExitCode.BUSY: "wait for the other deployment, then run it again.",
+    ExitCode.DIRTY: "look at what is in effect, finish or undo it, then migsafe resolve --applied "
+    "NAME --force, or --rolled-back.",
+    ExitCode.UNMANAGED: "migsafe resolve --applied NAME --force, once for each migration that is "
+    "in effect.",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One command on one target: what is open, and what its report will hold."""
+
+    command: str
+    settings: Settings
+    target: Target
+    conn: Connection
+    server: catalog.Server
+    run: str
+    started: datetime
+    clock: float
+    #: Whether migsafe itself made it read-only.
+    read_only: bool
+    history: History | None = None
+    standing: Standing | None = None
+    busy: int | None = None
+    #: Whether this process holds the locks, on another session, so that nobody else deploys.
+    locked: bool = False
+
+    def stand(self) -> Standing:
+        """Read where the target stands, and who else is deploying."""
+        assert self.history is not None  # noqa: S101  # callers attach it first
+        unfinished = ledger.unfinished(self.conn, histories.identity(self.history))
+        names = [item.migration for item in unfinished]
+        standing = histories.read(self.history, self.conn, names)
+        keys = () if self.locked else keys_of(self)
+        self.busy = next((pid for key in keys if (pid := ledger.holder(self.conn, key))), None)
+        if self.busy and standing.state in (State.FAILED, State.DIRTY):
+            standing = _in_progress(standing, self.busy)
+        self.standing = standing
+        return standing
+
+    def renew(self) -> None:
+        """Go on in a new connection: migrations leave settings behind, or end their session."""
+        self.conn.close()
+        self.conn = target.connect(self.target)
+
+    def report(self, code: ExitCode, **parts: Any) -> Report:
+        """Build the report of this session."""
+        return Report(
+            command=self.command,
+            run=self.run,
+            target=_target_info(self),
+            history=_history_info(self),
+            ok=code is ExitCode.OK,
+            exit_code=int(code),
+            started=self.started,
+            seconds=round(time.monotonic() - self.clock, 3),
+            git_commit=_git_commit(self.settings.root),
+            **parts,
+        )
+
+
+def _in_progress(standing: Standing, pid: int) -> Standing:
+    """Call what looks failed "in progress": a deployment that runs now leaves the same rows."""
+    names = ", ".join(standing.failed) or "a migration"
+    found = findings.history(
+        "MH103",
+        "migration-in-progress",
+        Severity.WARNING,
+        f"{names} looks unfinished, but a deployment is running now (server process {pid})",
+        remedy="Wait for it to end, then look again.",
+    )
+    kept = [f for f in standing.findings if f.code not in ("MH102", "MH104")]
+    return replace(standing, state=State.MANAGED, failed=(), findings=(*kept, found))
+
+
+@contextmanager
+def opened(
+    settings: Settings, command: str, directory: Directory | None, *, read_only: bool = True
+) -> Iterator[Session]:
+    """Connect, and attach the history; the directory is read before any connection is made."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    where = target.resolve(settings.url, name=settings.name, root=settings.root)
+    with target.translated(where), target.connect(where, read_only=read_only) as conn:
+        session = Session(
+            command=command,
+            settings=settings,
+            target=where,
+            conn=conn,
+            server=catalog.server(conn),
+            run=str(ULID()),
+            started=started,
+            clock=clock,
+            read_only=read_only,
+        )
+        if directory:
+            session.history = histories.attach(directory, conn, where)
+        try:
+            yield session
+        finally:
+            session.conn.close()
+
+
+def directory_of(settings: Settings) -> Directory | None:
+    """Load the migrations that the settings name; None where they name none."""
+    if settings.migrations is None:
+        return None
+    return histories.load(settings.migrations, settings.history)
+
+
+def wanted(session: Session) -> History:
+    """Return the history of a session that cannot go on without one."""
+    if session.history is None:
+        raise UsageError(
+            "history", "no migrations are named", "give --migrations, or run migsafe init first"
+        )
+    return session.history
+
+
+def keys_of(session: Session) -> Sequence[int]:
+    """Return the advisory keys that a deployment holds: ours, and those of the history's tool."""
+    return (ledger.LOCK, *wanted(session).locks)
+
+
+def _target_info(session: Session) -> TargetInfo:
+    server = session.server
+    return TargetInfo(
+        name=session.target.name,
+        host=server.host,
+        port=server.port,
+        database=server.database,
+        user=server.user,
+        server_version=server.version,
+    )
+
+
+def _history_info(session: Session) -> HistoryInfo | None:
+    if session.history is None or session.standing is None:
+        return None
+    standing = session.standing
+    return HistoryInfo(
+        kind=session.history.directory.kind,
+        path=str(session.history.directory.path),
+        table=session.history.table,
+        state=str(standing.state),
+        applied=tuple(standing.applied),
+        pending=tuple(migration.name for migration in standing.pending),
+        failed=tuple(standing.failed),
+        missing=tuple(standing.missing),
+        edited=tuple(standing.edited),
+        finished=standing.finished,
+    )
+
+
+def _git_commit(root: Path) -> str | None:
+    """Return the commit of the checkout that holds the config, None outside one."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def gated(session: Session, found: Iterable[Finding]) -> ExitCode:
+    """Return the exit code that the state and the findings give, the gravest first."""
+    state = session.standing.state if session.standing else None
+    if session.busy and any(f.code == "MH103" for f in found):
+        return ExitCode.BUSY
+    if state is State.DIRTY:
+        return ExitCode.DIRTY
+    if state in (State.FAILED, State.UNMANAGED):
+        return ExitCode.UNMANAGED
+    refused = findings.blocking(found, session.settings.gate)
+    return ExitCode.FINDINGS if refused else ExitCode.OK
+
+
+def kept(session: Session, report: Report, *, store: bool = False) -> Report:
+    """Write the report to a file, and into the ledger when the run changed the target.
+
+    What the run did stands, kept or not: a failure here is a note in the report.
+    """
+    file = session.settings.root / KEPT / "reports" / f"{report.run}.json"
+    report = replace(report, notes=(*report.notes, f"Report: {file}"))
+    text = reports.json(report)
+    lost = _store(session, report, text) if store else []
+    try:
+        _write(file, text)
+    except OSError as error:
+        note = f"The report could not be kept in {file}: {error.strerror}"
+        return replace(report, notes=(*report.notes[:-1], note, *lost))
+    return replace(report, notes=(*report.notes, *lost))
+
+
+def _store(session: Session, report: Report, text: str) -> list[str]:
+    try:
+        with target.translated(session.target), session.conn.transaction():
+            ledger.prepare(session.conn)
+            ledger.store(session.conn, _as_run(report, text))
+    except UnreachableError as error:
+        return [f"The report could not be kept in the ledger: {error}"]
+    return []
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a report for its owner alone: it holds the keys of offending rows."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    (file.parent.parent / ".gitignore").write_text("*\n", "utf-8")
+    part = file.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(text + "\n", "utf-8")
+    part.rename(file)
+
+
+def _as_run(report: Report, text: str) -> ledger.Run:
+    return ledger.Run(
+        id=report.run,
+        command=report.command,
+        started=report.started,
+        exit_code=report.exit_code,
+        role=report.target.user if report.target else "",
+        host=socket.gethostname(),
+        git_commit=report.git_commit,
+        report=text,
+    )
