@@ -63,11 +63,11 @@ def step(migration: Migration) -> Step:
 
 
 def _refuse(migration: Migration, statements: Sequence[Statement]) -> None:
-    if copy := sql.copies_stdin(tuple(statements)):
+    if copy := sql.copies_client(tuple(statements)):
         raise UsageError(
             f"{migration.path}:{copy.line}",
-            "COPY … FROM STDIN waits for data that a migration cannot send",
-            "write the rows as INSERT",
+            "COPY from or to the client, which in a migration neither sends nor reads",
+            "write rows as INSERT; leave exports out",
         )
     if begin := sql.unclosed(tuple(statements)):
         raise UsageError(

@@ -172,7 +172,7 @@ class Runner:
         self._execute(statement)
         with _ours():
             if idle and not self._idle:  # the file's own BEGIN
-                self.conn.execute(self._bound)
+                target.execute(self.conn, self._bound)
             target.send(self.conn, self._receipt(step, "statement", statement.index))
 
     def _finish(self, step: Step, started: datetime) -> None:
@@ -220,7 +220,7 @@ class Runner:
     def _begin(self) -> None:
         """Open a transaction with the short lock_timeout."""
         with _ours():
-            self.conn.execute(sql.SQL("BEGIN; {}").format(self._bound))
+            target.execute(self.conn, f"BEGIN; {self._bound}")
 
     def _commit(self, *writes: Write) -> None:
         """Send statements of ours with the COMMIT, in one message: small migrations are many."""
@@ -236,15 +236,15 @@ class Runner:
                 self.history.prepare(self.conn)
 
     @property
-    def _bound(self) -> sql.Composed:
+    def _bound(self) -> str:
         """What keeps the statements of a transaction from queueing for a lock for long."""
-        timeout = sql.Literal(self.limits.lock_timeout)
-        return sql.SQL("SET LOCAL lock_timeout = {}").format(timeout)
+        timeout = sql.Literal(self.limits.lock_timeout).as_string(self.conn)
+        return f"SET LOCAL lock_timeout = {timeout}"
 
     def _execute(self, statement: Statement) -> None:
         """Send one statement as it is written, in the simple protocol."""
         try:
-            self.conn.execute(statement.text.encode())
+            target.execute(self.conn, statement.text)
         except (psycopg.Error, KeyboardInterrupt) as error:
             raise _Stopped(error, statement) from None
 

@@ -260,15 +260,11 @@ def _last(names: Any) -> str:
     return str(names[-1].sval)
 
 
-def copies_stdin(statements: tuple[Statement, ...]) -> Statement | None:
-    """Return the COPY … FROM STDIN that would wait for data which never comes, if there is one."""
+def copies_client(statements: tuple[Statement, ...]) -> Statement | None:
+    """Return the COPY that would talk to a client which does not answer, if there is one."""
     for statement in statements:
         node = statement.node
-        if (
-            isinstance(node, ast.CopyStmt)
-            and node.is_from
-            and not (node.filename or node.is_program)
-        ):
+        if isinstance(node, ast.CopyStmt) and not (node.filename or node.is_program):
             return statement
     return None
 

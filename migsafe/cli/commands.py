@@ -137,11 +137,13 @@ def history(options: Options, limit: int) -> "Report":
 @cli.command()
 @click.argument("run")
 @target_options
-def report(options: Options, run: str) -> "Report":
+@click.pass_obj
+def report(output: Output, options: Options, run: str) -> int:
     """Show the report of a past RUN."""
     from migsafe import config, pipeline
 
-    return pipeline.report(config.load(options), run)
+    output.write(pipeline.report(config.load(options), run))
+    return 0  # showing it is done, however that run ended
 
 
 @cli.command()

@@ -82,7 +82,6 @@ class Session:
             exit_code=int(code),
             started=self.started,
             seconds=round(time.monotonic() - self.clock, 3),
-            git_commit=_git_commit(self.settings.root),
             **parts,
         )
 
@@ -212,7 +211,11 @@ def kept(session: Session, report: Report, *, store: bool = False) -> Report:
     What the run did stands, kept or not: a failure here is a note in the report.
     """
     file = session.settings.root / KEPT / "reports" / f"{report.run}.json"
-    report = replace(report, notes=(*report.notes, f"Report: {file}"))
+    report = replace(
+        report,
+        notes=(*report.notes, f"Report: {file}"),
+        git_commit=_git_commit(session.settings.root),
+    )
     text = reports.json(report)
     lost = _store(session, report, text) if store else []
     try:

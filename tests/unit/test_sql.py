@@ -326,19 +326,23 @@ def test_a_new_enum_label_that_waits_is_no_finding(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("COPY t FROM STDIN", 1), ("SELECT 1;\nCOPY t (a) FROM stdin WITH (FORMAT csv)", 2)],
+    [
+        ("COPY t FROM STDIN", 1),
+        ("COPY t TO STDOUT", 1),
+        ("SELECT 1;\nCOPY t (a) FROM stdin WITH (FORMAT csv)", 2),
+    ],
 )
-def test_a_copy_that_would_wait_for_data_is_found(text: str, line: int) -> None:
-    statement = sql.copies_stdin(sql.parse(text))
+def test_a_copy_that_would_talk_to_the_client_is_found(text: str, line: int) -> None:
+    statement = sql.copies_client(sql.parse(text))
     assert statement
     assert statement.line == line
 
 
 @pytest.mark.parametrize(
-    "text", ["COPY t TO STDOUT", "COPY t FROM '/rows'", "COPY t FROM PROGRAM 'cat'", "SELECT 1"]
+    "text", ["COPY t TO '/rows'", "COPY t FROM '/rows'", "COPY t FROM PROGRAM 'cat'", "SELECT 1"]
 )
-def test_a_copy_that_waits_for_nothing_is_no_finding(text: str) -> None:
-    assert sql.copies_stdin(sql.parse(text)) is None
+def test_a_copy_of_the_server_is_no_finding(text: str) -> None:
+    assert sql.copies_client(sql.parse(text)) is None
 
 
 @pytest.mark.parametrize(
