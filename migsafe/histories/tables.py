@@ -1,6 +1,7 @@
 """The tables in which plain SQL tools record their migrations; ours where the tool left none."""
 
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from migsafe.target import Connection, Write, named, send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
+class _Table(ABC):
     """What all of them share: a table that is there because its tool made it."""
 
     directory: Directory
@@ -46,21 +47,21 @@ class _Table:
         """Return the tables and views of the history's schemas, or of the whole database."""
         return catalog.tables(conn, self.directory.schemas)
 
-    def prepare(self, conn: Connection) -> None:
+    def prepare(self, conn: Connection) -> None:  # noqa: B027  # an answer, not a gap
         """Do nothing: the tool made its table."""
 
-    def began(self, conn: Connection, migration: Migration) -> None:
+    def began(self, conn: Connection, migration: Migration) -> None:  # noqa: B027
         """Do nothing: this tool records a migration when it has run."""
 
+    @abstractmethod
     def record(self, migration: Migration, started: datetime) -> Write:
         """Build what records a migration as run, exactly as the tool would."""
-        raise NotImplementedError
 
     def finish(self, migration: Migration, started: datetime) -> Write:
         """Build the same as `record`, which does not ask how a migration ran."""
         return self.record(migration, started)
 
-    def withdraw(self, conn: Connection, migration: Migration) -> None:
+    def withdraw(self, conn: Connection, migration: Migration) -> None:  # noqa: B027
         """Do nothing: `began` wrote nothing."""
 
     def mark_applied(self, conn: Connection, migration: Migration) -> None:
