@@ -202,23 +202,27 @@ Write = tuple[sql.Composed, Sequence[Any]]
 
 def send(conn: Connection, *writes: Write) -> None:
     """Run statements of ours in one message of the simple protocol, in the caller's transaction."""
-    execute(conn, "; ".join(_filled(conn, query, values) for query, values in writes))
+    encoding = conn.info.encoding  # a file may have chosen another one than ours
+    texts = (_filled(conn, query, values, encoding) for query, values in writes)
+    execute(conn, "; ".join(texts), encoding)
 
 
-def _filled(conn: Connection, query: sql.Composed, values: Sequence[Any]) -> str:
+def _filled(conn: Connection, query: sql.Composed, values: Sequence[Any], encoding: str) -> str:
     """Put quoted values into the placeholders of a query."""
     quote = pq.Escaping(conn.pgconn).escape_literal
-    literals = ("NULL" if v is None else quote(str(v).encode()).decode() for v in values)
+    literals = (
+        "NULL" if v is None else quote(str(v).encode(encoding)).decode(encoding) for v in values
+    )
     return query.as_string() % tuple(literals)
 
 
-def execute(conn: Connection, text: str) -> None:
+def execute(conn: Connection, text: str, encoding: str = "utf-8") -> None:
     """Send text as it is, in one message of the simple protocol, and drop what it returns.
 
     A cursor would do the same with five times the work, which a thousand small migrations show.
     """
     with conn.lock:
-        conn.pgconn.send_query(text.encode())
+        conn.pgconn.send_query(text.encode(encoding))
         results = conn.wait(generators.execute(conn.pgconn))
     for result in results:
         if result.status == pq.ExecStatus.FATAL_ERROR:

@@ -241,6 +241,7 @@ def nothing_compared(
 
 def not_recorded(names: Sequence[str], standing: Standing) -> list[Finding]:
     """Report the migrations of `names` that the history's table does not call applied."""
+    applied = {*standing.applied}
     return [
         Finding(
             code="MV105",
@@ -254,5 +255,5 @@ def not_recorded(names: Sequence[str], standing: Standing) -> list[Finding]:
             evidence="catalog",
         )
         for name in names
-        if name not in standing.applied
+        if name not in applied
     ]

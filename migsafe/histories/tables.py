@@ -113,6 +113,18 @@ class OwnTable(_Table):
             self._run(conn, "DELETE FROM {} WHERE name = %s", [name])
 
 
+_Key = tuple[int, ...] | str
+
+
+def _key(version: str | None, description: str) -> _Key:
+    """Return what identifies a migration to Flyway: its version, or a repeatable's description."""
+    return flyway_version(version) if version else description
+
+
+def _stem(script: str) -> str:
+    return script.rsplit("/", 1)[-1].removesuffix(".sql")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlywayTable(_Table):
     """Flyway's schema history."""
@@ -127,6 +139,7 @@ class FlywayTable(_Table):
             """SELECT version, description, type, script, checksum, installed_on, success
                FROM {} ORDER BY installed_rank""",
         )
+        names = self._names()
         found: dict[str, Entry] = {}
         for version, description, kind, script, checksum, at, success in rows:
             if kind == "SCHEMA":
@@ -134,7 +147,7 @@ class FlywayTable(_Table):
             if kind in ("BASELINE", "SQL_BASELINE"):
                 found |= self._below(flyway_version(version), at)
                 continue
-            name = self._name(version, description, script)
+            name = names.get(_key(version, description)) or _stem(script)
             if kind == "DELETE" or kind.startswith("UNDO"):
                 found.pop(name, None)
                 continue
@@ -144,7 +157,9 @@ class FlywayTable(_Table):
                 finished=at.replace(tzinfo=UTC),
                 recorded=Recorded.APPLIED if success else Recorded.FAILED,
             )
-        return [entry for entry in found.values() if not self._outdated(entry)]
+        repeatable = {m.name: m.checksum for m in self.directory.migrations if not m.version}
+        # One that changed since is pending again, not edited.
+        return [e for e in found.values() if repeatable.get(e.name, e.checksum) == e.checksum]
 
     def _below(self, baseline: tuple[int, ...], at: datetime) -> dict[str, Entry]:
         names = [
@@ -155,21 +170,10 @@ class FlywayTable(_Table):
         finished = at.replace(tzinfo=UTC)
         return {n: Entry(name=n, recorded=Recorded.APPLIED, finished=finished) for n in names}
 
-    def _name(self, version: str | None, description: str, script: str) -> str:
-        for migration in self.directory.migrations:
-            if version and migration.version:
-                if flyway_version(version) == flyway_version(migration.version):
-                    return migration.name
-            elif not version and not migration.version and _described(migration) == description:
-                return migration.name
-        return script.rsplit("/", 1)[-1].removesuffix(".sql")
-
-    def _outdated(self, entry: Entry) -> bool:
-        """Tell whether a repeatable migration changed since: it is pending again, not edited."""
-        return any(
-            m.name == entry.name and not m.version and m.checksum != entry.checksum
-            for m in self.directory.migrations
-        )
+    def _names(self) -> dict[_Key, str]:
+        """Map what a row says of a migration to its name; the first of two that share it."""
+        migrations = reversed(self.directory.migrations)
+        return {_key(m.version, _described(m)): m.name for m in migrations}
 
     def record(self, migration: Migration, started: datetime) -> Write:
         """Build the row that Flyway would insert."""
@@ -198,10 +202,11 @@ class FlywayTable(_Table):
         rows = self._run(
             conn, "SELECT installed_rank, version, description, script FROM {} WHERE NOT success"
         )
+        names = self._names()
         ranks = [
             rank
             for rank, version, text, script in rows
-            if self._name(version, text, script) == name
+            if (names.get(_key(version, text)) or _stem(script)) == name
         ]
         self._run(conn, "DELETE FROM {} WHERE installed_rank = ANY(%s)", [ranks])
 

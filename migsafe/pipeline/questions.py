@@ -43,9 +43,11 @@ def audit(settings: Settings) -> Report:
 
 def audits_of(settings: Settings, directory: Directory | None) -> "list[Audit]":
     """Read the audits and check that the migrations they name are there, before any connection."""
+    if settings.audits is None:
+        return []
     from migsafe.audits import files
 
-    audits = files.load(settings.audits) if settings.audits else []
+    audits = files.load(settings.audits)
     names = [m.name for m in directory.migrations] if directory else []
     for item in audits:
         for name in item.before:
@@ -101,6 +103,8 @@ def judge(
 
 def _prejudged(session: Session, audits: "Sequence[Audit]") -> tuple[Finding, ...]:
     """Answer the audits before an apply; an empty database has no row that could offend."""
+    if not audits:
+        return ()
     from migsafe.audits import run
 
     if session.standing and session.standing.state is State.EMPTY:
