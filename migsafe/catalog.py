@@ -112,10 +112,13 @@ def columns_of(conn: Connection, schema: str, table: str) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
-def invalid_indexes(conn: Connection) -> frozenset[int]:
-    """Return the oids of the indexes that a failed CONCURRENTLY left behind."""
-    rows = conn.execute("SELECT indexrelid::bigint FROM pg_catalog.pg_index WHERE NOT indisvalid")
-    return frozenset(int(str(oid)) for (oid,) in rows)
+def invalid_indexes(conn: Connection) -> frozenset[tuple[int, str]]:
+    """Return oid and name of the indexes that a failed CONCURRENTLY left behind."""
+    rows = conn.execute(
+        """SELECT i.indexrelid::bigint, c.relname FROM pg_catalog.pg_index AS i
+           JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid WHERE NOT i.indisvalid"""
+    )
+    return frozenset((int(oid), str(name)) for oid, name in rows)
 
 
 #: Ledgers of migration tools, as ``schema.table`` or a bare table name in any schema.

@@ -119,6 +119,16 @@ def write(receipt: Receipt) -> Write:
     ]
 
 
+def is_done(conn: Connection, run: str, migration: str) -> bool:
+    """Tell whether a run's receipt says that a migration is done."""
+    row = conn.execute(
+        """SELECT EXISTS (SELECT FROM migsafe.receipts
+                          WHERE run = %s AND migration = %s AND event = 'done')""",
+        [run, migration],
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def unfinished(conn: Connection, history: str) -> list[Unfinished]:
     """Read the migrations whose last receipt is no end, in the order in which they began."""
     if not exists(conn):

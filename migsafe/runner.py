@@ -71,6 +71,11 @@ class _Stopped(Exception):
         self.cause = cause
         self.statement = statement
 
+    @property
+    def refused(self) -> bool:
+        """Whether the server itself said no, so that its answer is known."""
+        return isinstance(self.cause, psycopg.Error) and self.cause.sqlstate is not None
+
 
 #: A file may end under another role or with a timeout of its own; our rows must not.
 _AS_OURSELVES = (sql.SQL("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0").format(), ())
@@ -88,9 +93,11 @@ class Runner:
     history: History
     run_id: str
     limits: Limits
-    #: Attempts at the unit (transaction or statement) that runs now.
+    #: The most attempts that a unit (transaction or statement) of this step took.
     _attempts: int = 0
-    #: Whether a committed transaction has seen to the ledger and the history's table.
+    #: Whether something of this step is in effect outside a transaction.
+    _touched: bool = False
+    #: Whether the ledger and the history's table are there, committed.
     _prepared: bool = False
 
     def run(self, steps: Sequence[Step]) -> Iterator[StepResult]:
@@ -103,9 +110,9 @@ class Runner:
             if stopped:
                 yield StepResult(migration=step.migration.name, outcome=Outcome.SKIPPED)
                 continue
-            began = time.monotonic()
+            began, self._attempts = time.monotonic(), 0
             result = self._alone(step) if step.alone else self._together(step)
-            stopped = result.outcome is not Outcome.DONE
+            stopped = result.outcome is not Outcome.DONE or result.interrupted
             seconds = round(time.monotonic() - began, 3)
             yield replace(result, seconds=seconds, attempts=self._attempts)
 
@@ -126,10 +133,20 @@ class Runner:
         try:
             self._retrying(attempt)
         except _Stopped as stopped:
-            if committing and self.conn.closed:
-                return _unknown(step)
+            if committing and not stopped.refused:
+                return self._after_commit(step, stopped)
             return _result(step, stopped, _outcome(stopped.cause))
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
+
+    def _after_commit(self, step: Step, stopped: _Stopped) -> StepResult:
+        """Decide by the receipt what became of a COMMIT whose answer never came."""
+        failed = _result(step, stopped, Outcome.FAILED)
+        try:
+            done = ledger.is_done(self.conn, self.run_id, step.migration.name)
+        except psycopg.Error:
+            error = "the connection was lost during COMMIT; migsafe status says what is recorded"
+            return replace(failed, outcome=Outcome.DIRTY, error=error)
+        return replace(failed, outcome=Outcome.DONE, error=None) if done else failed
 
     def _alone(self, step: Step) -> StepResult:
         """Run a migration statement by statement, each with a receipt; `began` is committed first.
@@ -137,20 +154,21 @@ class Runner:
         When nothing of it is in effect after a failure, its start is taken back.
         """
         started = datetime.now(UTC)
-        before = catalog.invalid_indexes(self.conn)
-        committed = 0
         try:
+            before = self._invalid_indexes()
             self._retrying(lambda: self._start(step))
         except _Stopped as stopped:
-            return _result(step, stopped, _outcome(stopped.cause))
+            outcome = _outcome(stopped.cause) if stopped.refused else Outcome.DIRTY
+            return _result(step, stopped, outcome)
+        self._touched = False
         try:
             for statement in step.statements:
-                self._retrying(lambda each=statement: self._single(step, each))  # type: ignore[misc]
-                if self._idle:
-                    committed = statement.index
+                self._single(step, statement)
+            if left := self._left_invalid(step, before):
+                return _invalid(step, left)
             self._retrying(lambda: self._finish(step, started))
         except _Stopped as stopped:
-            clean = not committed and self._untouched(stopped, before) and self._withdrawn(step)
+            clean = self._untouched(stopped, before) and self._withdrawn(step)
             return _result(step, stopped, _outcome(stopped.cause) if clean else Outcome.DIRTY)
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
@@ -162,14 +180,25 @@ class Runner:
         self._commit(self._receipt(step, "began"))
 
     def _single(self, step: Step, statement: Statement) -> None:
-        """Run one statement and write its receipt, in one transaction where that can be."""
+        """Run one statement and write its receipt, in one transaction where that can be.
+
+        What PostgreSQL refuses there is tried once: a second try could meet what the first left.
+        """
         if self._idle and not statement.refuses:
-            self._begin()
-            self._execute(statement)
-            self._commit(self._receipt(step, "statement", statement.index))
-            return
+            self._retrying(lambda: self._enclosed(step, statement))
+            self._touched = True
+        else:
+            self._retrying(lambda: self._bare(step, statement), attempts=1)
+
+    def _enclosed(self, step: Step, statement: Statement) -> None:
+        self._begin()
+        self._execute(statement)
+        self._commit(self._receipt(step, "statement", statement.index))
+
+    def _bare(self, step: Step, statement: Statement) -> None:
         idle = self._idle
         self._execute(statement)
+        self._touched = self._touched or self._idle
         with _ours():
             if idle and not self._idle:  # the file's own BEGIN
                 target.execute(self.conn, self._bound)
@@ -179,15 +208,29 @@ class Runner:
         self._begin()
         self._record(step, self.history.finish(step.migration, started))
 
-    def _untouched(self, stopped: _Stopped, invalid_before: frozenset[int]) -> bool:
-        """Tell whether a failure before the first commit has left nothing behind."""
+    def _invalid_indexes(self) -> frozenset[tuple[int, str]]:
+        with _ours():
+            return catalog.invalid_indexes(self.conn)
+
+    def _left_invalid(self, step: Step, before: frozenset[tuple[int, str]]) -> list[str]:
+        """Name the INVALID indexes that the step made, or took for made by IF NOT EXISTS."""
+        named = {getattr(statement.node, "idxname", None) for statement in step.statements}
+        invalid = self._invalid_indexes()
+        return sorted(name for oid, name in invalid if (oid, name) not in before or name in named)
+
+    def _untouched(self, stopped: _Stopped, before: frozenset[tuple[int, str]]) -> bool:
+        """Tell whether a failure has surely left nothing of the migration in effect."""
         from migsafe.sql import ALL_OR_NOTHING
 
-        if self.conn.closed or (
-            stopped.statement and stopped.statement.refuses not in ALL_OR_NOTHING
-        ):
+        statement = stopped.statement
+        refuses = statement.refuses if statement else None
+        enclosed = statement is not None and refuses is None  # rolled back, whatever stopped it
+        if self._touched or self.conn.closed or not (enclosed or stopped.refused):
             return False
-        return catalog.invalid_indexes(self.conn) == invalid_before
+        try:
+            return refuses in ALL_OR_NOTHING and self._invalid_indexes() == before
+        except _Stopped:
+            return False
 
     def _withdrawn(self, step: Step) -> bool:
         """Take the start back; return False where even that failed, so that it stays unfinished."""
@@ -218,8 +261,13 @@ class Runner:
         )
 
     def _begin(self) -> None:
-        """Open a transaction with the short lock_timeout."""
+        """Open a transaction with the short lock_timeout; ask before it what it has to make.
+
+        A question inside would keep a file's SET TRANSACTION from being first.
+        """
         with _ours():
+            if not self._prepared:
+                self._prepared = ledger.exists(self.conn) and self.history.present(self.conn)
             target.execute(self.conn, f"BEGIN; {self._bound}")
 
     def _commit(self, *writes: Write) -> None:
@@ -248,16 +296,17 @@ class Runner:
         except (psycopg.Error, KeyboardInterrupt) as error:
             raise _Stopped(error, statement) from None
 
-    def _retrying(self, unit: Callable[[], None]) -> None:
+    def _retrying(self, unit: Callable[[], None], *, attempts: int | None = None) -> None:
         """Try a unit until it is through or attempts are spent; roll back after each failure."""
-        for attempt in range(1, self.limits.attempts + 1):
-            self._attempts = attempt
+        allowed = attempts or self.limits.attempts
+        for attempt in range(1, allowed + 1):
+            self._attempts = max(self._attempts, attempt)
             inside = not self._idle
             try:
                 return unit()
             except _Stopped as stopped:
                 self._roll_back()
-                last = attempt == self.limits.attempts
+                last = attempt == allowed
                 if inside or last or not isinstance(stopped.cause, _RETRIED):
                     raise
             with _ours():  # full jitter; the base and the cap are arbitrary
@@ -269,8 +318,12 @@ class Runner:
         return self.conn.info.transaction_status == TransactionStatus.IDLE
 
     def _roll_back(self) -> None:
-        if not self.conn.closed and not self._idle:
+        if self.conn.closed or self._idle:
+            return
+        try:
             self.conn.execute("ROLLBACK")
+        except psycopg.Error:  # the server rolls back what a lost connection left open
+            self.conn.close()
 
 
 @contextmanager
@@ -315,9 +368,9 @@ def _line(statement: Statement, cause: psycopg.Error | KeyboardInterrupt) -> int
     return statement.line + before.count("\n")
 
 
-def _unknown(step: Step) -> StepResult:
+def _invalid(step: Step, names: Sequence[str]) -> StepResult:
     return StepResult(
         migration=step.migration.name,
         outcome=Outcome.DIRTY,
-        error="the connection was lost during COMMIT; migsafe status says whether it is recorded",
+        error=f"INVALID after the run: index {', '.join(names)}; drop it and build it again",
     )

@@ -161,7 +161,9 @@ def _transaction(node: Any) -> str | None:
 
 def _do(node: Any) -> str | None:
     body = next((a.arg.sval for a in node.args if a.defname == "as"), "")
-    return "COMMIT in a DO block" if re.search(r"\b(commit|rollback)\b", body, re.I) else None
+    code = re.sub(r"--[^\n]*|/\*.*?\*/|'[^']*'", " ", body, flags=re.DOTALL)
+    ends = re.search(r"\b(commit|rollback)(\s+and\s+(no\s+)?chain)?\s*;", code, re.IGNORECASE)
+    return "COMMIT in a DO block" if ends else None
 
 
 #: What refuses a transaction, but leaves nothing when it fails, unless it be an INVALID index.

@@ -1,9 +1,10 @@
 """The tables in which plain SQL tools record their migrations; ours where the tool left none."""
 
+import re
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -250,6 +251,8 @@ class GolangMigrateTable(_Table):
 
     tool: str = "golang-migrate"
     strict: bool = False
+    #: The row as it was before `began`.
+    found: list[tuple[int, bool]] = field(default_factory=list, compare=False)
 
     def entries(self, conn: Connection) -> Sequence[Entry]:
         """Derive an entry a migration: every version up to the current one is applied."""
@@ -273,27 +276,49 @@ class GolangMigrateTable(_Table):
 
     def began(self, conn: Connection, migration: Migration) -> None:
         """Set the version and call it dirty, as golang-migrate does before every file."""
+        self.found[:] = self._run(conn, "SELECT version, dirty FROM {}")
         send(conn, self._set(migration.version, dirty=True))
 
     def record(self, migration: Migration, started: datetime) -> Write:  # noqa: ARG002
         """Build what sets the version, as `migrate force` does too."""
         return self._set(migration.version)
 
-    def withdraw(self, conn: Connection, migration: Migration) -> None:
-        """Go back to the version before this one."""
-        send(conn, self._set(self._before(migration.name)))
+    def withdraw(self, conn: Connection, migration: Migration) -> None:  # noqa: ARG002
+        """Put the row back as `began` found it."""
+        self._run(conn, "TRUNCATE {}")
+        for version, dirty in self.found:
+            send(conn, self._set(str(version), dirty=dirty))
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Set the version; refuse to skip, because it stands for every older file too."""
+        rows = self._run(conn, "SELECT version FROM {}")
+        current = max((int(version) for (version,) in rows), default=-1)
+        skipped = [
+            m.name
+            for m in self.directory.migrations
+            if current < int(m.version) < int(migration.version)
+        ]
+        if skipped:
+            raise UsageError(
+                migration.name,
+                f"golang-migrate's one version would call {skipped[0]} applied too",
+                f"resolve {skipped[0]} first",
+            )
+        send(conn, self._set(migration.version))
 
     def mark_rolled_back(self, conn: Connection, name: str) -> None:
         """Set the version before this one, as `migrate force` does."""
         send(conn, self._set(self._before(name)))
 
     def _before(self, name: str) -> str | None:
-        before = None
-        for migration in self.directory.migrations:
-            if migration.name == name:
-                return before
-            before = migration.version
-        return before
+        """Return the version of the file before a migration; a name without file is a version."""
+        versions = {m.name: int(m.version) for m in self.directory.migrations}
+        older = [v for v in versions.values() if v < versions.get(name, _number(name))]
+        return str(max(older)) if older else None
+
+
+def _number(version: str) -> int:
+    return int(version) if re.fullmatch(r"-?\d+", version) else -1
 
 
 def golang_migrate_lock(schema: str, table: str, database: str) -> int:

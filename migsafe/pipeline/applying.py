@@ -7,6 +7,7 @@ from migsafe import findings, ledger, target
 from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
+from migsafe.histories import State
 from migsafe.pipeline.questions import audits_of, expectations_of, judge, planned_of
 from migsafe.pipeline.session import (
     KEPT,
@@ -86,8 +87,8 @@ def _provider(settings: Settings) -> "Provider":
 
 
 def _run(session: Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[StepResult, ...]":
-    """Run the steps; an interruption ends the list with the results so far."""
-    from migsafe.runner import Limits, Runner
+    """Run the steps; what stops the run between two of them ends the list, it loses nothing."""
+    from migsafe.runner import Limits, Outcome, Runner, StepResult
 
     env = session.settings.env
     runner = Runner(
@@ -96,10 +97,18 @@ def _run(session: Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[St
         run_id=session.run,
         limits=Limits(lock_timeout=env.lock_timeout, attempts=env.attempts),
     )
-    results = []
-    for number, result in enumerate(runner.run(steps), start=1):
-        notify(f"{number}/{len(steps)} {result.migration}: {result.outcome}")
-        results.append(result)
+    results: list[StepResult] = []
+    try:
+        for number, result in enumerate(runner.run(steps), start=1):
+            results.append(result)
+            notify(f"{number}/{len(steps)} {result.migration}: {result.outcome}")
+    except KeyboardInterrupt:
+        following = steps[min(len(results), len(steps) - 1)].migration.name
+        error = "interrupted before it ran"
+        stopped = StepResult(
+            migration=following, outcome=Outcome.SKIPPED, error=error, interrupted=True
+        )
+        results.append(stopped)
     return tuple(results)
 
 
@@ -116,6 +125,8 @@ def _verified(
     code = _ended(results)
     done = [result.migration for result in results if result.outcome is Outcome.DONE]
     verification, checked = _checked(session, expectations, done)
+    if session.standing and session.standing.state is State.DIRTY:
+        code = ExitCode.DIRTY
     if code is ExitCode.OK and findings.blocking(checked, session.settings.gate):
         code = ExitCode.FINDINGS
     report = session.report(

@@ -7,7 +7,7 @@ from migsafe import catalog, findings
 from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError, nearest
 from migsafe.findings import Finding, Severity
-from migsafe.histories import Directory, State
+from migsafe.histories import Directory
 from migsafe.pipeline.session import NEXT, Session, directory_of, gated, opened, wanted
 from migsafe.reports import Planned, Report
 
@@ -107,7 +107,7 @@ def _prejudged(session: Session, audits: "Sequence[Audit]") -> tuple[Finding, ..
         return ()
     from migsafe.audits import run
 
-    if session.standing and session.standing.state is State.EMPTY:
+    if session.standing and not session.standing.applied and not catalog.tables(session.conn):
         return tuple(run.skipped(item, "the database is empty") for item in audits)
     return _answers(session, audits)
 

@@ -50,6 +50,12 @@ def _check_claim(session: Session, standing: Standing, name: str, *, applied: bo
             raise UsageError(str(migration.path), "cannot be read as it should", migration.problem)
         if name in standing.applied and not _is_unfinished(standing, name):
             raise UsageError(name, "is already recorded as applied", "see migsafe status")
+    elif _is_unfinished(standing, name) and name in {*standing.applied} - {*standing.failed}:
+        raise UsageError(
+            name,
+            f"is recorded as applied in {history.table}",
+            "say --applied, which closes what is open",
+        )
     elif name not in open_ones:
         known = [*standing.applied, *standing.missing, *(m.name for m in standing.pending)]
         if name not in known:
