@@ -286,8 +286,9 @@ def row(race: Race) -> list[str]:
     ours, theirs = race.median("ours"), race.median("theirs")
     shown = [f"{seconds:.3f}" if seconds is not None else "" for seconds in (ours, theirs)]
     ratio = f"{ours / theirs:.2f}" if ours and theirs else ""
+    fastest = f"{min(race.seconds['ours']) / min(race.seconds['theirs']):.2f}" if theirs else ""
     verdict = "" if race.bar is None else "MISSED" if race.missed else "ok"
-    return [race.name, *shown, ratio, str(race.bar or ""), verdict]
+    return [race.name, *shown, ratio, fastest, str(race.bar or ""), verdict]
 
 
 def machine(at: Server) -> str:
@@ -312,7 +313,7 @@ def main(rounds: int, count: int, only: str) -> None:
             for race in chosen:
                 run(at, race, flip=bool(number % 2))
         print(f"Medians of {rounds} rounds in seconds. {machine(at)}.\n")
-        headers = ["", "migsafe", "psql", "ratio", "bar", ""]
+        headers = ["", "migsafe", "psql", "ratio", "of fastest", "bar", ""]
         print(tabulate([row(race) for race in chosen], headers, disable_numparse=True))
     sys.exit(any(race.missed for race in chosen))
 
