@@ -207,3 +207,16 @@ def test_a_file_may_set_its_isolation_level_in_every_run(
 def test_on_commit_drop_in_a_do_block_keeps_the_transaction() -> None:
     text = "DO $$ BEGIN CREATE TEMP TABLE x () ON COMMIT DROP; /* COMMIT; */ END $$"
     assert parse(text)[0].refuses is None
+
+
+def test_a_leaked_client_encoding_does_not_garble_what_is_recorded(
+    migsafe: Callable[..., Called], database: str, workdir: Path
+) -> None:
+    folder = write(
+        workdir / "m", _1_a="SET client_encoding = 'LATIN1';", _2_né="CREATE TABLE b ();"
+    )
+    arguments = ("--url", database, "--migrations", folder, "--format", "json")
+    assert migsafe("apply", *arguments).code == 0
+    history = migsafe("status", *arguments).report.history
+    assert history is not None
+    assert history.applied == ("1_a", "2_né")
