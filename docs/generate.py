@@ -169,9 +169,15 @@ _MEANINGS = {
     "`schemas` of its datasource; for plain SQL it is every schema of the application.",
     "audits.path": "Directory of the audits and of `expectations.toml`. Without the key "
     "`audits/` counts when it is there.",
-    "shadow.server": "No effect yet.",
-    "shadow.prelude": "No effect yet.",
-    "shadow.search_path": "No effect yet.",
+    "shadow.server": "`auto`, `embedded`, `none`, or the URL of a server, in any form that `url` "
+    "of an environment has. `auto` takes a local installation of the target's major version, else "
+    "the embedded one. On a URL's server a database is made and dropped, and so are roles that "
+    "the history makes; what a history changes of roles that were there before stays changed.",
+    "shadow.prelude": "SQL files that run in the shadow, in order, before the first migration, "
+    "from the directory of this file on.",
+    "shadow.search_path": "The search_path of the shadow's database, written as in SQL.",
+    "shadow.placeholders": "Literal text of prelude and migrations, and what stands for it in the "
+    "shadow.",
     "gate.severity": "Findings of this severity or worse stop a run; `never` lets all pass.",
     "env.NAME.url": "`postgresql://…`, `env:VARIABLE`, or `file:PATH` whose first line is the URL.",
     "env.NAME.snapshot": "The provider that `apply --snapshot` uses. The flag asks for the "
@@ -220,7 +226,7 @@ def _config() -> Iterator[str]:
         yield f"## [{name}]"
         yield str(kind.__doc__)
         rows = [
-            (_code(f.name), _kind(f.type), _default(f.default), _MEANINGS[f"{name}.{f.name}"])
+            (_code(f.name), _kind(f.type), _default(f), _MEANINGS[f"{name}.{f.name}"])
             for f in dataclasses.fields(typing.cast(Any, kind))
         ]
         yield _table(("key", "value", "default", "meaning"), rows)
@@ -261,10 +267,15 @@ def _kind(kind: Any) -> str:
         return ", ".join(_code(f'"{value}"') for value in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
         return "list of strings"
+    if typing.get_origin(kind) is dict:
+        return "table of strings"
     return {str: "string", int: "whole number", bool: "true or false"}[kind]
 
 
-def _default(value: object) -> str:
+def _default(item: "dataclasses.Field[object]") -> str:
+    value = item.default
+    if item.default_factory is not dataclasses.MISSING:
+        return _code(str(item.default_factory()))
     if value is dataclasses.MISSING:
         return "required"
     if value is None:

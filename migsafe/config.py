@@ -41,6 +41,7 @@ class ShadowConfig:
     server: str = "auto"
     prelude: tuple[str, ...] = ()
     search_path: str | None = None
+    placeholders: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ class Options:
     history: Kind | None = None
     audits: Path | None = None
     gate: Gate | None = None
+    shadow: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,7 @@ class Settings:
     name: str
     url: str | None = field(repr=False)
     env: EnvConfig
+    shadow: ShadowConfig = field(default_factory=ShadowConfig, repr=False)
 
 
 def load(options: Options) -> Settings:
@@ -117,6 +120,7 @@ def load(options: Options) -> Settings:
         name=name,
         url=url,
         env=env,
+        shadow=_shadow(options, config),
     )
 
 
@@ -142,7 +146,12 @@ def parse_text(text: str, path: Path) -> Config:
     envs = raw.get("env")
     for name, table in envs.items() if isinstance(envs, dict) else ():
         _check(_converted(table, EnvConfig, f"env.{name}", path), f"{path}: env.{name}")
-    return _converted(raw, Config, "", path)
+    config = _converted(raw, Config, "", path)
+    if "" in config.shadow.placeholders:
+        raise UsageError(
+            f"{path}: shadow.placeholders", "the text to replace is empty", "write what to replace"
+        )
+    return config
 
 
 def _converted(raw: Any, kind: type[Table], prefix: str, path: Path) -> Table:
@@ -218,6 +227,14 @@ def _audits(options: Options, config: Config, root: Path) -> Path | None:
         raise UsageError(str(named), "there is no such directory of audits", "check the path")
     default = root / "audits"
     return named or (default if default.is_dir() else None)
+
+
+def _shadow(options: Options, config: Config) -> ShadowConfig:
+    """Lay --shadow over the file's server; `auto` is a URL where the file names one."""
+    is_url = config.shadow.server not in ("auto", "embedded", "none")
+    if options.shadow is None or (options.shadow == "auto" and is_url):
+        return config.shadow
+    return dataclasses.replace(config.shadow, server=options.shadow)
 
 
 def _below(root: Path, path: str | None) -> Path | None:

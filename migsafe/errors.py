@@ -98,7 +98,39 @@ def redacted(text: str) -> str:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """Return ``did you mean X?`` for the closest candidate, or an empty string."""
-    lowered = {candidate.lower(): candidate for candidate in candidates}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    return f"did you mean {lowered[close[0]]}?" if close else ""
+    """Return ``did you mean X?`` for the closest candidate, or an empty string.
+
+    A name that differs only in case, hyphenation or number is closest. Where `name` and every
+    candidate are qualified, a close one of its own schema goes over the same name in another.
+    """
+    known = list(dict.fromkeys(candidates))
+    qualified = "." in name and known and all("." in candidate for candidate in known)
+    close = _closest_qualified(name, known) if qualified else _closest(name, known)
+    return f"did you mean {close}?" if close else ""
+
+
+def _closest_qualified(name: str, known: Iterable[str]) -> str | None:
+    schema, _, bare = name.partition(".")
+    split = [candidate.partition(".") for candidate in known]
+    own = _closest(bare, [near for owner, _, near in split if owner == schema])
+    if own:
+        return f"{schema}.{own}"
+    same = [f"{owner}.{near}" for owner, _, near in split if _plain(near) == _plain(bare)]
+    return next(iter(difflib.get_close_matches(name, same, n=1, cutoff=0.0)), None)
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    same = [candidate for candidate in known if _plain(candidate) == _plain(name)]
+    lowered = {candidate.lower(): candidate for candidate in same or known}
+    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0 if same else 0.5)
+    return lowered[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, underscores and plural: ClinicalNote is clinical_notes."""
+    plain = re.sub(r"[\W_]+", "", name.lower())
+    for plural, singular in ((r"ies$", "y"), (r"(ss|x|z|ch|sh)es$", r"\1"), (r"([^su])s$", r"\1")):
+        plain, changed = re.subn(plural, singular, plain)
+        if changed:
+            return plain
+    return plain

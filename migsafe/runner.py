@@ -172,6 +172,28 @@ class Runner:
             return _result(step, stopped, _outcome(stopped.cause) if clean else Outcome.DIRTY)
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
+    def finish(self, step: Step, *, is_open: bool) -> StepResult:
+        """Run the rest of a migration whose first statements are in effect, and record it.
+
+        `is_open` says that its start is recorded already. It stays unfinished where this fails.
+        """
+        began, self._attempts, started = time.monotonic(), 0, datetime.now(UTC)
+        try:
+            before = self._invalid_indexes()
+            if not is_open:
+                self._retrying(lambda: self._start(step))
+            for statement in step.statements:
+                self._single(step, statement)
+            if left := self._left_invalid(step, before):
+                result = _invalid(step, left)
+            else:
+                self._retrying(lambda: self._finish(step, started))
+                result = StepResult(migration=step.migration.name, outcome=Outcome.DONE)
+        except _Stopped as stopped:
+            result = _result(step, stopped, Outcome.DIRTY)
+        seconds = round(time.monotonic() - began, 3)
+        return replace(result, seconds=seconds, attempts=self._attempts)
+
     def _start(self, step: Step) -> None:
         self._begin()
         self._prepare()

@@ -1,18 +1,20 @@
-"""Hold the live schema against declared expectations, and the history's table against a plan.
+"""Hold the live schema against declared expectations, and against what the history makes of it.
 
-Answers come from information_schema.columns. A name that is not there fails; it never passes.
+Expectations are answered by information_schema.columns. A name that is not there fails; it never
+passes.
 """
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from migsafe import catalog
+from migsafe import catalog, facts
 from migsafe.errors import UsageError, nearest
+from migsafe.facts import Facts
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.histories import Standing
 from migsafe.target import Connection
@@ -45,11 +47,32 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A fact in which the live schema is not what the history makes; None where it is not there.
+
+    `migration` is the last one that said anything about it, `undo` the statement that would make
+    it as expected, where that is one statement.
+    """
+
+    fact: str
+    found: str | None
+    expected: str | None
+    severity: Severity
+    migration: str | None = None
+    undo: str | None = None
+
+    def __str__(self) -> str:
+        """Return it as a sentence's part."""
+        return f"{self.fact} is {facts.shown(self.found)}, expected {facts.shown(self.expected)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was compared. `differences` is for facts beyond columns."""
+    """What was compared: declared columns, and `facts` of the schema, None where none were."""
 
     columns: tuple[Column, ...] = ()
-    differences: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    facts: int | None = None
 
 
 def load(audits: Path | None) -> list[Expectation]:
@@ -114,6 +137,59 @@ def check(
         columns.append(column)
         found.append(finding)
     return Verification(columns=tuple(columns)), found
+
+
+def compare(
+    live: Facts, expected: Facts, made_by: Mapping[facts.Key, str]
+) -> tuple[Difference, ...]:
+    """Return where the live schema is not as expected: nullability first, then by object."""
+    from migsafe.catalog import undo
+
+    found = sorted(
+        facts.differences(live, expected), key=lambda d: (d.key.aspect != "nullable", d.key.object)
+    )
+    return tuple(
+        Difference(
+            fact=str(item.key),
+            found=item.found,
+            expected=item.expected,
+            severity=facts.severity(item.key, item.found, item.expected),
+            migration=made_by.get(item.key),
+            undo=undo.statement(item, expected),
+        )
+        for item in found
+    )
+
+
+def drift(differences: Sequence[Difference]) -> list[Finding]:
+    """Report the differences, one finding a migration that should have made them otherwise."""
+    grouped: dict[str | None, list[Difference]] = {}
+    for item in differences:
+        grouped.setdefault(item.migration, []).append(item)
+    return [_drift(name, items) for name, items in grouped.items()]
+
+
+#: Differences that a message names; arbitrary, what fits in a few lines.
+_NAMED = 3
+
+
+def _drift(migration: str | None, items: Sequence[Difference]) -> Finding:
+    order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+    more = f"; and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    statements = [item.undo for item in items if item.undo]
+    return Finding(
+        code="MV106",
+        name="schema-differs",
+        source=Source.VERIFY,
+        severity=min((item.severity for item in items), key=order.index),
+        status=Status.FAILED,
+        message="; ".join(str(item) for item in items[:_NAMED]) + more,
+        migration=migration,
+        count=len(items),
+        exact=True,
+        remedy=f"As the history makes it: {'; '.join(statements[:_NAMED])}" if statements else None,
+        evidence="catalog",
+    )
 
 
 def _due(expectation: Expectation, standing: Standing | None) -> bool:

@@ -64,32 +64,50 @@ def audit(options: Options) -> "Report":
 
 @cli.command()
 @click.option("--to", metavar="NAME", help="Only up to this migration.")
+@click.option("--baseline", is_flag=True, help="As if what is in effect were recorded.")
 @target_options
-def plan(options: Options, to: str | None) -> "Report":
+@click.pass_obj
+def plan(output: Output, options: Options, to: str | None, baseline: bool) -> "Report":
     """Say what apply would do, and whether it may; read-only."""
     from migsafe import config, pipeline
 
-    return pipeline.plan(config.load(options), to=to)
+    return pipeline.plan(config.load(options), to=to, baseline=baseline, notify=output.notify)
 
 
 @cli.command()
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--to", metavar="NAME", help="Only up to this migration.")
 @click.option("--snapshot", is_flag=True, help="Take a restorable copy first.")
+@click.option("--baseline", is_flag=True, help="First record what is in effect already.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 @target_options
 @click.pass_obj
 def apply(
-    output: Output, options: Options, dry_run: bool, to: str | None, snapshot: bool, yes: bool
+    output: Output,
+    options: Options,
+    dry_run: bool,
+    to: str | None,
+    snapshot: bool,
+    baseline: bool,
+    yes: bool,
 ) -> "Report":
     """Plan, gate, snapshot, run and verify the pending migrations."""
     from migsafe import config, pipeline
 
     settings = config.load(options)
     if dry_run:
-        return pipeline.plan(settings, to=to, command="apply")
+        return pipeline.plan(
+            settings, to=to, baseline=baseline, command="apply", notify=output.notify
+        )
     ask = None if yes or not (sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
-    return pipeline.apply(settings, to=to, snapshot=snapshot, confirm=ask, notify=output.notify)
+    return pipeline.apply(
+        settings,
+        to=to,
+        snapshot=snapshot,
+        baseline=baseline,
+        confirm=ask,
+        notify=output.notify,
+    )
 
 
 def _confirm(report: "Report") -> bool:
@@ -100,28 +118,61 @@ def _confirm(report: "Report") -> bool:
 
 
 @cli.command()
-@click.option("--applied", metavar="NAME", help="This migration is in effect.")
-@click.option("--rolled-back", metavar="NAME", help="This migration is not in effect.")
-@click.option("--force", is_flag=True, help="Record it although nothing proves it.")
+@click.option("--write", is_flag=True, help="Record what the evidence shows.")
+@click.option(
+    "--assume", multiple=True, metavar="NAME", help="This one is in effect; the schema cannot tell."
+)
 @target_options
-def resolve(
-    options: Options, applied: str | None, rolled_back: str | None, force: bool
-) -> "Report":
-    """Record what is true of one migration, without running it."""
+@click.pass_obj
+def baseline(output: Output, options: Options, write: bool, assume: tuple[str, ...]) -> "Report":
+    """Find which migrations are in effect in the live schema."""
     from migsafe import config, pipeline
 
+    return pipeline.baseline(config.load(options), write=write, assume=assume, notify=output.notify)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--applied", metavar="NAME", help="This migration is in effect.")
+@click.option("--rolled-back", metavar="NAME", help="This migration is not in effect.")
+@click.option("--finish", is_flag=True, help="Run what is missing of NAME, which stopped midway.")
+@click.option("--force", is_flag=True, help="Record it although nothing proves it.")
+@target_options
+@click.pass_obj
+def resolve(
+    output: Output,
+    options: Options,
+    name: str | None,
+    applied: str | None,
+    rolled_back: str | None,
+    finish: bool,
+    force: bool,
+) -> "Report":
+    """Record what is true of one migration, or finish the one of that NAME."""
+    from migsafe import config, pipeline
+
+    if (name is not None) != finish:
+        raise click.UsageError("NAME and --finish go together")
     return pipeline.resolve(
-        config.load(options), applied=applied, rolled_back=rolled_back, force=force
+        config.load(options),
+        applied=applied,
+        rolled_back=rolled_back,
+        finish=name,
+        force=force,
+        notify=output.notify,
     )
 
 
 @cli.command()
+@click.option("--owners", is_flag=True, help="Compare who owns what, too.")
+@click.option("--grants", is_flag=True, help="Compare privileges, too.")
 @target_options
-def verify(options: Options) -> "Report":
+@click.pass_obj
+def verify(output: Output, options: Options, owners: bool, grants: bool) -> "Report":
     """Hold the live schema against what it must be; read-only."""
     from migsafe import config, pipeline
 
-    return pipeline.verify(config.load(options))
+    return pipeline.verify(config.load(options), owners=owners, grants=grants, notify=output.notify)
 
 
 @cli.command()

@@ -50,6 +50,11 @@ _TARGET = (
     click.option(
         "--gate", type=click.Choice(get_args(Gate)), help="Severity that stops.  [default: error]"
     ),
+    click.option(
+        "--shadow",
+        metavar="URL|embedded|auto|none",
+        help="Throw-away server to replay in.  [default: auto]",
+    ),
 )
 
 

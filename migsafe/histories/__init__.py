@@ -5,13 +5,14 @@ stands.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migsafe.config import HistoryConfig
 from migsafe.errors import UsageError
 from migsafe.histories import prisma, sql
-from migsafe.histories.entries import Entry, History, Recorded, Standing, State, stand
+from migsafe.histories.edits import Edit
+from migsafe.histories.entries import Entry, History, Recorded, Standing, State, changed, stand
 from migsafe.histories.migration import Directory, Migration
 from migsafe.target import Connection, Target
 
@@ -28,6 +29,7 @@ __all__ = [
     "identity",
     "load",
     "read",
+    "stand",
 ]
 
 #: Directories that never hold a project's own history.
@@ -124,10 +126,22 @@ def identity(history: History) -> str:
 def read(history: History, conn: Connection, unfinished: Sequence[str]) -> Standing:
     """Read the history's table and say where the target stands; `unfinished` are open receipts."""
     present = history.present(conn)
+    entries = history.entries(conn)
     return stand(
         history,
-        history.entries(conn),
+        entries,
         present=present,
         occupied=[] if present else history.occupied(conn),
         unfinished=unfinished,
+        edited=_edits(history, entries),
     )
+
+
+def _edits(history: History, entries: Sequence[Entry]) -> Mapping[str, Edit]:
+    """Look for what ran before the edits, where there are any: git is asked."""
+    found = [(m, checksum) for m, checksum in changed(history, entries) if checksum]
+    if not found:
+        return {}
+    from migsafe.histories import versions
+
+    return versions.find(history, found)

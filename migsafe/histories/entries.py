@@ -1,6 +1,6 @@
 """What a history's own table says, held against the files: pure, but for the Protocol's methods."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,9 @@ from typing import Protocol
 
 from migsafe import findings
 from migsafe.findings import Finding, Severity
+from migsafe.histories import edits, forged
+from migsafe.histories.edits import Edit, How
+from migsafe.histories.forged import Oddity
 from migsafe.histories.migration import Directory, Migration
 from migsafe.target import Connection, Write
 
@@ -22,12 +25,16 @@ class Recorded(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row of a tool's table; `checksum` is None where the tool keeps none."""
+    """One row of a tool's table; `checksum` is None where the tool keeps none.
+
+    `oddities` are what its tool never writes.
+    """
 
     name: str
     recorded: Recorded
     checksum: str | None = None
     finished: datetime | None = None
+    oddities: Sequence[Oddity] = ()
 
 
 class State(StrEnum):
@@ -134,14 +141,20 @@ def stand(
     present: bool,
     occupied: Sequence[str],
     unfinished: Sequence[str],
+    edited: Mapping[str, Edit] | None = None,
 ) -> Standing:
-    """Hold the recorded entries against the files; nothing is read here."""
+    """Hold the recorded entries against the files; nothing is read here.
+
+    `edited` says how the edited files differ from what ran, as far as that is known.
+    """
     migrations = history.directory.migrations
     names = {migration.name for migration in migrations}
-    by_name = {e.name: e for e in entries if e.recorded is Recorded.APPLIED}
+    by_name = _in_force(entries)
+    known = edited or {}
     failed = _once(e.name for e in entries if e.recorded is Recorded.FAILED)
     missing = [name for name in by_name if name not in names]
-    edited = [m.name for m in migrations if _edited(history, m, by_name.get(m.name))]
+    untrue = [m.name for m, _ in changed(history, entries)]
+    invented = {name for name in untrue if _invented(by_name[name], known.get(name))}
     pending = [m for m in migrations if m.name not in by_name]
     state = _state(present, occupied, failed, unfinished)
     standing = Standing(
@@ -150,19 +163,44 @@ def stand(
         pending=[m for m in pending if m.name not in (*failed, *unfinished)],
         failed=failed,
         missing=missing,
-        edited=edited,
+        edited=[name for name in untrue if name not in invented],
         finished={name: entry.finished for name, entry in by_name.items()},
         findings=(),
     )
-    return replace(standing, findings=_findings(history, standing, occupied, unfinished))
+    rows = [(e.name, e.recorded is Recorded.APPLIED, e.oddities) for e in entries]
+    found = (
+        *_findings(history, standing, occupied, unfinished),
+        *(edits.finding(n, known.get(n), strict=history.strict) for n in standing.edited),
+        *forged.check(rows, invented, table=history.table, strict=history.strict),
+        *_out_of_order(history, standing),
+    )
+    return replace(standing, findings=found)
+
+
+def _in_force(entries: Iterable[Entry]) -> dict[str, Entry]:
+    return {e.name: e for e in entries if e.recorded is Recorded.APPLIED}
 
 
 def _once(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _edited(history: History, migration: Migration, entry: Entry | None) -> bool:
-    return bool(entry and entry.checksum and not history.matches(migration, entry.checksum))
+def changed(history: History, entries: Sequence[Entry]) -> list[tuple[Migration, str]]:
+    """Return the migrations whose recorded checksum is not the file's, in order, with that sum."""
+    in_force = _in_force(entries)
+    pairs = [(m, in_force[m.name]) for m in history.directory.migrations if m.name in in_force]
+    return [
+        (migration, entry.checksum or "")
+        for migration, entry in pairs
+        if (entry.checksum or Oddity.CHECKSUM in entry.oddities)
+        and not history.matches(migration, entry.checksum or "")
+    ]
+
+
+def _invented(entry: Entry, edit: Edit | None) -> bool:
+    """Tell whether the record, not the file, is what is wrong."""
+    unknown = edit is None or edit.how is How.UNKNOWN
+    return Oddity.CHECKSUM in entry.oddities or (Oddity.ID in entry.oddities and unknown)
 
 
 def _state(
@@ -186,8 +224,7 @@ def _findings(
     found += [_failed(history, name) for name in standing.failed if name not in unfinished]
     found += [_dirty(name) for name in unfinished]
     found += [_missing(history, name) for name in standing.missing]
-    found += [_changed(history, name) for name in standing.edited]
-    return (*found, *_out_of_order(history, standing))
+    return tuple(found)
 
 
 def _unmanaged(history: History, occupied: Sequence[str]) -> Finding:
@@ -235,17 +272,6 @@ def _missing(history: History, name: str) -> Finding:
         f"{name} is recorded in {history.table}, but this checkout has no file of it",
         migration=name,
         remedy="Check that this checkout is not older than what is deployed.",
-    )
-
-
-def _changed(history: History, name: str) -> Finding:
-    return findings.history(
-        "MH106",
-        "migration-edited",
-        Severity.ERROR if history.strict else Severity.WARNING,
-        f"{name} was edited after it was recorded: the file no longer says what ran",
-        migration=name,
-        remedy="Restore the file from version control and put the change into a new migration.",
     )
 
 

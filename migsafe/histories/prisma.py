@@ -16,6 +16,7 @@ from migsafe import catalog, findings
 from migsafe.errors import UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories.entries import Entry, Recorded
+from migsafe.histories.forged import Oddity, is_sha256, is_uuid
 from migsafe.histories.migration import Directory, Migration, sha256, text_of
 from migsafe.target import Connection, Target, Write, named
 
@@ -205,15 +206,14 @@ class PrismaHistory:
             return []
         rows = conn.execute(
             sql.SQL(
-                """SELECT migration_name, checksum, finished_at, rolled_back_at IS NOT NULL
+                """SELECT migration_name, checksum, finished_at, rolled_back_at IS NOT NULL,
+                          id::text, finished_at < started_at,
+                          finished_at IS NOT NULL AND applied_steps_count = 0 AND logs IS NULL
                    FROM {} ORDER BY started_at"""
             ).format(self._named),
             [],
         ).fetchall()
-        return [
-            Entry(name=name, checksum=checksum, finished=done, recorded=_recorded(done, back))
-            for name, checksum, done, back in rows
-        ]
+        return [_entry(*row) for row in rows]
 
     def matches(self, migration: Migration, checksum: str) -> bool:
         """Compare as Prisma does: the text as it is, with LF, or with CRLF line ends."""
@@ -306,6 +306,29 @@ _COLUMNS = [
     "started_at",
     "applied_steps_count",
 ]
+
+
+def _entry(
+    name: str,
+    checksum: str,
+    finished: datetime | None,
+    rolled_back: bool,
+    identity: str,
+    backwards: bool | None,
+    uncounted: bool,
+) -> Entry:
+    recorded = _recorded(finished, rolled_back)
+    odd = {
+        Oddity.ID: not is_uuid(identity),
+        Oddity.CHECKSUM: not is_sha256(checksum, unpadded=True),
+        Oddity.TIMES: backwards,
+        Oddity.CLOSED: finished and rolled_back,
+        Oddity.STEPS: uncounted,
+    }
+    oddities = [oddity for oddity, there in odd.items() if there]
+    return Entry(
+        name=name, checksum=checksum, finished=finished, recorded=recorded, oddities=oddities
+    )
 
 
 def _recorded(finished: datetime | None, rolled_back: bool) -> Recorded:

@@ -118,7 +118,7 @@ def _migration(
         whole, problem = text_of(file.read_bytes(), bom=bom)
     except OSError as error:
         whole, problem = "", f"cannot be read: {error.strerror}; check the file"
-    text, transaction = _up_section(whole) if section else (whole, True)
+    text, transaction = up_section(whole) if section else (whole, True)
     if section == "goose" and re.search(r"^--\s*\+goose\s+ENVSUB\s+ON", whole, re.M | re.I):
         problem = problem or "asks for +goose ENVSUB, which is not served; write the values out"
     if re.match(r"--\s*no-transaction\b", whole) or re.search(
@@ -136,7 +136,7 @@ def _migration(
     )
 
 
-def _up_section(text: str) -> tuple[str, bool]:
+def up_section(text: str) -> tuple[str, bool]:
     """Blank out all but the up sections, keeping line numbers; say if it wants a transaction."""
     marks = list(_SECTION.finditer(text))
     if not marks:

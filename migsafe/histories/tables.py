@@ -13,6 +13,7 @@ from psycopg import sql
 from migsafe import catalog
 from migsafe.errors import UsageError
 from migsafe.histories.entries import Entry, History, Recorded
+from migsafe.histories.forged import Oddity, is_crc32, is_sha256
 from migsafe.histories.migration import Directory, Migration, distinct
 from migsafe.histories.sql import flyway_version
 from migsafe.target import Connection, Write, named, send
@@ -98,10 +99,13 @@ class OwnTable(_Table):
         if not self.present(conn):
             return []
         rows = self._run(conn, "SELECT name, checksum, applied FROM {} ORDER BY applied, name")
-        return [
-            Entry(name=name, checksum=checksum, finished=at, recorded=Recorded.APPLIED)
-            for name, checksum, at in rows
-        ]
+        return [self._entry(*row) for row in rows]
+
+    def _entry(self, name: str, checksum: str, at: datetime) -> Entry:
+        is_sum = is_crc32 if self.directory.layout == "flyway" else is_sha256
+        odd = [] if is_sum(checksum) else [Oddity.CHECKSUM]
+        applied = Recorded.APPLIED
+        return Entry(name=name, checksum=checksum, finished=at, recorded=applied, oddities=odd)
 
     def record(self, migration: Migration, started: datetime) -> Write:  # noqa: ARG002
         """Build the insert of the migration."""

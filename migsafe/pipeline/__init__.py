@@ -1,9 +1,44 @@
-"""The use cases: every front end calls these, with settings in and a `Report` out."""
+"""The use cases: every front end calls these, with settings in and a `Report` out.
 
-from migsafe.pipeline.applying import apply
-from migsafe.pipeline.past import history, report
-from migsafe.pipeline.questions import audit, plan, status, verify
-from migsafe.pipeline.resolving import resolve
-from migsafe.pipeline.setup import init
+Each is loaded when it is called for the first time: a question does not pay for what a run needs.
+"""
 
-__all__ = ["apply", "audit", "history", "init", "plan", "report", "resolve", "status", "verify"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from migsafe.pipeline.applying import apply
+    from migsafe.pipeline.baselining import baseline
+    from migsafe.pipeline.past import history, report
+    from migsafe.pipeline.questions import audit, plan, status, verify
+    from migsafe.pipeline.resolving import resolve
+    from migsafe.pipeline.setup import init
+
+__all__ = [
+    "apply",
+    "audit",
+    "baseline",
+    "history",
+    "init",
+    "plan",
+    "report",
+    "resolve",
+    "status",
+    "verify",
+]
+
+_MODULES = {
+    "apply": "applying",
+    "baseline": "baselining",
+    "history": "past",
+    "report": "past",
+    "resolve": "resolving",
+    "init": "setup",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(name)
+    module = import_module(f"migsafe.pipeline.{_MODULES.get(name, 'questions')}")
+    return getattr(module, name)

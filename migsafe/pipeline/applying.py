@@ -12,27 +12,22 @@ from migsafe.pipeline.questions import audits_of, expectations_of, judge, planne
 from migsafe.pipeline.session import (
     KEPT,
     NEXT,
+    Notify,
     Session,
     directory_of,
     kept,
     keys_of,
     opened,
+    silent,
     wanted,
 )
 from migsafe.reports import Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.plan import Step
-    from migsafe.runner import StepResult
+    from migsafe.runner import Runner, StepResult
     from migsafe.snapshots import Provider
     from migsafe.verify import Expectation, Verification
-
-
-Notify = Callable[[str], None]
-
-
-def _silent(_: str) -> None:
-    """Say nothing."""
 
 
 def apply(
@@ -40,13 +35,17 @@ def apply(
     *,
     to: str | None = None,
     snapshot: bool = False,
+    baseline: bool = False,
     confirm: Callable[[Report], bool] | None = None,
-    notify: Notify = _silent,
+    notify: Notify = silent,
 ) -> Report:
     """Plan, gate, take a snapshot, run, verify and keep proof; nothing changes before the gate.
 
-    The lock is held from before the plan is read until the report is stored.
+    With `baseline`, what the live schema shows to be in effect is recorded before the run. The
+    lock is held from before the plan is read until the report is stored.
     """
+    from migsafe.pipeline import baselining, evidence, unmanaged
+
     directory = directory_of(settings)
     audits, expectations = audits_of(settings, directory), expectations_of(settings, directory)
     provider = _provider(settings) if snapshot else None
@@ -56,14 +55,21 @@ def apply(
         ledger.locked(keeper, keys_of(session), session.target.place),
     ):
         session.locked = True
-        found, built, code = judge(session, audits, to)
+        case = evidence.case(session, notify) if baseline else None
+        if case and not case.decided:
+            return kept(session, unmanaged.undecided(session, case))
+        found, built, code = judge(session, audits, to, case.records if case else None)
         planned = planned_of(built)
+        if code is ExitCode.UNMANAGED:
+            return kept(session, unmanaged.report(session, found, planned, notify))
         if code is not ExitCode.OK:
             advice = NEXT.get(code, "do what the remedies say, then migsafe plan.")
             return kept(session, session.report(code, findings=found, plan=planned, next=advice))
-        if not built.steps:
+        shown = case and evidence.info(case.weighed)
+        if not built.steps and not case:
             return _verified(session, expectations, found, ())
-        if confirm and not confirm(session.report(code, findings=found, plan=planned)):
+        question = session.report(code, findings=found, plan=planned, baseline=shown)
+        if confirm and not confirm(question):
             note = ("Declined; nothing was changed.",)
             return session.report(ExitCode.INTERRUPTED, findings=found, plan=planned, notes=note)
         taken = None
@@ -71,8 +77,12 @@ def apply(
             notify("taking the snapshot")
             folder = settings.root / KEPT / "snapshots"
             taken = provider(session.target, session.server, run=session.run, folder=folder)
+        if case:
+            baselining.record(session, case.weighed, case.records)
         results = _run(session, built.steps, notify)
-        return _verified(session, expectations, found, results, snapshot=taken, plan=planned)
+        return _verified(
+            session, expectations, found, results, snapshot=taken, plan=planned, baseline=shown
+        )
 
 
 def _provider(settings: Settings) -> "Provider":
@@ -86,17 +96,24 @@ def _provider(settings: Settings) -> "Provider":
     return PROVIDERS[name]
 
 
-def _run(session: Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[StepResult, ...]":
-    """Run the steps; what stops the run between two of them ends the list, it loses nothing."""
-    from migsafe.runner import Limits, Outcome, Runner, StepResult
+def runner_of(session: Session) -> "Runner":
+    """Return what runs steps on a session, with the limits of its environment."""
+    from migsafe.runner import Limits, Runner
 
     env = session.settings.env
-    runner = Runner(
+    return Runner(
         conn=session.conn,
         history=wanted(session),
         run_id=session.run,
         limits=Limits(lock_timeout=env.lock_timeout, attempts=env.attempts),
     )
+
+
+def _run(session: Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[StepResult, ...]":
+    """Run the steps; what stops the run between two of them ends the list, it loses nothing."""
+    from migsafe.runner import Outcome, StepResult
+
+    runner = runner_of(session)
     results: list[StepResult] = []
     try:
         for number, result in enumerate(runner.run(steps), start=1):
@@ -137,7 +154,8 @@ def _verified(
         next=_after(code, done),
         **parts,
     )
-    return kept(session, report, store=bool(done) or code is ExitCode.DIRTY)
+    changed = bool(done or report.baseline) or code is ExitCode.DIRTY
+    return kept(session, report, store=changed)
 
 
 def _checked(

@@ -8,11 +8,21 @@ from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError, nearest
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Directory
-from migsafe.pipeline.session import NEXT, Session, directory_of, gated, opened, wanted
+from migsafe.pipeline.session import (
+    NEXT,
+    Notify,
+    Session,
+    directory_of,
+    gated,
+    opened,
+    silent,
+    wanted,
+)
 from migsafe.reports import Planned, Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.audits import Audit
+    from migsafe.pipeline.evidence import Records
     from migsafe.plan import Plan
     from migsafe.verify import Expectation
 
@@ -67,38 +77,74 @@ def _answers(session: Session, audits: "Sequence[Audit]") -> tuple[Finding, ...]
     return tuple(run.run(session.target, audits, pending)) if audits else ()
 
 
-def plan(settings: Settings, *, to: str | None = None, command: str = "plan") -> Report:
+def plan(
+    settings: Settings,
+    *,
+    to: str | None = None,
+    baseline: bool = False,
+    command: str = "plan",
+    notify: Notify = silent,
+) -> Report:
     """Say everything that apply would do, with its findings, and change nothing."""
+    from migsafe.pipeline import evidence, unmanaged
+
     directory = directory_of(settings)
     audits = audits_of(settings, directory)
     expectations_of(settings, directory)  # apply would refuse them
     with opened(settings, command, directory) as session:
         wanted(session)
-        found, built, code = judge(session, audits, to)
+        case = evidence.case(session, notify) if baseline else None
+        if case and not case.decided:
+            return unmanaged.undecided(session, case)
+        found, built, code = judge(session, audits, to, case.records if case else None)
+        if code is ExitCode.UNMANAGED:
+            return unmanaged.report(session, found, planned_of(built), notify)
         go = f"migsafe apply{' --snapshot' if settings.env.snapshot else ''}"
         advice = go if built.steps else None
         if code is ExitCode.FINDINGS:
             advice = "do what the remedies say, then migsafe plan."
         return session.report(
-            code, findings=found, plan=planned_of(built), next=NEXT.get(code) or advice
+            code,
+            findings=found,
+            plan=planned_of(built),
+            baseline=case and evidence.info(case.weighed),
+            next=NEXT.get(code) or advice,
         )
 
 
 def judge(
-    session: Session, audits: "Sequence[Audit]", to: str | None
+    session: Session, audits: "Sequence[Audit]", to: str | None, adopted: "Records | None" = None
 ) -> "tuple[tuple[Finding, ...], Plan, ExitCode]":
-    """Build the plan, answer the audits and hold both against the gate."""
+    """Build the plan, answer the audits and hold both against the gate.
+
+    `adopted` are records that will be written first: the plan is what is left after them.
+    """
     from migsafe import plan as planning
 
-    standing = session.stand()
+    standing = session.stand() if adopted is None else session.adopt(adopted)
     if to is not None:
         wanted(session).directory.named(to)
     built = planning.build(standing, to=to)
-    found = (*standing.findings, *built.findings, *_prejudged(session, audits))
+    found = (
+        *standing.findings,
+        *built.findings,
+        *_misnamed(session, built),
+        *_prejudged(session, audits),
+    )
     code = gated(session, found)
     if code is ExitCode.OK:
         check_writable(session)
     return found, built, code
+
+
+def _misnamed(session: Session, built: "Plan") -> list[Finding]:
+    """Hold the names in the plan against those in the target, with the ledger it will have."""
+    from migsafe import names
+
+    if not built.steps:
+        return []
+    relations, path = catalog.relations(session.conn)
+    return names.check(built.steps, relations | {wanted(session).table}, path)
 
 
 def _prejudged(session: Session, audits: "Sequence[Audit]") -> tuple[Finding, ...]:
@@ -142,16 +188,25 @@ def planned_of(built: "Plan") -> tuple[Planned, ...]:
     )
 
 
-def verify(settings: Settings) -> Report:
-    """Hold the live schema against the expectations, and the history's table against the files."""
+def verify(
+    settings: Settings, *, owners: bool = False, grants: bool = False, notify: Notify = silent
+) -> Report:
+    """Hold the live schema against the expectations and against what the history makes.
+
+    `owners` and `grants` are compared only when asked: the shadow has its own roles.
+    """
     from migsafe import verify as verifying
+    from migsafe.pipeline import comparing
 
     directory = directory_of(settings)
     expectations = expectations_of(settings, directory)
     with opened(settings, "verify", directory) as session:
         standing = session.stand() if session.history else None
         verification, found = verifying.check(session.conn, expectations, standing)
-        if not verification.columns:
+        also = tuple(name for name, asked in (("owner", owners), ("grant", grants)) if asked)
+        verification, compared = comparing.compared(session, verification, also, notify)
+        found += compared
+        if not verification.columns and verification.facts is None:
             found.append(verifying.nothing_compared(severity=Severity.ERROR))
         if standing:
             names = [migration.name for migration in standing.pending]

@@ -1,41 +1,124 @@
-"""Resolve: record what a person says is true of one migration."""
+"""Resolve: record what is true of one migration, by evidence, or finish one that stopped midway."""
 
 from migsafe import findings, histories, ledger, target
+from migsafe.baseline import Verdict
 from migsafe.config import Settings
-from migsafe.errors import BusyError, ExitCode, UsageError, nearest
+from migsafe.errors import BusyError, ExitCode, UnreachableError, UsageError, nearest
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Standing, State
+from migsafe.pipeline import evidence
+from migsafe.pipeline.applying import runner_of
 from migsafe.pipeline.questions import check_writable
-from migsafe.pipeline.session import Session, directory_of, kept, keys_of, opened, wanted
+from migsafe.pipeline.session import (
+    Notify,
+    Session,
+    directory_of,
+    kept,
+    keys_of,
+    opened,
+    silent,
+    wanted,
+)
 from migsafe.reports import Report
 
 
 def resolve(
-    settings: Settings, *, applied: str | None, rolled_back: str | None, force: bool
+    settings: Settings,
+    *,
+    applied: str | None = None,
+    rolled_back: str | None = None,
+    finish: str | None = None,
+    force: bool = False,
+    notify: Notify = silent,
 ) -> Report:
-    """Record what a person says is true of one migration; without `force` it is refused."""
-    name = applied or rolled_back
-    if name is None or (applied and rolled_back):
-        raise UsageError("resolve", "says nothing or two things", "give --applied or --rolled-back")
+    """Record what is said of one migration where the live schema proves it, or `force` is given.
+
+    `finish` names one that stopped midway: the statements that are not in effect are run.
+    """
+    said = [name for name in (applied, rolled_back, finish) if name is not None]
+    if len(said) != 1:
+        raise UsageError(
+            "resolve",
+            f"{'two things are' if said else 'nothing is'} said",
+            "give --applied NAME, --rolled-back NAME, or NAME --finish",
+        )
     with (
         opened(settings, "resolve", directory_of(settings), read_only=False) as session,
         target.connect(session.target) as keeper,
         ledger.locked(keeper, keys_of(session), session.target.place),
     ):
         session.locked = True
-        standing = session.stand()
-        _check_claim(session, standing, name, applied=bool(applied))
-        if not force:
-            claim = "applied" if applied else "rolled back"
-            found = _without_evidence(name, claim)
-            return session.report(ExitCode.FINDINGS, findings=(found,))
-        check_writable(session)
-        _mark(session, standing, name, applied=bool(applied))
-        standing = session.stand()
-        advice = "migsafe plan" if standing.state is State.MANAGED else "migsafe status"
-        note = (f"{name} is recorded as {'applied' if applied else 'rolled back'}.",)
-        report = session.report(ExitCode.OK, findings=standing.findings, notes=note, next=advice)
-        return kept(session, report, store=True)
+        if finish:
+            return _finished(session, finish, notify)
+        return _recorded(session, said[0], applied=bool(applied), force=force, notify=notify)
+
+
+def _recorded(session: Session, name: str, *, applied: bool, force: bool, notify: Notify) -> Report:
+    standing = session.stand()
+    _check_claim(session, standing, name, applied=applied)
+    refused = None if force else _judged(session, name, applied=applied, notify=notify)
+    if refused:
+        return session.report(
+            ExitCode.FINDINGS, findings=refused, next="do what the remedy says, then say it again."
+        )
+    check_writable(session)
+    _mark(session, standing, name, applied=applied)
+    standing = session.stand()
+    advice = "migsafe plan" if standing.state is State.MANAGED else "migsafe status"
+    note = (f"{name} is recorded as {'applied' if applied else 'rolled back'}.",)
+    report = session.report(ExitCode.OK, findings=standing.findings, notes=note, next=advice)
+    return kept(session, report, store=True)
+
+
+def _judged(
+    session: Session, name: str, *, applied: bool, notify: Notify
+) -> tuple[Finding, ...] | None:
+    """Hold a claim against the live schema; return what refuses it, None where it is proved."""
+    from migsafe.pipeline import halfway
+
+    claim = "applied" if applied else "rolled back"
+    try:
+        weighed = evidence.weigh(session, notify)
+    except (UnreachableError, UsageError) as error:
+        return (_without_evidence(name, claim, f"the schema was not looked into: {error}"),)
+    known = weighed.judged(name)
+    if known is None or known.verdict in evidence.UNDECIDED:
+        return (_without_evidence(name, claim, "it leaves no trace in the schema"),)
+    if known.verdict is Verdict.PARTIAL:
+        return tuple(halfway.findings_of(session, [name]))
+    if (known.verdict is Verdict.IN_EFFECT) == applied:
+        return None
+    against = known.evidence.absent if applied else known.evidence.present
+    return (evidence.contradicted(weighed, known, f"said to be {claim}", by=against),)
+
+
+def _finished(session: Session, name: str, notify: Notify) -> Report:
+    """Run the statements of a migration that are not in effect, under receipts, and record it."""
+    from migsafe.pipeline import halfway
+    from migsafe.runner import Outcome
+
+    standing = session.stand()
+    migration = wanted(session).directory.named(name)
+    if name in standing.applied and not _is_unfinished(standing, name):
+        raise UsageError(name, "is already recorded as applied", "see migsafe status")
+    if session.busy and any(f.code == "MH103" for f in standing.findings):
+        raise BusyError(name, "a deployment is running now", "wait for it to end")
+    notify(f"finding out how far {name} came")
+    found = halfway.diagnose(session, migration, evidence.read(session))
+    total = len(found.step.statements)
+    if not found.decided or found.least in (0, total):
+        refused = (halfway.finding(found),)
+        return session.report(ExitCode.FINDINGS, findings=refused, next=refused[0].remedy)
+    check_writable(session)
+    is_open = name in standing.failed or _is_unfinished(standing, name)
+    result = runner_of(session).finish(found.remaining(), is_open=is_open)
+    session.renew()
+    code = ExitCode.OK if result.outcome is Outcome.DONE else ExitCode.DIRTY
+    note = f"{total - len(found.rest)} of {total} statements were in effect before."
+    findings_ = session.stand().findings
+    advice = "migsafe verify" if code is ExitCode.OK else f"migsafe resolve {name} --finish"
+    report = session.report(code, findings=findings_, steps=(result,), notes=(note,), next=advice)
+    return kept(session, report, store=True)
 
 
 def _check_claim(session: Session, standing: Standing, name: str, *, applied: bool) -> None:
@@ -69,14 +152,14 @@ def _is_unfinished(standing: Standing, name: str) -> bool:
     return any(f.code == "MH104" and f.migration == name for f in standing.findings)
 
 
-def _without_evidence(name: str, claim: str) -> Finding:
+def _without_evidence(name: str, claim: str, reason: str) -> Finding:
     return findings.history(
         "MH111",
         "claim-without-evidence",
         Severity.ERROR,
-        f"nothing here proves that {name} is {claim}; a wrong record hides a missing change",
+        f"nothing proves that {name} is {claim} ({reason}); a wrong record hides a missing change",
         migration=name,
-        remedy="Look at the schema yourself, then say it again with --force.",
+        remedy="Look at the schema and the rows yourself, then say it again with --force.",
     )
 
 

@@ -3,12 +3,12 @@
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ulid import ULID
 
@@ -16,20 +16,30 @@ from migsafe import catalog, findings, histories, ledger, reports, target
 from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
-from migsafe.histories import Directory, History, Standing, State
+from migsafe.histories import Directory, Entry, History, Recorded, Standing, State
 from migsafe.reports import HistoryInfo, Report, TargetInfo
 from migsafe.target import Connection, Target
 
+if TYPE_CHECKING:
+    from migsafe.pipeline.evidence import Records
+
 #: Where reports and snapshots of this checkout are kept, beside the config file.
 KEPT = Path(".migsafe")
+
+#: Says how far a long command has come.
+Notify = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
 
 #: The next step of a person after each end that is not of their making.
 NEXT = {
     ExitCode.BUSY: "wait for the other deployment, then run it again.",
     ExitCode.DIRTY: "look at what is in effect, finish or undo it, then migsafe resolve --applied "
     "NAME --force, or --rolled-back.",
-    ExitCode.UNMANAGED: "migsafe resolve --applied NAME --force, once for each migration that is "
-    "in effect.",
+    ExitCode.UNMANAGED: "migsafe baseline, which finds out what is in effect.",
 }
 
 
@@ -65,6 +75,20 @@ class Session:
             standing = _in_progress(standing, self.busy)
         self.standing = standing
         return standing
+
+    def adopt(self, records: "Records") -> Standing:
+        """Stand as if the history's table held these records already."""
+        history = wanted(self)
+        applied = [migration.name for migration in records.applied]
+        settled = {*applied, *records.rolled_back}
+        entries = [
+            entry
+            for entry in history.entries(self.conn)
+            if entry.recorded is not Recorded.FAILED or entry.name not in settled
+        ]
+        entries += [Entry(name=name, recorded=Recorded.APPLIED) for name in applied]
+        self.standing = histories.stand(history, entries, present=True, occupied=(), unfinished=())
+        return self.standing
 
     def renew(self) -> None:
         """Go on in a new connection: migrations leave settings behind, or end their session."""

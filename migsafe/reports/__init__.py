@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from migsafe import __version__
+from migsafe import __version__, facts
 from migsafe.findings import Finding
 from migsafe.ledger import Run
 from migsafe.runner import StepResult
@@ -52,6 +52,61 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FactInfo:
+    """One fact of the schema as it is and as it would be; None where it is not there."""
+
+    fact: str
+    found: str | None
+    expected: str | None
+
+    def __str__(self) -> str:
+        """Return it as a sentence's part."""
+        return f"{self.fact} is {facts.shown(self.found)}, expected {facts.shown(self.expected)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialInfo:
+    """A migration of which a part is in effect, with the number of its facts."""
+
+    migration: str
+    present: int
+    absent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictInfo:
+    """What the live schema says of one migration, and all the facts behind it."""
+
+    migration: str
+    verdict: str
+    present: tuple[FactInfo, ...] = ()
+    absent: tuple[FactInfo, ...] = ()
+    changed: tuple[FactInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineInfo:
+    """CONTRACT's `baseline`. `nearest` are the last migrations of the states that differ least.
+
+    `distance` counts the facts that differ from them; `written` are the records made.
+    """
+
+    in_effect: tuple[str, ...]
+    pending: tuple[str, ...]
+    skipped: tuple[str, ...]
+    undecidable: tuple[str, ...]
+    partial: tuple[PartialInfo, ...]
+    exact: bool
+    drift: tuple[FactInfo, ...]
+    nearest: tuple[str, ...] = ()
+    distance: int = 0
+    verdicts: tuple[VerdictInfo, ...] = ()
+    server: str = ""
+    stand_ins: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a command found and did. Times are UTC, `seconds` a duration, `next` a sentence."""
 
@@ -69,6 +124,7 @@ class Report:
     steps: tuple[StepResult, ...] = ()
     snapshot: Snapshot | None = None
     verification: Verification | None = None
+    baseline: BaselineInfo | None = None
     plan: tuple[Planned, ...] = ()
     runs: tuple[Run, ...] = ()
     git_commit: str | None = None

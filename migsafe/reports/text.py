@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from migsafe.errors import ExitCode
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.reports import Report
+from migsafe.reports import BaselineInfo, Report, VerdictInfo
 
 WIDTH = 80
 
@@ -19,6 +19,10 @@ _COLOUR = {
     "error": "red",
     "failed": "red",
     "dirty": "red",
+    "in effect": "green",
+    "partial": "red",
+    "skipped": "yellow",
+    "undecidable": "yellow",
     "warning": "yellow",
     "busy": "yellow",
 }
@@ -29,6 +33,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
     parts = [
         _heading(report),
         _history(report, verbose=verbose),
+        _baseline(report, verbose=verbose),
         _plan(report, verbose=verbose),
         _findings(report, verbose=verbose),
         _steps(report, verbose=verbose),
@@ -108,6 +113,87 @@ def _migrations(report: Report, *, verbose: bool) -> Iterator[tuple[str, str, st
     for state in ("missing", "failed", "pending"):
         for name in getattr(history, state):
             yield name, painted(state), ""
+
+
+def _baseline(report: Report, *, verbose: bool) -> str:
+    """Say of each migration whether it is in effect, and by how many facts."""
+    found = report.baseline
+    if found is None:
+        return ""
+    rows = [
+        (item.migration, painted(item.verdict), _counts(item))
+        for item in found.verdicts
+        if verbose or item.migration not in _plain(report)
+    ]
+    hidden = len(found.verdicts) - len(rows)
+    if hidden:
+        rows.insert(0, (f"… {hidden} more in effect (-v shows them)", "", ""))
+    against = [] if verbose else [v for v in found.verdicts if v.verdict in _EXPLAINED]
+    shown = found.verdicts if verbose else against[:_EXPLAINED_AT_ONCE]
+    parts = [
+        _wrapped(_replayed(report)),
+        table(rows, ("migration", "verdict", "facts that hold"), (46, 11, 18)),
+        *(_reasons(item, verbose=verbose) for item in shown),
+        _drift(found, verbose=verbose),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+#: Verdicts that a reader wants to see the facts of, and how many at once; arbitrary.
+_EXPLAINED = ("pending", "skipped", "partial")
+_EXPLAINED_AT_ONCE = 3
+
+
+def _plain(report: Report) -> set[str]:
+    """Return the migrations that are shown only with -v: all in effect but the last few."""
+    found = report.baseline
+    if found is None:
+        return set()
+    quiet = [v.migration for v in found.verdicts if v.verdict == "in effect"]
+    return set(quiet[:-_RECENT]) if len(found.verdicts) > _LISTED else set()
+
+
+def _counts(item: VerdictInfo) -> str:
+    present, all_ = len(item.present), len(item.present) + len(item.absent)
+    if not all_:
+        return "no fact of its own" if not item.changed else "changed since"
+    return f"{present} of {all_}" if item.absent else f"all {present}"
+
+
+def _replayed(report: Report) -> str:
+    found = report.baseline
+    assert found is not None  # noqa: S101  # the caller has looked
+    stand_ins = f", with stand-ins for {', '.join(found.stand_ins)}" if found.stand_ins else ""
+    return (
+        f"Replayed {len(found.verdicts)} migrations on PostgreSQL {found.server}{stand_ins}. "
+        f"{'The live schema equals' if found.exact else 'The live schema is nearest to'} the state "
+        f"after {', '.join(found.nearest[-2:])}"
+        + ("." if found.exact else f", with {_counted(found.distance, 'difference')}.")
+    )
+
+
+def _reasons(item: VerdictInfo, *, verbose: bool) -> str:
+    """List the facts of one migration, those that do not hold first."""
+    facts = [*item.absent, *item.changed, *(item.present if verbose else ())]
+    if not facts:
+        return ""
+    shown = facts if verbose else facts[:_RECENT]
+    lines = [f"{click.style(item.migration, bold=True)}  {item.verdict}"]
+    lines += [_wrapped(str(fact), indent="  ") for fact in shown]
+    if len(facts) > len(shown):
+        lines.append(f"  … {len(facts) - len(shown)} more (-v shows them)")
+    return "\n".join(lines)
+
+
+def _drift(found: BaselineInfo, *, verbose: bool) -> str:
+    if not found.drift:
+        return ""
+    shown = found.drift if verbose else found.drift[:_LISTED]
+    lines = [f"{_counted(len(found.drift), 'fact')} that no migration explains:"]
+    lines += [_wrapped(str(fact), indent="  ") for fact in shown]
+    if len(found.drift) > len(shown):
+        lines.append(f"  … {len(found.drift) - len(shown)} more (-v shows them)")
+    return "\n".join(lines)
 
 
 def _plan(report: Report, *, verbose: bool) -> str:

@@ -36,11 +36,11 @@ NOTES = Sample(3, "create_notes", "CREATE TABLE notes (body text);")
 
 #: The first statements of these work; the last one cannot.
 FIRST_BROKEN = Sample(1, PEOPLE.title, f"{PEOPLE.sql}\nSELECT 1 / (SELECT count(*) FROM people);")
-BROKEN = Sample(2, "create_visits", f"{VISITS.sql}\nINSERT INTO nowhere VALUES (1);")
+BROKEN = Sample(2, "create_visits", f"{VISITS.sql}\nSELECT nowhere FROM people;")
 CONCURRENT = Sample(
     2, "index_email", "CREATE INDEX CONCURRENTLY people_email ON people (email);", alone=True
 )
-LOST = Sample(2, "index_email", "CREATE INDEX CONCURRENTLY lost ON nowhere (email);", alone=True)
+LOST = Sample(2, "index_email", "CREATE INDEX CONCURRENTLY lost ON people (nowhere);", alone=True)
 UNIQUE = Sample(
     2, "index_email", "CREATE UNIQUE INDEX CONCURRENTLY one_email ON people (email);", alone=True
 )

@@ -196,6 +196,22 @@ def test_a_ledger_may_be_half_prismas_and_half_migsafes(site: Site, version: str
     assert all(row == written[0] for row in written)
 
 
+@both
+def test_no_row_that_prisma_writes_is_called_forged(site: Site, version: str) -> None:
+    broken = {"20240102000000_b": "SELECT 1 / 0;"}
+    site.write(**{"20240101000000_a": "CREATE TABLE a ();"}, **broken)
+    url = site.create()
+    assert site.prisma(url, "deploy", version=version).code == 1
+    name = "20240102000000_b"
+    assert site.standing(url)[2] == ("MH102",)
+    assert site.prisma(url, "resolve", "--rolled-back", name, version=version).code == 0
+    assert site.standing(url)[2] == ()
+    assert site.prisma(url, "deploy", version=version).code == 1
+    assert site.prisma(url, "resolve", "--applied", name, version=version).code == 0
+    assert site.standing(url) == (0, "managed", ())
+    assert len(rows(url)) == 4
+
+
 #: Files whose text, and so whose checksum, is easily changed by reading it.
 ODD_FILES = {
     "20240101000001_crlf": b"CREATE TABLE crlf (\r\n    id int\r\n);\r\n",

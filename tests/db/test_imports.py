@@ -33,6 +33,6 @@ def test_help_loads_no_driver_either(flags: list[str]) -> None:
 
 
 def test_a_question_to_a_history_loads_the_driver_and_nothing_else_that_is_heavy() -> None:
-    modules = loaded("-c", "import migsafe.pipeline")
+    modules = loaded("-c", "from migsafe import pipeline; pipeline.status")
     assert {"migsafe.pipeline", "psycopg"} <= modules
     assert not modules & HEAVY

@@ -93,6 +93,34 @@ def test_what_the_example_has_in_comments_is_read_too() -> None:
     assert parsed.shadow.search_path == '"$user", public, extensions'
 
 
+def test_placeholders_are_a_table_of_literal_text() -> None:
+    parsed = config.parse_text('[shadow.placeholders]\n"${app role}" = "app"', PLACE)
+    assert parsed.shadow.placeholders == {"${app role}": "app"}
+    message = refusal('[shadow.placeholders]\n"" = "app"')
+    assert message.startswith("migsafe.toml: shadow.placeholders: the text to replace is empty; ")
+
+
+@pytest.mark.parametrize(
+    ("named", "flag", "server"),
+    [
+        ("auto", None, "auto"),
+        ("embedded", None, "embedded"),
+        ("embedded", "auto", "auto"),
+        ("none", "auto", "auto"),
+        ("postgresql://h/d", "auto", "postgresql://h/d"),
+        ("postgresql://h/d", "none", "none"),
+        ("auto", "env:SHADOW", "env:SHADOW"),
+    ],
+)
+def test_the_shadow_flag_goes_over_the_file_but_auto_takes_its_url(
+    tmp_path: Path, named: str, flag: str | None, server: str
+) -> None:
+    file = written(tmp_path, f'[shadow]\nserver = "{named}"\nprelude = ["a.sql"]')
+    settings = config.load(Options(config=file, shadow=flag))
+    assert settings.shadow == ShadowConfig(server=server, prelude=("a.sql",))
+    assert "postgresql" not in repr(settings)
+
+
 def test_an_empty_file_is_all_defaults() -> None:
     assert config.parse_text("", PLACE) == Config()
 

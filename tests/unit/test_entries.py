@@ -10,7 +10,9 @@ import pytest
 
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Directory, Entry, History, Migration, Recorded, Standing, State
+from migsafe.histories.edits import Edit, How
 from migsafe.histories.entries import stand
+from migsafe.histories.forged import Oddity, is_crc32, is_sha256, is_uuid
 
 APPLIED, FAILED, ROLLED_BACK = Recorded.APPLIED, Recorded.FAILED, Recorded.ROLLED_BACK
 
@@ -178,6 +180,136 @@ def test_an_edited_migration_is_as_grave_as_its_tool_takes_it(strict: bool, seve
     assert standing.edited == ["a"]
     (found,) = standing.findings
     assert (found.code, found.severity, found.migration) == ("MH106", severity, "a")
+
+
+@pytest.mark.parametrize(
+    ("how", "severity"),
+    [(How.COMMENTS, "info"), (How.LINE_ENDS, "info"), (How.DIFFERENT, "warning")],
+)
+def test_what_is_known_of_an_edit_decides_how_grave_it_is(how: How, severity: str) -> None:
+    row = Entry(name="a", recorded=APPLIED, checksum="sum of what ran")
+    edited = {"a": Edit(how, commit="c0ffee")}
+    standing = stand(history("a"), [row], present=True, occupied=[], unfinished=[], edited=edited)
+    (found,) = standing.findings
+    assert (standing.edited, found.code, found.severity) == (["a"], "MH106", severity)
+    assert "c0ffee" in found.message
+
+
+def only(row: Entry, *, strict: bool = False, edit: Edit | None = None) -> Finding:
+    known = {row.name: edit} if edit else {}
+    of = history("a", strict=strict)
+    standing = stand(of, [row], present=True, occupied=[], unfinished=[], edited=known)
+    (found,) = standing.findings
+    return found
+
+
+@pytest.mark.parametrize("oddity", [o for o in Oddity if o is not Oddity.CHECKSUM])
+def test_an_odd_row_with_the_files_checksum_is_a_warning(oddity: Oddity) -> None:
+    found = only(Entry(name="a", recorded=APPLIED, checksum="sum of a", oddities=[oddity]))
+    assert (found.code, found.severity, found.migration) == ("MH113", "warning", "a")
+    assert oddity in found.message
+
+
+@pytest.mark.parametrize("checksum", ["bogus", ""])
+@pytest.mark.parametrize(
+    ("oddities", "strict", "severity"),
+    [
+        ([Oddity.CHECKSUM], False, "warning"),
+        ([Oddity.CHECKSUM], True, "error"),
+        ([Oddity.ID, Oddity.CHECKSUM], False, "error"),
+    ],
+)
+def test_a_sum_that_is_none_is_a_forged_row_and_no_edit(
+    checksum: str, oddities: list[Oddity], strict: bool, severity: str
+) -> None:
+    row = Entry(name="a", recorded=APPLIED, checksum=checksum, oddities=oddities)
+    found = only(row, strict=strict)
+    assert (found.code, found.severity) == ("MH113", severity)
+    assert Oddity.CHECKSUM in found.message
+
+
+def test_an_odd_id_with_a_sum_of_no_form_of_the_file_is_forged_unless_git_holds_it() -> None:
+    row = Entry(name="a", recorded=APPLIED, checksum="sum of what?", oddities=[Oddity.ID])
+    for edit in (None, Edit(How.UNKNOWN)):
+        found = only(row, edit=edit)
+        assert (found.code, found.severity) == ("MH113", "error")
+        assert "its checksum is that of no form of the file" in found.message
+    known = {"a": Edit(How.DIFFERENT, commit="c0ffee")}
+    standing = stand(history("a"), [row], present=True, occupied=[], unfinished=[], edited=known)
+    severities = [(f.code, f.severity) for f in standing.findings]
+    assert severities == [("MH106", "warning"), ("MH113", "warning")]
+
+
+def test_a_row_in_order_with_another_sum_is_an_edit_and_not_forged() -> None:
+    assert only(Entry(name="a", recorded=APPLIED, checksum="sum of what ran")).code == "MH106"
+
+
+def test_an_odd_row_without_a_file_is_a_warning_beside_the_missing_file() -> None:
+    row = Entry(name="gone", recorded=APPLIED, oddities=[Oddity.ID, Oddity.CHECKSUM])
+    standing = stand(history("a"), [row], present=True, occupied=[], unfinished=[])
+    severities = [(f.code, f.severity) for f in standing.findings]
+    assert severities == [("MH105", "warning"), ("MH113", "warning")]
+
+
+def test_two_applied_rows_of_one_migration_are_one_finding() -> None:
+    (found,) = stood(history("a"), ("a", APPLIED), ("a", APPLIED), ("a", ROLLED_BACK)).findings
+    assert (found.code, found.severity) == ("MH113", "warning")
+    assert Oddity.TWICE in found.message
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [APPLIED],
+        [ROLLED_BACK, APPLIED],
+        [APPLIED, ROLLED_BACK],
+        [ROLLED_BACK, ROLLED_BACK, APPLIED],
+    ],
+)
+def test_the_rows_that_prisma_leaves_are_not_forged(rows: list[Recorded]) -> None:
+    assert codes(stood(history("a"), *[("a", row) for row in rows])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("2f8a1c54-0b7e-4e3c-9d2a-1b2c3d4e5f60", True),
+        ("2F8A1C54-0B7E-1E3C-9D2A-1B2C3D4E5F60", True),
+        ("manual-2", False),
+        ("1", False),
+        ("", False),
+        ("2f8a1c540b7e4e3c9d2a1b2c3d4e5f60", False),
+        ("2f8a1c54-0b7e-4e3c-9d2a-1b2c3d4e5f60\n", False),
+    ],
+)
+def test_a_uuid_is_known_by_its_shape(text: str, is_one: bool) -> None:
+    assert is_uuid(text) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "padded", "unpadded"),
+    [
+        ("0" * 64, True, True),
+        ("a1" * 31, False, True),
+        ("a1" * 16, False, False),
+        ("a1" * 20, False, False),
+        ("A1" * 32, False, False),
+        ("bogus", False, False),
+        ("", False, False),
+        ("a1" * 33, False, False),
+    ],
+)
+def test_a_checksum_is_known_by_its_shape(text: str, padded: bool, unpadded: bool) -> None:
+    assert is_sha256(text) is padded
+    assert is_sha256(text, unpadded=True) is unpadded
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [("-2147483648", True), ("0", True), ("12345678901", False), ("a1", False), ("", False)],
+)
+def test_a_sum_of_flyway_is_a_number(text: str, is_one: bool) -> None:
+    assert is_crc32(text) is is_one
 
 
 def test_only_the_row_in_force_says_whether_a_file_was_edited() -> None:

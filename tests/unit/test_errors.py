@@ -118,3 +118,39 @@ def test_the_longer_of_two_secrets_is_taken_out_whole() -> None:
 )
 def test_the_nearest_name_is_offered_in_its_own_spelling(name: str, hint: str) -> None:
     assert nearest(name, ["severity", "appointmentId", "url"]) == hint
+
+
+NAMES = ["clinical_notes", "clinical_note_tags", "appointmentId", "appointments", "categories"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ClinicalNote", "clinical_notes"),
+        ("clinicalNotes", "clinical_notes"),
+        ("ClinicalNoteTag", "clinical_note_tags"),
+        ("appointmentID", "appointmentId"),
+        ("appointment_id", "appointmentId"),
+        ("Appointment", "appointments"),
+        ("Category", "categories"),
+        ("public.ClinicalNote", "public.clinical_notes"),
+        ("public.clinical_note", "public.clinical_notes"),
+    ],
+)
+def test_case_underscores_and_number_make_a_name_no_other(name: str, hint: str) -> None:
+    names = [f"public.{near}" for near in NAMES] if "." in name else NAMES
+    assert nearest(name, names) == f"did you mean {hint}?"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("public.user", "did you mean public.users?"),
+        ("public.login", "did you mean auth.logins?"),
+        ("auht.users", "did you mean auth.users?"),
+        ("public.zzz", ""),
+        ("nowhere.zzz", ""),
+    ],
+)
+def test_a_schema_in_common_makes_no_name_near(name: str, hint: str) -> None:
+    assert nearest(name, ["auth.users", "public.users", "auth.logins", "public.abc"]) == hint

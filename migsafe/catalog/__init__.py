@@ -87,6 +87,20 @@ def tables(conn: Connection, schemas: Sequence[str] = ()) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+def relations(conn: Connection) -> tuple[frozenset[str], list[str]]:
+    """Return all relations but the server's as ``schema.name``, and the search_path's schemas.
+
+    Indexes, sequences and what an extension owns are among them: a statement may name each.
+    """
+    rows = conn.execute(
+        """SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class AS c
+           JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+           WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"""
+    )
+    names = frozenset(str(name) for (name,) in rows)
+    return names, list(one(conn, "SELECT current_schemas(true)::text[]")[0])
+
+
 def columns(conn: Connection) -> list[str]:
     """Return the names of all columns of application tables, each once."""
     rows = conn.execute(

@@ -1,0 +1,162 @@
+"""Baseline: find which migrations are in effect, and record exactly those."""
+
+from collections.abc import Sequence
+
+from migsafe import findings, histories, ledger, target
+from migsafe.baseline import Verdict
+from migsafe.config import Settings
+from migsafe.errors import BusyError, ExitCode, UsageError, nearest
+from migsafe.findings import Finding
+from migsafe.histories import Standing, State
+from migsafe.pipeline import evidence
+from migsafe.pipeline.evidence import Records, Weighed, to_write
+from migsafe.pipeline.questions import check_writable
+from migsafe.pipeline.session import (
+    NEXT,
+    Notify,
+    Session,
+    directory_of,
+    kept,
+    keys_of,
+    opened,
+    silent,
+    wanted,
+)
+from migsafe.reports import Report
+
+
+def baseline(
+    settings: Settings,
+    *,
+    write: bool = False,
+    assume: Sequence[str] = (),
+    notify: Notify = silent,
+) -> Report:
+    """Say which migrations the live schema shows to be in effect; with `write`, record them."""
+    directory = directory_of(settings)
+    if not write:
+        with opened(settings, "baseline", directory) as session:
+            return _answer(session, assume, notify)
+    with (
+        opened(settings, "baseline", directory, read_only=False) as session,
+        target.connect(session.target) as keeper,
+        ledger.locked(keeper, keys_of(session), session.target.place),
+    ):
+        session.locked = True
+        return _write(session, assume, notify)
+
+
+def _answer(session: Session, assume: Sequence[str], notify: Notify) -> Report:
+    from migsafe.pipeline import halfway
+
+    standing = session.stand()
+    weighed = evidence.weigh(session, notify)
+    found = halfway.detailed(session, judged(weighed, standing, assume))
+    records = to_write(weighed, standing, assume)
+    code = _code(session, standing, found)
+    return session.report(
+        code,
+        findings=found,
+        baseline=evidence.info(weighed),
+        next=NEXT.get(code) or _next(weighed, code, records, assume),
+    )
+
+
+def _write(session: Session, assume: Sequence[str], notify: Notify) -> Report:
+    from migsafe.pipeline import halfway
+
+    standing = session.stand()
+    weighed = evidence.weigh(session, notify)
+    found = halfway.detailed(session, judged(weighed, standing, assume))
+    code = _code(session, standing, found)
+    if code is not ExitCode.OK:
+        advice = NEXT.get(code) or "do what the remedies say, then migsafe baseline."
+        return session.report(code, findings=found, baseline=evidence.info(weighed), next=advice)
+    check_writable(session)
+    records = to_write(weighed, standing, assume)
+    record(session, weighed, records)
+    session.stand()
+    names = [migration.name for migration in records.applied]
+    note = f"{len(names)} migrations are recorded as applied in {wanted(session).table}."
+    report = session.report(
+        ExitCode.OK,
+        findings=found,
+        baseline=evidence.info(weighed, written=names),
+        notes=(note, *(f"{name} is recorded as rolled back." for name in records.rolled_back)),
+        next="migsafe plan",
+    )
+    return kept(session, report, store=bool(records))
+
+
+def judged(weighed: Weighed, standing: Standing, assume: Sequence[str]) -> tuple[Finding, ...]:
+    """Report what stands in the way of a record; what somebody vouches for does not."""
+    for name in assume:
+        _check_assumed(weighed, name)
+    recorded = {*standing.applied} - {*standing.failed}
+    others = [f for f in standing.findings if f.code not in ("MH101", "MH102", "MH107")]
+    open_ones = evidence.problems(weighed, recorded)
+    return (*others, *(f for f in open_ones if f.migration not in assume))
+
+
+def _check_assumed(weighed: Weighed, name: str) -> None:
+    known = weighed.judged(name)
+    if known is None:
+        hint = nearest(name, weighed.names) or "give its whole name"
+        raise UsageError("--assume", f"there is no migration {name}", hint)
+    if known.verdict in (Verdict.PENDING, Verdict.SKIPPED):
+        found = evidence.contradicted(weighed, known, "assumed to be in effect")
+        raise UsageError("--assume", found.message, "leave it out: migsafe apply would run it")
+
+
+def _code(session: Session, standing: Standing, found: Sequence[Finding]) -> ExitCode:
+    if session.busy and any(f.code == "MH103" for f in found):
+        return ExitCode.BUSY
+    if standing.state is State.DIRTY:
+        return ExitCode.DIRTY
+    refused = findings.blocking(found, session.settings.gate)
+    return ExitCode.FINDINGS if refused else ExitCode.OK
+
+
+def _next(weighed: Weighed, code: ExitCode, records: Records, assume: Sequence[str]) -> str | None:
+    if code is not ExitCode.OK:
+        return "do what the remedies say, then migsafe baseline."
+    if not records:
+        return "migsafe plan"
+    if weighed.decided:
+        return "migsafe apply --baseline, or migsafe baseline --write to record and stop there."
+    flags = "".join(f" --assume {name}" for name in assume)
+    return f"migsafe baseline --write{flags}"
+
+
+def record(session: Session, weighed: Weighed, records: Records) -> None:
+    """Write the records and their receipts in one transaction; everything is read again in it."""
+    history, conn = wanted(session), session.conn
+    checksums = {migration.name: migration.checksum for migration in weighed.migrations}
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if evidence.read(session) != weighed.live:
+            raise BusyError(
+                session.target.place,
+                "the schema was changed while it was being looked at",
+                "run it again when nobody else changes it",
+            )
+        ledger.prepare(conn)
+        history.prepare(conn)
+        for migration in records.applied:
+            history.mark_applied(conn, migration)
+            target.send(conn, _receipt(session, migration.name, migration.checksum, "applied"))
+        for name in records.rolled_back:
+            history.mark_rolled_back(conn, name)
+            target.send(conn, _receipt(session, name, checksums.get(name, ""), "rolled_back"))
+
+
+def _receipt(session: Session, name: str, checksum: str, event: str) -> target.Write:
+    return ledger.write(
+        ledger.Receipt(
+            run=session.run,
+            history=histories.identity(wanted(session)),
+            migration=name,
+            checksum=checksum,
+            event=event,
+        )
+    )

@@ -1,0 +1,50 @@
+"""Compare the live schema with the one that the recorded migrations make in the shadow."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from migsafe import facts, leftovers, replay
+from migsafe import verify as verifying
+from migsafe.facts import IGNORED, Key
+from migsafe.findings import Finding, Severity
+from migsafe.pipeline import evidence
+from migsafe.pipeline.session import Notify, Session, silent, wanted
+from migsafe.replay import Replay
+from migsafe.verify import Verification
+
+
+def compared(
+    session: Session, verification: Verification, also: Collection[str], notify: Notify = silent
+) -> tuple[Verification, list[Finding]]:
+    """Add to a verification what differs between the live schema and the replayed one.
+
+    `also` are aspects (`owner`, `grant`) that are left out unless asked for.
+    """
+    live = evidence.read(session)
+    standing = session.standing
+    if standing is None:
+        return verification, leftovers.check(live, None)
+    if session.settings.shadow.server == "none":
+        reason = "--shadow none: no history was replayed"
+        unknown = verifying.nothing_compared(reason, severity=Severity.INFO)
+        return verification, [*leftovers.check(live, None), unknown]
+    applied = {*standing.applied} - {*standing.failed}
+    recorded = [m for m in wanted(session).directory.migrations if m.name in applied]
+    played = replay.run(recorded, evidence.stage(session), notify)
+    if played.stopped:
+        return verification, [*leftovers.check(live, None), evidence.not_replayed(played.stopped)]
+    ignored = frozenset(item for item in IGNORED if item[1] not in also)
+    expected = facts.kept(played.final, ignored)
+    objects = facts.reach(played.deltas) | {key.object for key in played.initial}
+    found = facts.within(facts.kept(live, ignored), objects)
+    differences = verifying.compare(found, expected, _made_by(played))
+    verification = replace(verification, differences=differences, facts=len(expected))
+    left = leftovers.check(live, expected)
+    return verification, [*verifying.drift(differences), *left]
+
+
+def _made_by(played: Replay) -> dict[Key, str]:
+    """Return for each fact the last migration that said anything about it."""
+    return {
+        key: name for name, step in zip(played.names, played.deltas, strict=True) for key in step
+    }

@@ -1,0 +1,149 @@
+"""A migration that stopped midway: how many of its statements are in effect."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pglast import ast, enums
+
+from migsafe import baseline, facts, findings, plan, replay
+from migsafe.errors import UnreachableError, UsageError
+from migsafe.facts import Facts
+from migsafe.findings import Finding, Severity
+from migsafe.histories import Migration
+from migsafe.pipeline import evidence
+from migsafe.pipeline.session import Session, wanted
+from migsafe.plan import Step
+from migsafe.sql import Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halfway:
+    """Between `least` and `most` of a migration's statements are in effect, the first ones.
+
+    `exact` says that the facts that the migration touches are just those after `least` of them.
+    `unknown` says why nothing is known.
+    """
+
+    step: Step
+    least: int = 0
+    most: int = 0
+    exact: bool = False
+    unknown: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The migration's name."""
+        return self.step.migration.name
+
+    @property
+    def decided(self) -> bool:
+        """Whether the number is known."""
+        return self.exact and self.least == self.most
+
+    @property
+    def rest(self) -> tuple[Statement, ...]:
+        """The statements that are not in effect."""
+        return self.step.statements[self.least :]
+
+    def remaining(self) -> Step:
+        """Return the step that runs the rest."""
+        return replace(self.step, statements=self.rest, alone="the rest of it")
+
+    def __str__(self) -> str:
+        """Say it in a sentence's part."""
+        total = len(self.step.statements)
+        if self.unknown:
+            return f"how many of its {total} statements are in effect is unknown: {self.unknown}"
+        if not self.exact:
+            return f"about {self.least} of its {total} statements are in effect, not exactly"
+        if self.least != self.most:
+            return f"between {self.least} and {self.most} of its {total} statements are in effect"
+        if self.least in (0, total):
+            return f"{'all' if self.least else 'none'} of its {total} statements are in effect"
+        rest = self.rest[0]
+        return f"{self.least} of its {total} statements are in effect; line {rest.line} is next"
+
+
+def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
+    """Replay the migrations before this one, then its statements one by one, and compare."""
+    step = plan.step(migration)
+    order = list(wanted(session).directory.migrations)
+    before = order[: order.index(migration)]
+    try:
+        played = replay.statements(before, evidence.stage(session), migration)
+    except (UnreachableError, UsageError) as error:
+        return Halfway(step=step, unknown=str(error))
+    if played.stopped:
+        where = f"{played.stopped.migration} does not replay: {played.stopped.error}"
+        return Halfway(step=step, unknown=where)
+    return compared(step, played, facts.effective(live))
+
+
+def compared(step: Step, played: replay.Replay, live: Facts) -> Halfway:
+    """Compare in the facts that the migration touches, and in no others."""
+    keys = {key for delta in played.deltas for key in delta}
+    initial = {key: value for key, value in played.initial.items() if key in keys}
+    near = baseline.nearest(initial, played.deltas, live)
+    least, most = _settled(step.statements, near.states[0], near.states[-1])
+    return Halfway(step=step, least=least, most=most, exact=near.distance == 0)
+
+
+def _settled(statements: Sequence[Statement], least: int, most: int) -> tuple[int, int]:
+    """Narrow the answer by what no half of a transaction can be: BEGIN and COMMIT leave no fact."""
+    kind = enums.TransactionStmtKind
+    while least < most and _is(statements[most - 1], kind.TRANS_STMT_BEGIN, kind.TRANS_STMT_START):
+        most -= 1
+    while least < most and _is(statements[least], kind.TRANS_STMT_COMMIT):
+        least += 1
+    return least, most
+
+
+def _is(statement: Statement, *kinds: enums.TransactionStmtKind) -> bool:
+    return isinstance(statement.node, ast.TransactionStmt) and statement.node.kind in kinds
+
+
+def findings_of(session: Session, names: Sequence[str]) -> list[Finding]:
+    """Report how far each of the named migrations came."""
+    known = {m.name: m for m in wanted(session).directory.migrations}
+    live = evidence.read(session)
+    return [
+        finding(diagnose(session, known[name], live))
+        for name in names[:_DIAGNOSED]
+        if name in known and not known[name].problem
+    ]
+
+
+def detailed(session: Session, found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Put how far each came in the place of the findings that a migration is partly in effect."""
+    names = [f.migration for f in found if f.code == "MH116" and f.migration]
+    closer = {item.migration: item for item in findings_of(session, names)} if names else {}
+    return tuple(
+        closer.get(item.migration, item) if item.code == "MH116" else item for item in found
+    )
+
+
+#: Migrations that are diagnosed at once; each is a replay. Arbitrary: more is no accident.
+_DIAGNOSED = 3
+
+
+def finding(found: Halfway) -> Finding:
+    """Build the finding that says how far a migration came, and what to do."""
+    total = len(found.step.statements)
+    remedy = "Look at the schema, then say what is true: migsafe resolve --applied NAME --force"
+    if found.decided and found.least == total:
+        remedy = f"migsafe resolve --applied {found.name}"
+    elif found.decided and found.least == 0:
+        remedy = f"migsafe resolve --rolled-back {found.name}"
+    elif found.decided:
+        remedy = (
+            f"migsafe resolve {found.name} --finish runs the rest. Or undo by hand what is there, "
+            f"then migsafe resolve --rolled-back {found.name}"
+        )
+    return findings.history(
+        "MH116",
+        "migration-partial",
+        Severity.ERROR,
+        f"{found.name}: {found}",
+        migration=found.name,
+        remedy=remedy,
+    )

@@ -1,0 +1,223 @@
+"""Replay a history in the shadow and keep what each migration changes: the states S0 … Sn.
+
+Never touches a target. What was replayed before is read from the cache (`migsafe.replay.cache`).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+
+from migsafe import facts, plan, shadow, target
+from migsafe.config import ShadowConfig
+from migsafe.errors import UsageError
+from migsafe.facts import Delta, Facts, Key
+from migsafe.histories import Migration
+from migsafe.replay import cache
+from migsafe.replay.tracking import Tracker
+from migsafe.target import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Where a replay ended early; `line` is 1-based, None where the server named none.
+
+    `extension` is the one that the shadow's server lacks, where that is the reason.
+    """
+
+    migration: str
+    error: str
+    line: int | None = None
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What a history does to an empty database, migration by migration.
+
+    `deltas` are fewer than the migrations where `stopped` says why. `final` has every fact of the
+    end, with those that `deltas` leave out.
+    """
+
+    names: tuple[str, ...]
+    initial: Facts
+    deltas: tuple[Delta, ...]
+    final: Facts
+    server: str
+    stand_ins: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    stopped: Stopped | None = None
+    cached: bool = False
+
+    def state(self, applied: int) -> dict[Key, str]:
+        """Return the facts after the first `applied` migrations."""
+        state = dict(self.initial)
+        for step in self.deltas[:applied]:
+            facts.advance(state, step)
+        return state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where a replay plays: the shadow's settings, and what it takes over from the target."""
+
+    config: ShadowConfig
+    root: Path
+    major: int
+    #: Prisma's ``?schema=``, which Prisma makes itself.
+    schema: str | None = None
+    #: The directory of kept replays, None to keep none.
+    cache: Path | None = None
+
+
+Notify = Callable[[str], None]
+
+
+def run(migrations: Sequence[Migration], stage: Stage, notify: Notify = lambda _: None) -> Replay:
+    """Replay `migrations` on an empty database, or return the kept result of the same replay."""
+    server = shadow.identity(stage.config, major=stage.major, root=stage.root)
+    digest = cache.digest(migrations, server, stage.config, stage.root, stage.schema)
+    kept = cache.load(stage.cache, digest)
+    if kept:
+        return kept
+    notify(f"replaying {len(migrations)} migrations in the shadow")
+    played = _play(migrations, stage, by_parts=True) or _play(migrations, stage, by_parts=False)
+    assert played is not None  # noqa: S101  # reading everything each time cannot miss anything
+    cache.store(stage.cache, digest, played)
+    return played
+
+
+def statements(before: Sequence[Migration], stage: Stage, migration: Migration) -> Replay:
+    """Replay the migrations `before` one, then its statements one by one: a delta each.
+
+    Never kept: it is asked once, of a migration that stopped midway.
+    """
+    with _opened(stage) as (opened, conn):
+        for earlier in before:
+            if stopped := _tried(conn, earlier, opened):
+                return _nothing(opened, stopped)
+        step = plan.step(replace(migration, text=opened.fill(migration.text)))
+        tracker = Tracker(conn)
+        initial = facts.kept(tracker.state)
+        deltas: list[Delta] = []
+        stopped = None
+        for statement in step.statements:
+            try:
+                target.execute(conn, statement.text)
+            except psycopg.Error as error:
+                stopped = _stopped(migration.name, error, statement.text)
+                break
+            deltas.append(tracker.step(statement.text))
+        return _result(
+            opened, [str(s.index) for s in step.statements], initial, deltas, tracker, stopped
+        )
+
+
+def _nothing(opened: shadow.Shadow, stopped: Stopped) -> Replay:
+    return Replay(names=(), initial={}, deltas=(), final={}, server=opened.version, stopped=stopped)
+
+
+def _result(
+    opened: shadow.Shadow,
+    names: Sequence[str],
+    initial: Facts,
+    deltas: Sequence[Delta],
+    tracker: Tracker,
+    stopped: Stopped | None,
+) -> Replay:
+    return Replay(
+        names=tuple(names),
+        initial=initial,
+        deltas=tuple(deltas),
+        final=tracker.state,
+        server=opened.version,
+        stand_ins=opened.stand_ins,
+        notes=opened.notes,
+        stopped=stopped,
+    )
+
+
+@contextmanager
+def _opened(stage: Stage) -> Iterator[tuple[shadow.Shadow, Connection]]:
+    with shadow.opened(stage.config, major=stage.major, root=stage.root) as opened:
+        shadow.prepare(opened, stage.config, stage.root, schema=stage.schema)
+        with target.connect(target.parse(opened.url, name="shadow")) as conn:
+            conn.prepare_threshold = 0
+            target.execute(conn, _AS_NEW)
+            yield opened, conn
+
+
+def _play(migrations: Sequence[Migration], stage: Stage, *, by_parts: bool) -> Replay | None:
+    """Replay everything; None where the facts read in parts are not those read at the end."""
+    with _opened(stage) as (opened, conn):
+        tracker = Tracker(conn, by_parts=by_parts)
+        initial = facts.kept(tracker.state)
+        deltas: list[Delta] = []
+        stopped = None
+        for migration in migrations:
+            if stopped := _tried(conn, migration, opened):
+                break
+            deltas.append(tracker.step(migration.text))
+        if not stopped and not tracker.check():
+            return None
+        names = [migration.name for migration in migrations]
+        return _result(opened, names, initial, deltas, tracker, stopped)
+
+
+def _tried(conn: Connection, migration: Migration, opened: shadow.Shadow) -> Stopped | None:
+    """Run one migration; return why it does not run, None where it did."""
+    text = opened.fill(migration.text)
+    migration = replace(migration, text=text)
+    try:
+        # What a file sets for its session is gone when the next release connects.
+        target.execute(conn, _AS_NEW)
+        _execute(conn, migration)
+    except UsageError as error:
+        return Stopped(migration=migration.name, error=str(error))
+    except psycopg.Error as error:
+        return _stopped(migration.name, error, text)
+    return None
+
+
+#: As a session that has just begun; our questions are planned once, and planned to use indexes.
+_AS_NEW = """RESET SESSION AUTHORIZATION; RESET ALL; SET plan_cache_mode = force_generic_plan;
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"""
+
+#: What needs a look at the statements, for it may not run as one message.
+_CAREFUL = re.compile(
+    r"\b(begin|start\s+transaction|commit|rollback|concurrently|vacuum|reindex|cluster|copy"
+    r"|add\s+value|database|system|subscription|tablespace|discard)\b",
+    re.IGNORECASE,
+)
+
+
+def _execute(conn: Connection, migration: Migration) -> None:
+    """Run a migration in one transaction where it can be, statement by statement otherwise.
+
+    One message is one transaction; to parse each file first would cost as much as to run it.
+    """
+    if migration.transaction and not migration.problem and not _CAREFUL.search(migration.text):
+        return target.execute(conn, migration.text)
+    step = plan.step(migration)
+    if not step.alone:
+        return target.execute(conn, ";\n".join(statement.text for statement in step.statements))
+    for statement in step.statements:
+        target.execute(conn, statement.text)
+    return None
+
+
+_NO_EXTENSION = re.compile(r'extension "([^"]+)" is not available')
+
+
+def _stopped(name: str, error: psycopg.Error, text: str) -> Stopped:
+    position = error.diag.statement_position
+    missing = _NO_EXTENSION.search(error.diag.message_primary or "")
+    return Stopped(
+        migration=name,
+        error=target.explain(error, text),
+        line=text.count("\n", 0, int(position) - 1) + 1 if position else None,
+        extension=missing[1] if missing else None,
+    )

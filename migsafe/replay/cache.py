@@ -1,0 +1,124 @@
+"""Replays kept in a plain directory, which anybody may delete at any time.
+
+A file is named by everything that its content depends on, so it is never out of date.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from migsafe import __version__, facts
+from migsafe.config import ShadowConfig
+from migsafe.facts import Change, Delta, Key
+from migsafe.histories import Migration
+
+if TYPE_CHECKING:
+    from migsafe.replay import Replay
+
+#: Replays that are kept; arbitrary, a history and its branches.
+_KEPT = 20
+
+
+class _File(msgspec.Struct):
+    """A replay as it is written: facts repeat each other's keys, so each key is written once."""
+
+    names: tuple[str, ...]
+    keys: list[Key]
+    initial: dict[int, str]
+    final: dict[int, str]
+    deltas: list[dict[int, Change]]
+    server: str
+    stand_ins: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def digest(
+    migrations: Sequence[Migration],
+    server: str,
+    config: ShadowConfig,
+    root: Path,
+    schema: str | None,
+) -> str:
+    """Return the SHA-256 of all that a replay depends on, 64 hex digits."""
+    chain = hashlib.sha256()
+    prelude = [(root / file).read_bytes().hex() for file in config.prelude]
+    about = [
+        __version__,
+        facts.VERSION,
+        server,
+        schema,
+        config.search_path,
+        config.placeholders,
+        prelude,
+    ]
+    chain.update(msgspec.json.encode(about))
+    for migration in migrations:
+        text = hashlib.sha256(migration.text.encode()).hexdigest()
+        chain.update(msgspec.json.encode([migration.name, text, migration.transaction]))
+    return chain.hexdigest()
+
+
+def load(folder: Path | None, name: str) -> "Replay | None":
+    """Return the replay of that digest; None where there is none, or none that can be read."""
+    if folder is None:
+        return None
+    try:
+        kept = msgspec.msgpack.decode((folder / name).read_bytes(), type=_File)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return _replay(kept)
+
+
+def store(folder: Path | None, name: str, replay: "Replay") -> None:
+    """Keep a whole replay; one that stopped depends on more than its files."""
+    if folder is None or replay.stopped:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{name}.part"
+        part.write_bytes(msgspec.msgpack.encode(_file(replay)))
+        part.rename(folder / name)
+        for old in sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime)[:-_KEPT]:
+            old.unlink()
+    except OSError:  # a directory that cannot be written costs time, nothing else
+        return
+
+
+def _file(replay: "Replay") -> _File:
+    numbers: dict[Key, int] = {}
+
+    def number(key: Key) -> int:
+        return numbers.setdefault(key, len(numbers))
+
+    return _File(
+        names=replay.names,
+        initial={number(key): value for key, value in replay.initial.items()},
+        final={number(key): value for key, value in replay.final.items()},
+        deltas=[{number(key): change for key, change in d.items()} for d in replay.deltas],
+        keys=list(numbers),
+        server=replay.server,
+        stand_ins=replay.stand_ins,
+        notes=replay.notes,
+    )
+
+
+def _replay(kept: _File) -> "Replay":
+    from migsafe.replay import Replay
+
+    keys = kept.keys
+    deltas: list[Delta] = [
+        {keys[number]: change for number, change in step.items()} for step in kept.deltas
+    ]
+    return Replay(
+        names=kept.names,
+        initial={keys[number]: value for number, value in kept.initial.items()},
+        final={keys[number]: value for number, value in kept.final.items()},
+        deltas=tuple(deltas),
+        server=kept.server,
+        stand_ins=kept.stand_ins,
+        notes=kept.notes,
+        cached=True,
+    )
