@@ -235,8 +235,7 @@ def _unmanaged(history: History, occupied: Sequence[str]) -> Finding:
         Severity.ERROR,
         f"{len(occupied)} tables are there ({some}), but no {history.table}: "
         "nothing says which migrations they come from",
-        remedy="Record what is in effect, one migration at a time: migsafe resolve --applied NAME "
-        "--force",
+        remedy="migsafe baseline finds out which of them are in effect, and records those.",
     )
 
 
@@ -247,8 +246,8 @@ def _failed(history: History, name: str) -> Finding:
         Severity.ERROR,
         f"{history.table} holds {name} as failed; no other migration may run before it is settled",
         migration=name,
-        remedy="Look at the schema, then say what is true: migsafe resolve --rolled-back NAME "
-        "--force, or --applied",
+        remedy="migsafe baseline looks into the schema; then migsafe resolve --applied NAME, or "
+        "--rolled-back",
     )
 
 
@@ -259,8 +258,8 @@ def _dirty(name: str) -> Finding:
         Severity.ERROR,
         f"{name} ran outside a transaction and stopped midway; part of it may be in effect",
         migration=name,
-        remedy="Look at the schema, finish or undo it, then: migsafe resolve --applied NAME "
-        "--force, or --rolled-back",
+        remedy="migsafe baseline says how far it came; then migsafe resolve NAME --finish, or undo "
+        "it and migsafe resolve --rolled-back NAME",
     )
 
 

@@ -79,6 +79,8 @@ def apply(
             taken = provider(session.target, session.server, run=session.run, folder=folder)
         if case:
             baselining.record(session, case.weighed, case.records)
+            names = [migration.name for migration in case.records.applied]
+            shown = evidence.info(case.weighed, written=names)
         results = _run(session, built.steps, notify)
         return _verified(
             session, expectations, found, results, snapshot=taken, plan=planned, baseline=shown

@@ -220,7 +220,7 @@ def info(weighed: Weighed, *, written: Sequence[str] = ()) -> BaselineInfo:
         distance=found.nearest.distance,
         verdicts=tuple(_verdict(weighed, judged) for judged in found.judged),
         server=weighed.replay.server,
-        stand_ins=weighed.replay.stand_ins,
+        stand_ins=tuple(sorted({*weighed.replay.stand_ins} & facts.reach(weighed.replay.deltas))),
         written=tuple(written),
     )
 

@@ -37,8 +37,7 @@ def silent(_: str) -> None:
 #: The next step of a person after each end that is not of their making.
 NEXT = {
     ExitCode.BUSY: "wait for the other deployment, then run it again.",
-    ExitCode.DIRTY: "look at what is in effect, finish or undo it, then migsafe resolve --applied "
-    "NAME --force, or --rolled-back.",
+    ExitCode.DIRTY: "migsafe baseline, which says how far it came; then migsafe resolve.",
     ExitCode.UNMANAGED: "migsafe baseline, which finds out what is in effect.",
 }
 

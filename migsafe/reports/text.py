@@ -7,6 +7,7 @@ import click
 from tabulate import tabulate
 
 from migsafe.errors import ExitCode
+from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.reports import BaselineInfo, Report, VerdictInfo
 
@@ -38,6 +39,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
         _findings(report, verbose=verbose),
         _steps(report, verbose=verbose),
         _verification(report),
+        _differences(report, verbose=verbose),
         _snapshot(report),
         _runs(report),
         "\n".join(_wrapped(note) for note in report.notes),
@@ -120,20 +122,23 @@ def _baseline(report: Report, *, verbose: bool) -> str:
     found = report.baseline
     if found is None:
         return ""
+    plain = set() if verbose else _plain(found)
     rows = [
         (item.migration, painted(item.verdict), _counts(item))
         for item in found.verdicts
-        if verbose or item.migration not in _plain(report)
+        if item.migration not in plain
     ]
     hidden = len(found.verdicts) - len(rows)
     if hidden:
         rows.insert(0, (f"… {hidden} more in effect (-v shows them)", "", ""))
     against = [] if verbose else [v for v in found.verdicts if v.verdict in _EXPLAINED]
-    shown = found.verdicts if verbose else against[:_EXPLAINED_AT_ONCE]
+    told = found.verdicts if verbose else against[:_EXPLAINED_AT_ONCE]
+    recorded = f"{_counted(len(found.written), 'migration')} recorded as applied."
     parts = [
         _wrapped(_replayed(report)),
+        recorded if found.written else "",
         table(rows, ("migration", "verdict", "facts that hold"), (46, 11, 18)),
-        *(_reasons(item, verbose=verbose) for item in shown),
+        *(_reasons(item, verbose=verbose) for item in told),
         _drift(found, verbose=verbose),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -144,13 +149,9 @@ _EXPLAINED = ("pending", "skipped", "partial")
 _EXPLAINED_AT_ONCE = 3
 
 
-def _plain(report: Report) -> set[str]:
+def _plain(found: BaselineInfo) -> set[str]:
     """Return the migrations that are shown only with -v: all in effect but the last few."""
-    found = report.baseline
-    if found is None:
-        return set()
-    quiet = [v.migration for v in found.verdicts if v.verdict == "in effect"]
-    return set(quiet[:-_RECENT]) if len(found.verdicts) > _LISTED else set()
+    return set(found.in_effect[:-_RECENT]) if len(found.verdicts) > _LISTED else set()
 
 
 def _counts(item: VerdictInfo) -> str:
@@ -290,6 +291,20 @@ def _verification(report: Report) -> str:
     return table(rows, headers, (18, 18, 8, 9, 14, 6))
 
 
+def _differences(report: Report, *, verbose: bool) -> str:
+    found = report.verification.differences if report.verification else ()
+    if not found:
+        return ""
+    rows = [
+        (painted(str(item.severity)), item.fact, shown(item.found), shown(item.expected))
+        for item in found
+    ]
+    listed = rows if verbose else rows[:_LISTED]
+    text = table(listed, ("", "fact", "found", "expected"), (8, 34, 15, 15))
+    hidden = len(rows) - len(listed)
+    return f"{text}\n… {hidden} more (-v shows them)" if hidden else text
+
+
 def _snapshot(report: Report) -> str:
     taken = report.snapshot
     if taken is None:
@@ -338,14 +353,30 @@ def _because(report: Report, code: ExitCode) -> str:
 def _achieved(report: Report) -> str:
     """Say what a good end proved, with its numbers."""
     passed = sum(f.status is Status.PASSED for f in report.findings)
-    checked = len(report.verification.columns) if report.verification else 0
+    checked = _compared(report)
     said = {
         "apply": f"{_counted(len(report.steps), 'migration')} applied" if report.steps else "",
         "audit": f"{_counted(passed, 'audit')} passed",
         "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else "",
-        "verify": f"{_counted(checked, 'column')} as expected",
+        "baseline": _baselined(report),
+        "verify": f"{checked} as expected",
     }
     return said.get(report.command, "")
+
+
+def _compared(report: Report) -> str:
+    found = report.verification
+    if found is None:
+        return "nothing"
+    columns = _counted(len(found.columns), "declared column")
+    return columns if found.facts is None else f"{columns} and {_counted(found.facts, 'fact')}"
+
+
+def _baselined(report: Report) -> str:
+    found = report.baseline
+    if found is None:
+        return ""
+    return f"{len(found.in_effect)} in effect, {len(found.pending)} pending"
 
 
 def _counted(number: int, noun: str) -> str:
