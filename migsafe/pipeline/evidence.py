@@ -39,7 +39,7 @@ class Weighed:
     @property
     def decided(self) -> bool:
         """Whether the live schema is a state of the history, and only one it can be."""
-        return self.baseline.exact and not self.boundary and not self.replay.stopped
+        return self.baseline.exact and not self.boundary
 
     @property
     def boundary(self) -> list[str]:
@@ -176,13 +176,27 @@ def _carried(weighed: Weighed) -> list[bool]:
     """Tell of each undecided migration whether those around it are in effect.
 
     Migrations run in order: where the last decided one before it and the next one after it ran,
-    it ran as well.
+    it ran as well. One whose facts are not there may have been left out all the same.
     """
-    verdicts = [item.verdict for item in weighed.baseline.judged]
+    judged = weighed.baseline.judged
+    verdicts = [item.verdict for item in judged]
     before, after = _neighbours(verdicts), reversed(_neighbours(verdicts[::-1]))
     return [
-        verdict in UNDECIDED and b in (None, Verdict.IN_EFFECT) and a is Verdict.IN_EFFECT
-        for verdict, b, a in zip(verdicts, before, after, strict=True)
+        item.verdict in UNDECIDED
+        and item.placed == "in_effect"
+        and b in (None, Verdict.IN_EFFECT)
+        and a is Verdict.IN_EFFECT
+        for item, b, a in zip(judged, before, after, strict=True)
+    ]
+
+
+def _left_open(weighed: Weighed) -> list[Judged]:
+    """Return the migrations that may have run, and that are not recorded unless assumed."""
+    border = {*weighed.boundary}
+    return [
+        item
+        for item, carried in zip(weighed.baseline.judged, _carried(weighed), strict=True)
+        if item.migration in border or (item.verdict in UNDECIDED and item.follows and not carried)
     ]
 
 
@@ -253,10 +267,12 @@ def problems(weighed: Weighed, recorded: Collection[str]) -> list[Finding]:
     """Report what the verdicts leave open, and records that the live schema contradicts."""
     found: list[Finding] = []
     if weighed.replay.stopped:
-        found.append(not_replayed(weighed.replay.stopped))
+        # Of a schema that is an earlier state, what follows has not run.
+        severity = Severity.WARNING if weighed.baseline.exact else Severity.ERROR
+        found.append(not_replayed(weighed.replay.stopped, severity))
     found += [_partial(judged) for judged in weighed.baseline.having(Verdict.PARTIAL)]
     found += [_skipped(judged) for judged in weighed.baseline.having(Verdict.SKIPPED)]
-    found += [_undecided(name) for name in weighed.boundary if name not in recorded]
+    found += [_undecided(item) for item in _left_open(weighed) if item.migration not in recorded]
     for judged in weighed.baseline.having(Verdict.PENDING, Verdict.SKIPPED):
         if judged.migration in recorded:
             found.append(contradicted(weighed, judged, "recorded as applied"))
@@ -311,18 +327,24 @@ def _skipped(judged: Judged) -> Finding:
     )
 
 
-def _undecided(name: str) -> Finding:
+def _undecided(judged: Judged) -> Finding:
+    name = judged.migration
+    message = f"{name} leaves no trace in the schema that says whether it ran"
+    remedy = "Look at the rows it changes. If it ran, say --assume NAME; else it stays pending."
+    if judged.evidence.absent:
+        message = f"nothing of {name} is there: it did not run, or was undone since"
+        remedy = "If it ran, say --assume NAME; else it stays pending and would run."
     return findings.history(
         "MH115",
         "migration-undecidable",
         Severity.WARNING,
-        f"{name} leaves no trace in the schema that says whether it ran",
+        message,
         migration=name,
-        remedy="Look at the rows it changes. If it ran, say --assume NAME; else it stays pending.",
+        remedy=remedy,
     )
 
 
-def not_replayed(stopped: "Stopped") -> Finding:
+def not_replayed(stopped: "Stopped", severity: Severity = Severity.ERROR) -> Finding:
     """Build the finding that a replay stopped, with what would let it go on."""
     remedy = "Say what the environment has before the first migration: [shadow] prelude."
     if stopped.extension:
@@ -333,7 +355,7 @@ def not_replayed(stopped: "Stopped") -> Finding:
     return findings.history(
         "MH117",
         "replay-stopped",
-        Severity.ERROR,
+        severity,
         f"{stopped.migration} does not replay in the shadow, so nothing is known of it and of "
         f"what follows: {stopped.error}",
         migration=stopped.migration,

@@ -161,10 +161,17 @@ def _play(migrations: Sequence[Migration], stage: Stage, *, by_parts: bool) -> R
             if stopped := _tried(conn, migration, opened):
                 break
             deltas.append(tracker.step(migration.text))
+            if len(deltas) % _CHECKED == 0 and not tracker.check():
+                return None
         if not stopped and not tracker.check():
             return None
         names = [migration.name for migration in migrations]
         return _result(opened, names, initial, deltas, tracker, stopped)
+
+
+#: Migrations between two full readings that prove the partial ones. Arbitrary: one costs as much
+#: as some ten partial ones.
+_CHECKED = 50
 
 
 def _tried(conn: Connection, migration: Migration, opened: shadow.Shadow) -> Stopped | None:
@@ -203,7 +210,7 @@ def _execute(conn: Connection, migration: Migration) -> None:
         return target.execute(conn, migration.text)
     step = plan.step(migration)
     if not step.alone:
-        return target.execute(conn, ";\n".join(statement.text for statement in step.statements))
+        return target.execute(conn, "\n;\n".join(item.text for item in step.statements))
     for statement in step.statements:
         target.execute(conn, statement.text)
     return None

@@ -5,7 +5,7 @@ complete; `Tracker.check` reads everything once more, so that the rest cannot go
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from migsafe import facts
 from migsafe.catalog import schema
@@ -58,8 +58,13 @@ _OF_RELATIONS = {"pg_trigger", "pg_policy", "pg_rewrite", "pg_constraint", "pg_a
 
 Touched = dict[str, set[int]]
 
+#: The owner of what belongs to no table, type or function.
+_OTHER: Owner = ("other", 0)
+
 #: What changes how other objects than the one that is altered are printed.
-_RENAMES = re.compile(r"\b(rename|type|cascade|schema|do|execute|replace)\b", re.IGNORECASE)
+_RENAMES = re.compile(
+    r"\b(rename|type|cascade|schema|replace|do|execute|select|call)\b", re.IGNORECASE
+)
 
 #: What makes a change of one table change others, from then on.
 _INHERITS = re.compile(r"inherit|partition", re.IGNORECASE)
@@ -73,6 +78,7 @@ class Tracker:
         self._conn = conn
         self._last = 0
         self._inherits = False
+        self._missed = False
         self._partial = by_parts and conn.info.parameter_status("is_superuser") == "on"
         if self._partial:
             conn.execute(_DDL, prepare=False)
@@ -89,36 +95,40 @@ class Tracker:
         self._inherits = self._inherits or bool(_INHERITS.search(text))
         if not touched:
             return {}
-        if "other" in touched:
-            return self._replace(schema.read(self._conn), None)
-        widened = touched
-        if self._inherits or _RENAMES.search(text):
-            widened = schema.dependents(self._conn, touched)
-        return self._replace(schema.read(self._conn, widened), widened)
+        far = self._inherits or bool(_RENAMES.search(text))
+        widened = schema.dependents(self._conn, touched) if far else touched
+        return self._all(widened, far=far) if "other" in widened else self._some(widened)
 
     def check(self) -> bool:
         """Read everything once more; tell whether that is what the steps have led to."""
         found = facts.kept(_merged(schema.read(self._conn).values()))
-        return found == facts.kept(self.state)
+        return not self._missed and found == facts.kept(self.state)
 
-    def _replace(
-        self, found: dict[Owner, dict[Key, str]], touched: Mapping[str, Iterable[int]] | None
-    ) -> dict[Key, facts.Change]:
-        if touched is None:
-            before, self._owners = self.state, found
-            return facts.delta(facts.kept(before), facts.kept(_merged(found.values())))
+    def _all(self, touched: Touched, *, far: bool) -> dict[Key, facts.Change]:
+        """Read everything; what changed without having been touched was missed before."""
+        found, before = schema.read(self._conn), self._owners
+        if self._partial and not far:
+            near = {(kind, oid) for kind, oids in touched.items() for oid in oids} | {_OTHER}
+            owners = (before.keys() | found.keys()) - near
+            self._missed |= any(before.get(owner) != found.get(owner) for owner in owners)
+        self._owners = found
+        return _changed(before.values(), found.values())
+
+    def _some(self, touched: Touched) -> dict[Key, facts.Change]:
+        """Read what was touched, and leave the rest as it was."""
+        found = schema.read(self._conn, touched)
         owners = [(kind, oid) for kind, oids in touched.items() for oid in oids]
-        before = _merged(self._owners.pop(owner, {}) for owner in owners)
-        found.pop(("other", 0), None)  # not asked for, so not known
+        before = [self._owners.pop(owner, {}) for owner in owners]
+        found.pop(_OTHER, None)  # not asked for, so not known
         self._owners |= found
-        return facts.delta(facts.kept(before), facts.kept(_merged(found.values())))
+        return _changed(before, found.values())
 
     def _touched(self) -> Touched:
         rows = self._conn.execute(_TOUCHED, [self._last], prepare=True).fetchall()
         touched: Touched = {}
         for number, catalog, oid, dropped, names, relation, type_, relkind, implied in rows:
             self._last = int(number)
-            owner = ("other", 0)
+            owner = _OTHER
             if catalog == "pg_class":
                 owner = self._relation(int(oid), dropped, names, relation, type_, relkind)
             elif catalog in _OF_RELATIONS:
@@ -156,6 +166,10 @@ class Tracker:
                 if Key("index", table, name, "definition") in found:
                     return owner
         return None
+
+
+def _changed(before: Iterable[Facts], after: Iterable[Facts]) -> dict[Key, facts.Change]:
+    return facts.delta(facts.kept(_merged(before)), facts.kept(_merged(after)))
 
 
 def _merged(parts: Iterable[Facts]) -> dict[Key, str]:
