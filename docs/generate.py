@@ -128,6 +128,17 @@ def _exit_codes() -> Iterator[str]:
 
 # ---------------------------------------------------------------- findings.md
 
+#: Where to read on about a family of findings.
+_READ_ON = {
+    "MA": "[Write audits](howto/write-audits.md) has their header and their answers.",
+    "MH": "After MH101, MH102, MH115 and MH118 read [after P3005](howto/after-p3005.md), after "
+    "MH104 and MH116 [half-applied](howto/half-applied.md), after MH117 "
+    "[the shadow](howto/shadow.md). [How it works](how-it-works.md#evidence) says what "
+    "evidence is.",
+    "MV": "[Verify the schema](howto/verify-the-schema.md) says what is compared, and how bad a "
+    "difference is.",
+}
+
 _FAMILIES = {
     "MA": "Audits from files",
     "MH": "History and ledger",
@@ -147,6 +158,8 @@ def _findings() -> Iterator[str]:
         yield f"## {_FAMILIES[prefix]}"
         rows = [(c, says) for c, says in findings.CODES.items() if c.startswith(prefix)]
         yield _table(("code", "what it says"), rows)
+        if prefix in _READ_ON:
+            yield _READ_ON[prefix]
     yield "## Hazard rules"
     yield (
         "A hazard is read from the text of a pending migration, so it needs no rows to be found. "
@@ -172,12 +185,13 @@ _MEANINGS = {
     "shadow.server": "`auto`, `embedded`, `none`, or the URL of a server, in any form that `url` "
     "of an environment has. `auto` takes a local installation of the target's major version, else "
     "the embedded one. On a URL's server a database is made and dropped, and so are roles that "
-    "the history makes; what a history changes of roles that were there before stays changed.",
+    "the history makes; what a history changes of roles that were there before stays changed: see "
+    "[the shadow](howto/shadow.md#a-url).",
     "shadow.prelude": "SQL files that run in the shadow, in order, before the first migration, "
     "from the directory of this file on.",
     "shadow.search_path": "The search_path of the shadow's database, written as in SQL.",
     "shadow.placeholders": "Literal text of prelude and migrations, and what stands for it in the "
-    "shadow.",
+    "shadow. It changes nothing of what `apply` runs.",
     "gate.severity": "Findings of this severity or worse stop a run; `never` lets all pass.",
     "env.NAME.url": "`postgresql://…`, `env:VARIABLE`, or `file:PATH` whose first line is the URL.",
     "env.NAME.snapshot": "The provider that `apply --snapshot` uses. The flag asks for the "
@@ -195,6 +209,9 @@ kind = "prisma"
 
 [audits]
 path = "audits"
+
+[shadow]
+prelude = ["db/roles.sql"]
 
 [gate]
 severity = "error"

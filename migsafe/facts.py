@@ -110,6 +110,13 @@ def shown(value: str | None) -> str:
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
 
+def compared(fact: str, found: str | None, expected: str | None) -> str:
+    """Say what a fact is and what it should be, as a sentence's part."""
+    if found == expected:
+        return f"{fact} is {shown(found)}"
+    return f"{fact} is {shown(found)}, expected {shown(expected)}"
+
+
 #: Characters of a value that a line shows; arbitrary.
 _SHOWN = 60
 

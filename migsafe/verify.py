@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from migsafe import catalog, facts
-from migsafe.errors import UsageError, nearest
+from migsafe.errors import UsageError, nearest, redacted
 from migsafe.facts import Facts
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.histories import Standing
@@ -63,7 +63,7 @@ class Difference:
 
     def __str__(self) -> str:
         """Return it as a sentence's part."""
-        return f"{self.fact} is {facts.shown(self.found)}, expected {facts.shown(self.expected)}"
+        return facts.compared(self.fact, self.found, self.expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,17 +148,43 @@ def compare(
     found = sorted(
         facts.differences(live, expected), key=lambda d: (d.key.aspect != "nullable", d.key.object)
     )
+    gone = {_of(item.key) for item in found if item.key.aspect in _PRESENCE and _is_gone(item)}
     return tuple(
         Difference(
             fact=str(item.key),
-            found=item.found,
-            expected=item.expected,
+            found=_safe(item.found),
+            expected=_safe(item.expected),
             severity=facts.severity(item.key, item.found, item.expected),
             migration=made_by.get(item.key),
-            undo=undo.statement(item, expected),
+            undo=_safe(undo.statement(item, expected)) if _stands_alone(item.key, gone) else None,
         )
         for item in found
     )
+
+
+#: Aspects that say that something is there at all.
+_PRESENCE = ("", "type", "definition", "command")
+
+
+def _of(key: facts.Key) -> tuple[str, str, str]:
+    return key.kind, key.object, key.part
+
+
+def _is_gone(item: facts.Difference) -> bool:
+    return item.found is None or item.expected is None
+
+
+def _stands_alone(key: facts.Key, gone: set[tuple[str, str, str]]) -> bool:
+    """Tell whether a fact can be put right by itself, not only with the whole that is missing."""
+    whole = any(name == key.object and not part for _, name, part in gone)
+    return (
+        (key.aspect in _PRESENCE and (not whole or not key.part)) or not (whole or _of(key) in gone)
+    )
+
+
+def _safe(text: str | None) -> str | None:
+    """Take logins out of a value: a function's body may hold somebody's."""
+    return None if text is None else redacted(text)
 
 
 def drift(differences: Sequence[Difference]) -> list[Finding]:

@@ -79,7 +79,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("occurredAt", MOMENT, nullable=False),
+        sa.Column("sessionDate", MOMENT, nullable=False),
         sa.Column("createdAt", MOMENT, server_default=NOW, nullable=False),
         sa.Column("updatedAt", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="clinical_notes_pkey"),
@@ -101,9 +101,9 @@ def upgrade() -> None:
     op.create_index("appointments_clientId_idx", "appointments", ["clientId"])
     op.create_index("appointments_staffId_idx", "appointments", ["staffId"])
     op.create_index(
-        "clinical_notes_clientId_occurredAt_idx",
+        "clinical_notes_clientId_sessionDate_idx",
         "clinical_notes",
-        ["clientId", sa.text('"occurredAt" DESC')],
+        ["clientId", sa.text('"sessionDate" DESC')],
     )
     op.create_index("clinical_notes_appointmentId_idx", "clinical_notes", ["appointmentId"])
 

@@ -1,11 +1,11 @@
-"""A clinical note may be a draft: without an appointment, and not yet signed."""
+"""A clinical note may be a draft: without an appointment, a session date or a due date."""
 
 from alembic import op
 
 revision = "20251119024521"
 down_revision = "20251112140958"
 
-DRAFT_FIELDS = ("appointmentId", "signedAt", "signedById")
+DRAFT_FIELDS = ("appointmentId", "sessionDate", "dueDate")
 
 
 def upgrade() -> None:

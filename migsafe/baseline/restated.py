@@ -18,11 +18,18 @@ from migsafe.sql import Statement
 _Named = tuple[str | None, str | None]
 
 
-def index(migrations: Sequence[Sequence[Statement]]) -> Callable[[Key], Collection[int]]:
-    """Return a function from a fact to the migrations, by position, that may state it again."""
+def index(migrations: Sequence[Sequence[Statement] | str]) -> Callable[[Key], Collection[int]]:
+    """Return a function from a fact to the migrations, by position, that may state it again.
+
+    A text instead of statements may do so with everything that it names.
+    """
     named: dict[_Named, set[int]] = defaultdict(set)
     opaque: dict[str, set[int]] = defaultdict(set)
     for position, statements in enumerate(migrations):
+        if isinstance(statements, str):
+            for word in re.findall(r"\w+", statements):
+                opaque[word].add(position)
+            continue
         for statement in statements:
             for name in _restated(statement.node):
                 named[name].add(position)

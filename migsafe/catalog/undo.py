@@ -84,6 +84,15 @@ def _literal(text: str) -> str:
     return "{}'{}'".format(escape, text.replace("\\", "\\\\").replace("'", "''"))
 
 
+def _valid(key: Key, facts: Facts) -> str | None:
+    """Build an INVALID index again; one that is not expected is to be dropped."""
+    kinds = ("index", "constraint")
+    if not any(key._replace(kind=kind, aspect="definition") in facts for kind in kinds):
+        return None
+    qualifier = _QUALIFIER.match(key.object)
+    return f"REINDEX INDEX {qualifier[0] if qualifier else 'public'}.{quoted(key.part)}"
+
+
 def _near(key: Key, facts: Facts) -> Callable[[str], str]:
     """Return a function from the aspects of the same thing to what is expected of them."""
     return lambda aspect: facts.get(key._replace(aspect=aspect), "")
@@ -374,7 +383,7 @@ _WAYS: Mapping[tuple[str, str], _Way] = {
     ),
     ("domain-constraint", "comment"): _on("CONSTRAINT {part} ON DOMAIN {object}"),
     ("index", "definition"): _Way(_index, "DROP INDEX {beside}", ""),
-    ("index", "valid"): _Way("", "REINDEX INDEX {beside}"),
+    ("index", "valid"): _Way("", _valid),
     ("index", "clustered"): _table("CLUSTER ON {part}", "SET WITHOUT CLUSTER"),
     ("index", "replica identity"): _Way("ALTER TABLE {object} REPLICA IDENTITY USING INDEX {part}"),
     ("index", "comment"): _on("INDEX {beside}"),

@@ -1,4 +1,4 @@
-"""The demo: one release of a clinic's database, told with real commands on a real server."""
+"""The demo: a release of a clinic's database, and a copy of it that lost its record; all real."""
 
 import os
 import shlex
@@ -19,7 +19,7 @@ import migsafe
 from migsafe import shadow
 from migsafe.errors import ExitCode, UsageError
 
-_DEPLOYED = "20250812141106_require_note_signatures"
+_DEPLOYED = "20250812141106_add_due_date_to_clinical_notes"
 
 _CONFIG = """\
 [history]
@@ -33,18 +33,37 @@ url = "env:CLINIC_URL"
 snapshot = "pg_dump"
 """
 
+_RESTORED = """
+[env.restored]
+url = "env:RESTORED_URL"
+snapshot = "pg_dump"
+"""
+
+#: Makes the copy of `clinic` that the second act is about: no records, and one migration back.
+_COPY = "CREATE DATABASE clinic_restored TEMPLATE clinic;"
+_LOSE = """\
+DROP TABLE _prisma_migrations;
+DROP SCHEMA migsafe CASCADE;
+ALTER TABLE clinical_notes
+    ALTER COLUMN "appointmentId" SET NOT NULL,
+    ALTER COLUMN "sessionDate" SET NOT NULL,
+    ALTER COLUMN "dueDate" SET NOT NULL;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Story:
     folder: Path
-    url: str
+    server: str
 
     def run(self, command: str, expected: ExitCode) -> None:
         """Show a migsafe command, run it, and hold its exit code against the story's."""
         click.echo("\n" + click.style(f"$ {command}", fg="cyan", bold=True))
         arguments = [sys.executable, "-m", *shlex.split(command)]
-        env = os.environ | {"CLINIC_URL": self.url}
-        done = subprocess.run(arguments, cwd=self.folder, env=env, check=False)  # noqa: S603
+        urls = {"CLINIC_URL": self.url("clinic"), "RESTORED_URL": self.url("clinic_restored")}
+        done = subprocess.run(  # noqa: S603
+            arguments, cwd=self.folder, env=os.environ | urls, check=False
+        )
         if done.returncode != expected:
             raise UsageError(
                 command,
@@ -52,31 +71,39 @@ class _Story:
                 "please report it",
             )
 
-    def sql(self, file: Path, *, show: bool) -> None:
-        """Run an SQL file, the part of the story that is not migsafe's."""
-        text = file.read_text("utf-8")
+    def sql(self, text: str, database: str = "clinic", *, show: bool = True) -> None:
+        """Run SQL, the part of the story that is not migsafe's."""
         if show:
-            click.echo("\n" + click.style(textwrap.indent(text.strip(), "sql> "), fg="cyan"))
-        with psycopg.connect(self.url, autocommit=True) as conn:
+            prompt = f"{database}=# "
+            click.echo("\n" + click.style(textwrap.indent(text.strip(), prompt), fg="cyan"))
+        with psycopg.connect(self.url(database), autocommit=True) as conn:
             conn.execute(text.encode())
+
+    def url(self, database: str) -> str:
+        return self.server.replace("/postgres?", f"/{database}?")
 
 
 def play(keep: Path | None) -> int:
     """Play the story; return 0 when every command ended as it must."""
-    data = _data()
-    with _folder(keep) as folder, shadow.embedded() as server:
+    with _data() as data, _folder(keep) as folder, shadow.embedded() as server:
         _lay_out(data, folder)
-        with psycopg.connect(server, autocommit=True) as conn:
-            conn.execute("CREATE DATABASE clinic")
-        _tell(_Story(folder, _database(server, "clinic")), data)
+        story = _Story(folder, server)
+        story.sql("CREATE DATABASE clinic", "postgres", show=False)
+        _release(story, data)
+        _lose_the_record(story)
+    _say(
+        "That was migsafe. On your own repository: migsafe init, then set DATABASE_URL, then "
+        "migsafe status."
+    )
     return 0
 
 
-def _tell(story: _Story, data: Path) -> None:
+def _release(story: _Story, data: Path) -> None:
+    """The first act: rows that would break a migration are found and repaired before it runs."""
     _say("A clinic runs PostgreSQL with Prisma. 29 migrations are deployed …")
     story.run(f"migsafe apply --yes --to {_DEPLOYED}", ExitCode.OK)
     _say("… and years of work are in it (a few thousand made-up rows).")
-    story.sql(data / "rows.sql", show=False)
+    story.sql((data / "rows.sql").read_text("utf-8"), show=False)
     _say("This week's release carries five more. One makes every note belong to an appointment.")
     story.run("migsafe status", ExitCode.OK)
     _say("Would the live rows survive it? The team's audits ask the database itself.")
@@ -84,41 +111,62 @@ def _tell(story: _Story, data: Path) -> None:
     _say("Seven notes would not. And nobody can release past that:")
     story.run("migsafe apply --yes --snapshot", ExitCode.FINDINGS)
     _say("Nothing was changed. The rows are repaired, as the remedy says:")
-    story.sql(data / "repair.sql", show=True)
+    story.sql((data / "repair.sql").read_text("utf-8"))
     story.run("migsafe apply --yes --snapshot", ExitCode.OK)
     _say("Is the schema really what the release needs? Nullability first:")
     story.run("migsafe verify", ExitCode.OK)
     _say("The proof is in the database, and stays there:")
     story.run("migsafe history", ExitCode.OK)
+
+
+def _lose_the_record(story: _Story) -> None:
+    """The second act: a schema that no record accounts for; the schema itself is the evidence."""
     _say(
-        "That was migsafe. On your own repository: migsafe init, then set DATABASE_URL, then "
-        "migsafe status."
+        "Months later a copy of it is restored: from before the last migration, and without the "
+        "table that says which migrations it had."
     )
+    story.sql(_COPY, "postgres")
+    story.sql(_LOSE, "clinic_restored")
+    with (story.folder / "migsafe.toml").open("a", encoding="utf-8") as config:
+        config.write(_RESTORED)
+    _say("Prisma stops here with P3005, and leaves it to you. So does migsafe, with an answer:")
+    story.run("migsafe apply -e restored --yes", ExitCode.UNMANAGED)
+    _say(
+        "Every migration was replayed on a throw-away server, and its facts were looked for in "
+        "the live schema. Nothing was changed. The same, on its own:"
+    )
+    story.run("migsafe baseline -e restored", ExitCode.OK)
+    _say("33 are in effect, one is not. Those are recorded, and the missing one is applied:")
+    story.run("migsafe apply -e restored --baseline --snapshot --yes", ExitCode.OK)
+    _say("Is it there now? Nullability first, then every other fact of the schema:")
+    story.run("migsafe verify -e restored", ExitCode.OK)
 
 
 def _say(text: str) -> None:
     click.echo("\n" + textwrap.fill(text, 80))
 
 
-def _data() -> Path:
-    """Return the demo's files: in an installed package, or in the checkout that they live in."""
+@contextmanager
+def _data() -> Iterator[Path]:
+    """Yield the demo's files: in an installed package, or in the checkout that they live in."""
     packaged = Path(migsafe.__file__).parent / "_demo"
     if packaged.is_dir():
-        return packaged
-    return _linked(Path(migsafe.__file__).parent.parent)
+        yield packaged
+        return
+    with tempfile.TemporaryDirectory(prefix="migsafe-demo-") as folder:
+        _copy(Path(migsafe.__file__).parent.parent, Path(folder))
+        yield Path(folder)
 
 
-def _linked(checkout: Path) -> Path:
+def _copy(checkout: Path, folder: Path) -> None:
     """Lay the checkout's files out as the wheel has them (pyproject.toml, force-include)."""
-    if not (checkout / "tests" / "cases" / "ehr_prisma").is_dir():
-        raise UsageError("demo", "its files are not in this install", "install migsafe again")
-    folder = Path(tempfile.mkdtemp(prefix="migsafe-demo-"))
     cases = checkout / "tests" / "cases"
+    if not (cases / "ehr_prisma").is_dir():
+        raise UsageError("demo", "its files are not in this install", "install migsafe again")
     shutil.copytree(cases / "ehr_prisma", folder / "migrations")
     shutil.copytree(checkout / "audits", folder / "audits")
     shutil.copy(cases / "ehr_rows.sql", folder / "rows.sql")
     shutil.copy(cases / "ehr_repair.sql", folder / "repair.sql")
-    return folder
 
 
 def _lay_out(data: Path, folder: Path) -> None:
@@ -137,7 +185,3 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         raise UsageError(str(keep), "is not empty", "name a new directory")
     keep.mkdir(parents=True, exist_ok=True)
     yield keep
-
-
-def _database(url: str, name: str) -> str:
-    return url.replace("/postgres?", f"/{name}?")

@@ -233,9 +233,10 @@ def _unmanaged(history: History, occupied: Sequence[str]) -> Finding:
         "MH101",
         "history-unmanaged",
         Severity.ERROR,
-        f"{len(occupied)} tables are there ({some}), but no {history.table}: "
+        f"{len(occupied)} table{'s are' if len(occupied) > 1 else ' is'} there ({some}), but no "
+        f"{history.table}: "
         "nothing says which migrations they come from",
-        remedy="migsafe baseline finds out which of them are in effect, and records those.",
+        remedy="migsafe baseline finds out which of them are in effect.",
     )
 
 

@@ -280,6 +280,7 @@ class GolangMigrateTable(_Table):
 
     def began(self, conn: Connection, migration: Migration) -> None:
         """Set the version and call it dirty, as golang-migrate does before every file."""
+        self._check_gap(conn, migration)
         self.found[:] = self._run(conn, "SELECT version, dirty FROM {}")
         send(conn, self._set(migration.version, dirty=True))
 
@@ -294,7 +295,12 @@ class GolangMigrateTable(_Table):
             send(conn, self._set(str(version), dirty=dirty))
 
     def mark_applied(self, conn: Connection, migration: Migration) -> None:
-        """Set the version; refuse to skip, because it stands for every older file too."""
+        """Set the version."""
+        self._check_gap(conn, migration)
+        send(conn, self._set(migration.version))
+
+    def _check_gap(self, conn: Connection, migration: Migration) -> None:
+        """Refuse to skip a version, because the one that is set stands for every older file too."""
         rows = self._run(conn, "SELECT version FROM {}")
         current = max((int(version) for (version,) in rows), default=-1)
         skipped = [
@@ -308,7 +314,6 @@ class GolangMigrateTable(_Table):
                 f"golang-migrate's one version would call {skipped[0]} applied too",
                 f"resolve {skipped[0]} first",
             )
-        send(conn, self._set(migration.version))
 
     def mark_rolled_back(self, conn: Connection, name: str) -> None:
         """Set the version before this one, as `migrate force` does."""

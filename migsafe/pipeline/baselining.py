@@ -12,7 +12,6 @@ from migsafe.pipeline import evidence
 from migsafe.pipeline.evidence import Records, Weighed, to_write
 from migsafe.pipeline.questions import check_writable
 from migsafe.pipeline.session import (
-    NEXT,
     Notify,
     Session,
     directory_of,
@@ -58,7 +57,7 @@ def _answer(session: Session, assume: Sequence[str], notify: Notify) -> Report:
         code,
         findings=found,
         baseline=evidence.info(weighed),
-        next=NEXT.get(code) or _next(weighed, code, records, assume),
+        next=_next(weighed, code, records, assume),
     )
 
 
@@ -70,14 +69,14 @@ def _write(session: Session, assume: Sequence[str], notify: Notify) -> Report:
     found = halfway.detailed(session, judged(weighed, standing, assume))
     code = _code(session, standing, found)
     if code is not ExitCode.OK:
-        advice = NEXT.get(code) or "do what the remedies say, then migsafe baseline."
-        return session.report(code, findings=found, baseline=evidence.info(weighed), next=advice)
+        return session.report(code, findings=found, baseline=evidence.info(weighed), next=_REMEDIES)
     check_writable(session)
     records = to_write(weighed, standing, assume)
     record(session, weighed, records)
     session.stand()
     names = [migration.name for migration in records.applied]
-    note = f"{len(names)} migrations are recorded as applied in {wanted(session).table}."
+    are = "migration is" if len(names) == 1 else "migrations are"
+    note = f"{len(names)} {are} recorded as applied in {wanted(session).table}."
     report = session.report(
         ExitCode.OK,
         findings=found,
@@ -94,7 +93,7 @@ def judged(weighed: Weighed, standing: Standing, assume: Sequence[str]) -> tuple
         _check_assumed(weighed, name)
     recorded = {*standing.applied} - {*standing.failed}
     others = [f for f in standing.findings if f.code not in ("MH101", "MH102", "MH107")]
-    open_ones = evidence.problems(weighed, recorded)
+    open_ones = evidence.problems(weighed, recorded, standing.failed)
     return (*others, *(f for f in open_ones if f.migration not in assume))
 
 
@@ -117,9 +116,12 @@ def _code(session: Session, standing: Standing, found: Sequence[Finding]) -> Exi
     return ExitCode.FINDINGS if refused else ExitCode.OK
 
 
+_REMEDIES = "do what the remedies say, then migsafe baseline."
+
+
 def _next(weighed: Weighed, code: ExitCode, records: Records, assume: Sequence[str]) -> str | None:
     if code is not ExitCode.OK:
-        return "do what the remedies say, then migsafe baseline."
+        return _REMEDIES
     if not records:
         return "migsafe plan"
     if weighed.decided:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from migsafe import facts, leftovers, replay
 from migsafe import verify as verifying
-from migsafe.facts import IGNORED, Key
+from migsafe.facts import IGNORED, Facts, Key
 from migsafe.findings import Finding, Severity
 from migsafe.pipeline import evidence
 from migsafe.pipeline.session import Notify, Session, silent, wanted
@@ -33,14 +33,28 @@ def compared(
     played = replay.run(recorded, evidence.stage(session), notify)
     if played.stopped:
         return verification, [*leftovers.check(live, None), evidence.not_replayed(played.stopped)]
-    ignored = frozenset(item for item in IGNORED if item[1] not in also)
-    expected = facts.kept(played.final, ignored)
-    objects = facts.reach(played.deltas) | {key.object for key in played.initial}
-    found = facts.within(facts.kept(live, ignored), objects)
+    expected = _reached(played.final, played, also)
+    found = _reached(live, played, also)
     differences = verifying.compare(found, expected, _made_by(played))
     verification = replace(verification, differences=differences, facts=len(expected))
     left = leftovers.check(live, expected)
     return verification, [*verifying.drift(differences), *left]
+
+
+def _reached(found: Facts, played: Replay, also: Collection[str]) -> dict[Key, str]:
+    """Return the facts that the history answers for: what a prelude makes is the environment's.
+
+    Whether a migration grants something on what was there before, no delta says; so all of it is
+    compared where grants or owners are asked for.
+    """
+    objects = facts.reach(played.deltas)
+    before = {key.object for key in played.initial} if also else frozenset()
+    ignored = frozenset(item for item in IGNORED if item[1] not in also)
+    return {
+        key: value
+        for key, value in facts.kept(found, ignored).items()
+        if key.object in objects or (key.aspect in also and key.object in before)
+    }
 
 
 def _made_by(played: Replay) -> dict[Key, str]:

@@ -1,12 +1,13 @@
 """What the live schema says of a history: the replay, the verdicts, and their place in a report."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from migsafe import facts, findings
+from migsafe import catalog, facts, findings
 from migsafe.baseline import Baseline, Judged, Verdict, judge, state_names
-from migsafe.errors import UsageError
+from migsafe.errors import UsageError, redacted
 from migsafe.facts import Facts, Key
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Migration, Standing, State
@@ -25,6 +26,8 @@ class Weighed:
     migrations: Sequence[Migration]
     replay: "Replay"
     live: Facts
+    #: What of it is judged: without what is ignored, and without INVALID indexes.
+    seen: Facts
     baseline: Baseline
 
     @property
@@ -77,23 +80,38 @@ class Case:
 
     @property
     def decided(self) -> bool:
-        """Whether the records can be made without a person."""
-        return self.weighed.decided and not any(f.severity is Severity.ERROR for f in self.findings)
+        """Whether the records can be made without a person.
+
+        Where nothing is in effect, it may as well be the wrong database, or the wrong schema.
+        """
+        clear = not any(f.severity is Severity.ERROR for f in self.findings)
+        return clear and self.weighed.decided and bool(self.weighed.baseline.placed("in_effect"))
 
 
 def stage(session: Session) -> "Stage":
-    """Return where the history of a session is replayed."""
+    """Return where the history of a session is replayed: with its schema and search_path."""
     from migsafe.replay import Stage
 
-    settings = session.settings
-    prisma = wanted(session).directory.kind == "prisma"
+    settings, directory = session.settings, wanted(session).directory
+    schema = session.target.schema
+    if directory.kind != "prisma" and not settings.shadow.search_path:
+        schema = catalog.current_schema(session.conn)
+    config = settings.shadow
+    if schema and any(creates(schema, m.text) for m in directory.migrations):
+        path = f'"{schema}"' if not config.search_path else f'"{schema}", {config.search_path}'
+        config, schema = replace(config, search_path=path), None
     return Stage(
-        config=settings.shadow,
+        config=config,
         root=settings.root,
         major=int(session.server.version.split(".")[0]),
-        schema=session.target.schema if prisma else None,
+        schema=schema if schema != "public" else None,
         cache=settings.root / KEPT / "replays",
     )
+
+
+def creates(schema: str, text: str) -> bool:
+    """Tell whether SQL makes a schema of that name, and would fail where it is there already."""
+    return bool(re.search(rf'\bcreate\s+schema\s+"?{re.escape(schema)}"?', text, re.IGNORECASE))
 
 
 def weigh(session: Session, notify: Notify = silent) -> Weighed:
@@ -119,25 +137,26 @@ def weighed(migrations: Sequence[Migration], played: "Replay", live: Facts) -> W
     """Judge every migration by the live facts."""
     from migsafe.baseline import restated
 
+    seen = facts.effective(live)
     verdicts = judge(
         [migration.name for migration in migrations],
         played.initial,
         played.deltas,
-        facts.effective(live),
+        seen,
         restaters=restated.index(list(_parsed(migrations))),
     )
-    return Weighed(migrations=migrations, replay=played, live=live, baseline=verdicts)
+    return Weighed(migrations=migrations, replay=played, live=live, seen=seen, baseline=verdicts)
 
 
-def _parsed(migrations: Sequence[Migration]) -> "Iterator[Sequence[Statement]]":
-    """Yield the statements of each migration; none where its text does not parse."""
+def _parsed(migrations: Sequence[Migration]) -> "Iterator[Sequence[Statement] | str]":
+    """Yield the statements of each migration; the text itself where it does not parse."""
     from migsafe import sql
 
     for migration in migrations:
         try:
             yield sql.parse(migration.text)
         except sql.SqlError:
-            yield ()
+            yield migration.text
 
 
 def case(session: Session, notify: Notify = silent) -> Case | None:
@@ -150,7 +169,7 @@ def case(session: Session, notify: Notify = silent) -> Case | None:
     return Case(
         weighed=weighed,
         records=to_write(weighed, standing),
-        findings=tuple(problems(weighed, recorded)),
+        findings=tuple(problems(weighed, recorded, standing.failed)),
     )
 
 
@@ -162,7 +181,9 @@ def to_write(weighed: Weighed, standing: Standing, assume: Sequence[str] = ()) -
         for migration, item, carried in zip(
             weighed.migrations, weighed.baseline.judged, _carried(weighed), strict=True
         )
-        if item.verdict is Verdict.IN_EFFECT or carried or item.migration in assume
+        if item.verdict is Verdict.IN_EFFECT
+        or item.migration in assume
+        or (carried and item.migration not in standing.failed)
     ]
     names = {migration.name for migration in effective}
     undone = {item.migration for item in weighed.baseline.having(Verdict.PENDING, Verdict.SKIPPED)}
@@ -227,15 +248,23 @@ def info(weighed: Weighed, *, written: Sequence[str] = ()) -> BaselineInfo:
             for j in found.having(Verdict.PARTIAL)
         ),
         exact=found.exact,
-        drift=tuple(
-            FactInfo(fact=str(d.key), found=d.found, expected=d.expected) for d in found.drift
-        ),
+        drift=tuple(fact_info(d.key, d.found, d.expected) for d in found.drift),
         nearest=tuple(state_names(weighed.names, found.nearest.states)),
         distance=found.nearest.distance,
         verdicts=tuple(_verdict(weighed, judged) for judged in found.judged),
         server=weighed.replay.server,
+        replayed=len(weighed.replay.deltas),
         stand_ins=tuple(sorted({*weighed.replay.stand_ins} & facts.reach(weighed.replay.deltas))),
         written=tuple(written),
+    )
+
+
+def fact_info(key: Key, found: str | None, expected: str | None) -> FactInfo:
+    """Return a fact as a report holds it: a function's body may hold somebody's login."""
+    return FactInfo(
+        fact=str(key),
+        found=None if found is None else redacted(found),
+        expected=None if expected is None else redacted(expected),
     )
 
 
@@ -253,30 +282,48 @@ def _verdict(weighed: Weighed, judged: Judged) -> VerdictInfo:
 def _facts(weighed: Weighed, name: str, keys: Sequence[Key]) -> tuple[FactInfo, ...]:
     position = weighed.names.index(name)
     step = weighed.replay.deltas[position] if position < len(weighed.replay.deltas) else {}
-    return tuple(
-        FactInfo(fact=str(key), found=weighed.live.get(key), expected=step[key].after)
-        for key in keys
-    )
+    return tuple(fact_info(key, weighed.seen.get(key), step[key].after) for key in keys)
 
 
 #: Verdicts that leave open whether a migration ran.
 UNDECIDED = (Verdict.UNDECIDABLE, Verdict.SUPERSEDED)
 
 
-def problems(weighed: Weighed, recorded: Collection[str]) -> list[Finding]:
-    """Report what the verdicts leave open, and records that the live schema contradicts."""
+def problems(weighed: Weighed, recorded: Collection[str], failed: Collection[str]) -> list[Finding]:
+    """Report what the verdicts leave open, and records that the live schema contradicts.
+
+    `failed` are recorded as such: that those next to one ran says nothing of it.
+    """
     found: list[Finding] = []
     if weighed.replay.stopped:
         # Of a schema that is an earlier state, what follows has not run.
-        severity = Severity.WARNING if weighed.baseline.exact else Severity.ERROR
+        earlier = weighed.baseline.exact and not _named_beyond(weighed)
+        severity = Severity.WARNING if earlier else Severity.ERROR
         found.append(not_replayed(weighed.replay.stopped, severity))
     found += [_partial(judged) for judged in weighed.baseline.having(Verdict.PARTIAL)]
     found += [_skipped(judged) for judged in weighed.baseline.having(Verdict.SKIPPED)]
     found += [_undecided(item) for item in _left_open(weighed) if item.migration not in recorded]
+    found += [
+        replace(_undecided(item), severity=Severity.ERROR)
+        for item in weighed.baseline.having(*UNDECIDED)
+        if item.migration in failed
+    ]
     for judged in weighed.baseline.having(Verdict.PENDING, Verdict.SKIPPED):
         if judged.migration in recorded:
             found.append(contradicted(weighed, judged, "recorded as applied"))
     return found
+
+
+def _named_beyond(weighed: Weighed) -> bool:
+    """Tell whether the schema holds what only the migrations that were not replayed name."""
+    from migsafe.baseline import restated
+
+    replayed = weighed.replay
+    known = facts.reach(replayed.deltas) | {key.object for key in replayed.initial}
+    text = "\n".join(m.text for m in weighed.migrations[len(replayed.deltas) :])
+    words = {*re.findall(r"\w+", text.lower())}
+    names = {restated.bare(key.object) for key in weighed.live if key.object not in known}
+    return any(name.lower() in words or name in text for name in names)
 
 
 def contradicted(

@@ -46,8 +46,10 @@ class Halfway:
         return self.step.statements[self.least :]
 
     def remaining(self) -> Step:
-        """Return the step that runs the rest."""
-        return replace(self.step, statements=self.rest, alone="the rest of it")
+        """Return the step that runs the rest, in a session that is set as it would have been."""
+        done = self.step.statements[: self.least]
+        again = [statement for statement in done if _sets(statement)]
+        return replace(self.step, statements=(*again, *self.rest), alone="the rest of it")
 
     def __str__(self) -> str:
         """Say it in a sentence's part."""
@@ -62,6 +64,13 @@ class Halfway:
             return f"{'all' if self.least else 'none'} of its {total} statements are in effect"
         rest = self.rest[0]
         return f"{self.least} of its {total} statements are in effect; line {rest.line} is next"
+
+
+def _sets(statement: Statement) -> bool:
+    """Tell whether a statement decides how later ones run: the rest runs in another session."""
+    node = statement.node
+    called = isinstance(node, ast.SelectStmt) and "set_config" in statement.text.lower()
+    return called or isinstance(node, ast.VariableSetStmt)
 
 
 def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
@@ -107,43 +116,57 @@ def findings_of(session: Session, names: Sequence[str]) -> list[Finding]:
     known = {m.name: m for m in wanted(session).directory.migrations}
     live = evidence.read(session)
     return [
-        finding(diagnose(session, known[name], live))
+        finding(diagnose(session, known[name], live), is_open=_is_open(session, name))
         for name in names[:_DIAGNOSED]
         if name in known and not known[name].problem
     ]
 
 
+def _is_open(session: Session, name: str) -> bool:
+    """Tell whether something records that the migration began and did not end."""
+    found = session.standing.findings if session.standing else ()
+    return any(f.migration == name and f.code in ("MH102", "MH104") for f in found)
+
+
 def detailed(session: Session, found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Put how far each came in the place of the findings that a migration is partly in effect."""
-    names = [f.migration for f in found if f.code == "MH116" and f.migration]
-    closer = {item.migration: item for item in findings_of(session, names)} if names else {}
-    return tuple(
-        closer.get(item.migration, item) if item.code == "MH116" else item for item in found
-    )
+    """Add how far each came to the findings that a migration stopped midway."""
+    names = [f.migration for f in found if f.code in ("MH104", "MH116") and f.migration]
+    closer = findings_of(session, list(dict.fromkeys(names))) if names else []
+    told = {item.migration for item in closer}
+    kept = (f for f in found if f.code != "MH116" or f.migration not in told)
+    return (*kept, *closer)
 
 
 #: Migrations that are diagnosed at once; each is a replay. Arbitrary: more is no accident.
 _DIAGNOSED = 3
 
 
-def finding(found: Halfway) -> Finding:
-    """Build the finding that says how far a migration came, and what to do."""
-    total = len(found.step.statements)
-    remedy = "Look at the schema, then say what is true: migsafe resolve --applied NAME --force"
-    if found.decided and found.least == total:
-        remedy = f"migsafe resolve --applied {found.name}"
-    elif found.decided and found.least == 0:
-        remedy = f"migsafe resolve --rolled-back {found.name}"
-    elif found.decided:
-        remedy = (
-            f"migsafe resolve {found.name} --finish runs the rest. Or undo by hand what is there, "
-            f"then migsafe resolve --rolled-back {found.name}"
-        )
+def finding(found: Halfway, *, is_open: bool) -> Finding:
+    """Build the finding that says how far a migration came, and what to do.
+
+    `is_open` says that its start is recorded, so that its end can be.
+    """
     return findings.history(
         "MH116",
         "migration-partial",
         Severity.ERROR,
         f"{found.name}: {found}",
         migration=found.name,
-        remedy=remedy,
+        remedy=_remedy(found, is_open=is_open),
+    )
+
+
+def _remedy(found: Halfway, *, is_open: bool) -> str:
+    undone = f"migsafe resolve --rolled-back {found.name}" if is_open else "migsafe baseline"
+    if not found.decided:
+        return (
+            "Look at the schema and the rows; finish it or undo it by hand, then migsafe resolve."
+        )
+    if found.least == len(found.step.statements):
+        return f"migsafe resolve --applied {found.name}"
+    if found.least == 0:
+        return undone
+    return (
+        f"migsafe resolve {found.name} --finish runs the rest. Or undo by hand what is there, then "
+        f"{undone}"
     )

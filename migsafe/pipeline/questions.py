@@ -212,7 +212,11 @@ def verify(
             names = [migration.name for migration in standing.pending]
             found = [*standing.findings, *verifying.not_recorded(names, standing), *found]
         code = gated(session, found)
-        return session.report(code, findings=tuple(found), verification=verification)
+        advice = NEXT.get(code) or (code is not ExitCode.OK and _AMISS) or None
+        return session.report(code, findings=tuple(found), verification=verification, next=advice)
+
+
+_AMISS = "find out who made the difference, then do what the remedies say."
 
 
 def expectations_of(settings: Settings, directory: Directory | None) -> "list[Expectation]":

@@ -1,12 +1,15 @@
 """Resolve: record what is true of one migration, by evidence, or finish one that stopped midway."""
 
-from migsafe import findings, histories, ledger, target
+from typing import TYPE_CHECKING
+
+from migsafe import findings, histories, ledger, leftovers, target
 from migsafe.baseline import Verdict
 from migsafe.config import Settings
 from migsafe.errors import BusyError, ExitCode, UnreachableError, UsageError, nearest
+from migsafe.facts import Facts
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Standing, State
-from migsafe.pipeline import evidence
+from migsafe.pipeline import baselining, evidence
 from migsafe.pipeline.applying import runner_of
 from migsafe.pipeline.questions import check_writable
 from migsafe.pipeline.session import (
@@ -20,6 +23,9 @@ from migsafe.pipeline.session import (
     wanted,
 )
 from migsafe.reports import Report
+
+if TYPE_CHECKING:
+    from migsafe.pipeline.halfway import Halfway
 
 
 def resolve(
@@ -104,21 +110,46 @@ def _finished(session: Session, name: str, notify: Notify) -> Report:
     if session.busy and any(f.code == "MH103" for f in standing.findings):
         raise BusyError(name, "a deployment is running now", "wait for it to end")
     notify(f"finding out how far {name} came")
-    found = halfway.diagnose(session, migration, evidence.read(session))
+    live = evidence.read(session)
+    found = halfway.diagnose(session, migration, live)
     total = len(found.step.statements)
+    is_open = name in standing.failed or _is_unfinished(standing, name)
+    refused: tuple[Finding, ...] = _in_the_way(found, live)
     if not found.decided or found.least in (0, total):
-        refused = (halfway.finding(found),)
+        refused = (halfway.finding(found, is_open=is_open),)
+    if refused:
         return session.report(ExitCode.FINDINGS, findings=refused, next=refused[0].remedy)
     check_writable(session)
-    is_open = name in standing.failed or _is_unfinished(standing, name)
+    if open_ones := _baselined(session, name, notify):
+        advice = "settle these first, then finish it."
+        return session.report(ExitCode.UNMANAGED, findings=open_ones, next=advice)
     result = runner_of(session).finish(found.remaining(), is_open=is_open)
     session.renew()
     code = ExitCode.OK if result.outcome is Outcome.DONE else ExitCode.DIRTY
     note = f"{total - len(found.rest)} of {total} statements were in effect before."
     findings_ = session.stand().findings
-    advice = "migsafe verify" if code is ExitCode.OK else f"migsafe resolve {name} --finish"
+    advice = "migsafe verify" if code is ExitCode.OK else "migsafe baseline, once it is repaired."
     report = session.report(code, findings=findings_, steps=(result,), notes=(note,), next=advice)
     return kept(session, report, store=True)
+
+
+def _in_the_way(found: "Halfway", live: Facts) -> tuple[Finding, ...]:
+    """Report the INVALID indexes whose names the rest of the migration wants to give."""
+    wanted_names = {getattr(statement.node, "idxname", None) for statement in found.rest}
+    named = {key.part for key, value in live.items() if key.aspect == "valid" and value == "no"}
+    left = leftovers.check(live, None) if named & wanted_names else []
+    return tuple(f for f in left if f.code == "MV107" and any(n in f.message for n in named))
+
+
+def _baselined(session: Session, name: str, notify: Notify) -> tuple[Finding, ...]:
+    """Record what is in effect besides `name`, where nothing does; return what forbids it."""
+    case = evidence.case(session, notify)
+    if case is None or session.standing is None or session.standing.state is not State.UNMANAGED:
+        return ()
+    open_ones = tuple(f for f in case.findings if f.migration != name)
+    if not open_ones:
+        baselining.record(session, case.weighed, case.records)
+    return open_ones
 
 
 def _check_claim(session: Session, standing: Standing, name: str, *, applied: bool) -> None:

@@ -4,6 +4,7 @@ A file is named by everything that its content depends on, so it is never out of
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def digest(
 ) -> str:
     """Return the SHA-256 of all that a replay depends on, 64 hex digits."""
     chain = hashlib.sha256()
-    prelude = [(root / file).read_bytes().hex() for file in config.prelude]
+    prelude = [_sha256(root / file) for file in config.prelude]
     about = [
         __version__,
         facts.VERSION,
@@ -61,15 +62,22 @@ def digest(
     return chain.hexdigest()
 
 
+def _sha256(file: Path) -> str:
+    """Return the SHA-256 of a file; one that cannot be read is refused when it is to be run."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
 def load(folder: Path | None, name: str) -> "Replay | None":
     """Return the replay of that digest; None where there is none, or none that can be read."""
     if folder is None:
         return None
     try:
-        kept = msgspec.msgpack.decode((folder / name).read_bytes(), type=_File)
-    except (OSError, msgspec.DecodeError):
+        return _replay(msgspec.msgpack.decode((folder / name).read_bytes(), type=_File))
+    except (OSError, msgspec.DecodeError, IndexError):
         return None
-    return _replay(kept)
 
 
 def store(folder: Path | None, name: str, replay: "Replay") -> None:
@@ -78,11 +86,14 @@ def store(folder: Path | None, name: str, replay: "Replay") -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{name}.part"
+        (folder / ".gitignore").write_text("*\n", "utf-8")
+        part = folder / f"{name}.{os.getpid()}.part"
+        part.touch(mode=0o600)  # function bodies are the project's own business
         part.write_bytes(msgspec.msgpack.encode(_file(replay)))
         part.rename(folder / name)
-        for old in sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime)[:-_KEPT]:
-            old.unlink()
+        kept = [file for file in folder.iterdir() if not file.name.startswith(".")]
+        for old in sorted(kept, key=lambda file: file.stat().st_mtime)[:-_KEPT]:
+            old.unlink(missing_ok=True)
     except OSError:  # a directory that cannot be written costs time, nothing else
         return
 

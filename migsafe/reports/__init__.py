@@ -61,7 +61,7 @@ class FactInfo:
 
     def __str__(self) -> str:
         """Return it as a sentence's part."""
-        return f"{self.fact} is {facts.shown(self.found)}, expected {facts.shown(self.expected)}"
+        return facts.compared(self.fact, self.found, self.expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +102,7 @@ class BaselineInfo:
     distance: int = 0
     verdicts: tuple[VerdictInfo, ...] = ()
     server: str = ""
+    replayed: int = 0
     stand_ins: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 from migsafe.errors import ExitCode
+from migsafe.facts import shown
 from migsafe.findings import Finding, Status
 from migsafe.reports import Report
 
@@ -16,11 +17,14 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         _where(report),
         report.error and f"**{_cell(report.error)}**",
         _table("Migrations", ("migration", "state", "applied (UTC)"), _migrations(report)),
+        _table("Baseline", ("migration", "verdict", "holds", "does not"), _verdicts(report)),
+        _table("Drift", ("fact", "found", "expected"), _drift(report)),
         _table("Plan", ("migration", "statements", "how"), _plan(report)),
         _table("Findings", ("result", "code", "finding", "what"), _findings(report)),
         "\n\n".join(_offenders(f) for f in report.findings if f.keys),
         _table("Steps", ("migration", "outcome", "attempts", "seconds", "error"), _steps(report)),
         _table("Columns", ("table", "column", "expected", "found", "data_type"), _columns(report)),
+        _table("Differences", ("severity", "fact", "found", "expected"), _differences(report)),
         _snapshot(report),
         _table("Runs", ("run", "started", "command", "exit code", "role"), _runs(report)),
         "\n".join(f"- {_cell(note)}" for note in report.notes),
@@ -73,6 +77,21 @@ def _migrations(report: Report) -> Iterable[Sequence[object]]:
     for state in ("missing", "failed", "pending"):
         for name in getattr(history, state):
             yield name, state, ""
+
+
+def _verdicts(report: Report) -> Iterable[Sequence[object]]:
+    for item in report.baseline.verdicts if report.baseline else ():
+        yield item.migration, item.verdict, len(item.present), len(item.absent)
+
+
+def _drift(report: Report) -> Iterable[Sequence[object]]:
+    for item in report.baseline.drift if report.baseline else ():
+        yield item.fact, shown(item.found), shown(item.expected)
+
+
+def _differences(report: Report) -> Iterable[Sequence[object]]:
+    for item in report.verification.differences if report.verification else ():
+        yield item.severity, item.fact, shown(item.found), shown(item.expected)
 
 
 def _plan(report: Report) -> Iterable[Sequence[object]]:

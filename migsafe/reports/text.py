@@ -60,7 +60,19 @@ def _heading(report: Report) -> str:
 
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str], widths: Sequence[int]) -> str:
     """Lay rows out as a table whose columns wrap at `widths` characters."""
-    return tabulate(list(rows), headers=headers, maxcolwidths=list(widths), disable_numparse=True)
+    cells = [[_Text(cell) for cell in row] for row in rows]
+    return tabulate(cells, headers=headers, maxcolwidths=list(widths), disable_numparse=True)
+
+
+class _Text(str):
+    """A cell that stays as it is.
+
+    tabulate 0.10 reads a cell that it wraps as a number or a bool all the same (``1,000`` fails,
+    ``False`` becomes True), but for what has `isoformat`.
+    """
+
+    __slots__ = ()
+    isoformat = None
 
 
 def painted(word: str) -> str:
@@ -122,6 +134,9 @@ def _baseline(report: Report, *, verbose: bool) -> str:
     found = report.baseline
     if found is None:
         return ""
+    recorded = f"{_counted(len(found.written), 'migration')} recorded as applied."
+    if report.steps and not verbose:  # what was pending is not, by now
+        return f"{_wrapped(_replayed(report))}\n\n{recorded}"
     plain = set() if verbose else _plain(found)
     rows = [
         (item.migration, painted(item.verdict), _counts(item))
@@ -133,13 +148,12 @@ def _baseline(report: Report, *, verbose: bool) -> str:
         rows.insert(0, (f"… {hidden} more in effect (-v shows them)", "", ""))
     against = [] if verbose else [v for v in found.verdicts if v.verdict in _EXPLAINED]
     told = found.verdicts if verbose else against[:_EXPLAINED_AT_ONCE]
-    recorded = f"{_counted(len(found.written), 'migration')} recorded as applied."
     parts = [
         _wrapped(_replayed(report)),
-        recorded if found.written else "",
+        recorded if found.written and report.command != "baseline" else "",
         table(rows, ("migration", "verdict", "facts that hold"), (46, 11, 18)),
         *(_reasons(item, verbose=verbose) for item in told),
-        _drift(found, verbose=verbose),
+        _drift(found, told, verbose=verbose),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -166,11 +180,19 @@ def _replayed(report: Report) -> str:
     assert found is not None  # noqa: S101  # the caller has looked
     stand_ins = f", with stand-ins for {', '.join(found.stand_ins)}" if found.stand_ins else ""
     return (
-        f"Replayed {len(found.verdicts)} migrations on PostgreSQL {found.server}{stand_ins}. "
+        f"Replayed {_counted(found.replayed, 'migration')} on PostgreSQL {found.server}"
+        f"{stand_ins}. "
         f"{'The live schema equals' if found.exact else 'The live schema is nearest to'} the state "
-        f"after {', '.join(found.nearest[-2:])}"
-        + ("." if found.exact else f", with {_counted(found.distance, 'difference')}.")
+        f"after {' or '.join(found.nearest[-2:])}{_away(found)}."
     )
+
+
+def _away(found: BaselineInfo) -> str:
+    """Say by how much the live schema differs from the nearest state."""
+    if found.distance:
+        return f", with {_counted(found.distance, 'difference')}"
+    more = 0 if found.exact else len(found.drift)
+    return f", with {_counted(more, 'fact')} more" if more else ""
 
 
 def _reasons(item: VerdictInfo, *, verbose: bool) -> str:
@@ -186,19 +208,23 @@ def _reasons(item: VerdictInfo, *, verbose: bool) -> str:
     return "\n".join(lines)
 
 
-def _drift(found: BaselineInfo, *, verbose: bool) -> str:
-    if not found.drift:
+def _drift(found: BaselineInfo, told: Sequence[VerdictInfo], *, verbose: bool) -> str:
+    """List what the verdicts do not account for, without the facts that `told` have shown."""
+    known = {fact.fact for item in told for fact in (*item.absent, *item.changed)}
+    drift = [fact for fact in found.drift if fact.fact not in known]
+    if not drift:
         return ""
-    shown = found.drift if verbose else found.drift[:_LISTED]
-    lines = [f"{_counted(len(found.drift), 'fact')} that no migration explains:"]
+    shown = drift if verbose else drift[:_LISTED]
+    lines = [f"{_counted(len(drift), 'fact')} that no migration explains:"]
     lines += [_wrapped(str(fact), indent="  ") for fact in shown]
-    if len(found.drift) > len(shown):
-        lines.append(f"  … {len(found.drift) - len(shown)} more (-v shows them)")
+    if len(drift) > len(shown):
+        lines.append(f"  … {len(drift) - len(shown)} more (-v shows them)")
     return "\n".join(lines)
 
 
 def _plan(report: Report, *, verbose: bool) -> str:
-    if not report.plan or report.steps:
+    """List what would run, where it has not run yet, and where it is known what is in effect."""
+    if not report.plan or report.steps or report.exit_code == ExitCode.UNMANAGED:
         return ""
     rows = [
         (step.migration, step.statements, step.alone or "one transaction") for step in report.plan
@@ -355,7 +381,7 @@ def _achieved(report: Report) -> str:
     passed = sum(f.status is Status.PASSED for f in report.findings)
     checked = _compared(report)
     said = {
-        "apply": f"{_counted(len(report.steps), 'migration')} applied" if report.steps else "",
+        "apply": _applied(report),
         "audit": f"{_counted(passed, 'audit')} passed",
         "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else "",
         "baseline": _baselined(report),
@@ -372,10 +398,19 @@ def _compared(report: Report) -> str:
     return columns if found.facts is None else f"{columns} and {_counted(found.facts, 'fact')}"
 
 
+def _applied(report: Report) -> str:
+    recorded = len(report.baseline.written) if report.baseline else 0
+    said = [f"{_counted(recorded, 'migration')} recorded"] * bool(recorded)
+    said += [f"{_counted(len(report.steps), 'migration')} applied"] * bool(report.steps)
+    return ", ".join(said)
+
+
 def _baselined(report: Report) -> str:
     found = report.baseline
     if found is None:
         return ""
+    if found.written:
+        return f"{_counted(len(found.written), 'migration')} recorded as applied"
     return f"{len(found.in_effect)} in effect, {len(found.pending)} pending"
 
 

@@ -159,8 +159,8 @@ FROM treatment_plans AS p, generate_series(1, 3) AS g;
 
 -- One signed note for each completed appointment, but for every eightieth.
 INSERT INTO clinical_notes (
-    id, "clientId", "authorId", "appointmentId", kind, body, "occurredAt", "treatmentPlanId",
-    "signedAt", "signedById", "createdAt", "updatedAt"
+    id, "clientId", "authorId", "appointmentId", kind, body, "sessionDate", "treatmentPlanId",
+    "signedAt", "signedById", "dueDate", "createdAt", "updatedAt"
 )
 SELECT
     'note-' || lpad(row_number() OVER (ORDER BY a.id)::text, 4, '0'),
@@ -173,6 +173,7 @@ SELECT
     p.id,
     a."endsAt" + interval '20 minutes',
     a."staffId",
+    a."startsAt" + interval '7 days',
     a."endsAt" + interval '10 minutes',
     a."endsAt" + interval '20 minutes'
 FROM appointments AS a
@@ -295,5 +296,5 @@ FROM generate_series(1, 24) AS g;
 INSERT INTO audit_log ("staffId", action, entity, "entityId", details, at)
 SELECT n."signedById", 'sign', 'clinical_note', n.id, jsonb_build_object('kind', n.kind), n."signedAt"
 FROM clinical_notes AS n
-WHERE n."occurredAt" >= '2025-07-01'
+WHERE n."sessionDate" >= '2025-07-01'
 ORDER BY n."signedAt", n.id;

@@ -61,10 +61,10 @@ def unreadable(path: Path) -> None:
         (["status", "-c", "empty"], "empty: there is no such config file"),
         (["status", "-e", "production"], "migsafe.toml: env.production: no such environment"),
         (["audit", "--url", NOWHERE], "audits: there are none to run"),
-        (["resolve", "--url", NOWHERE, "--migrations", "db"], "resolve: says nothing"),
+        (["resolve", "--url", NOWHERE, "--migrations", "db"], "resolve: nothing is said"),
         (
             ["resolve", "--url", NOWHERE, "--applied", "a", "--rolled-back", "b"],
-            "resolve: says nothing or two things",
+            "resolve: two things are said",
         ),
         (["init", "--migrations", "nowhere"], "nowhere: there is no such directory"),
     ],

@@ -310,11 +310,11 @@ def test_an_invalid_index_is_dirty_until_it_is_resolved(stage: Stage) -> None:
     assert status.report.history is not None
     assert status.report.history.state == "dirty"
     assert [f.migration for f in status.report.findings if f.code == "MH104"] == [name]
-    assert stage.call("resolve", "--rolled-back", name).code == 1
+    assert stage.call("resolve", "--applied", name).code == 1
     assert looks.everything(stage.conn) == before
 
     stage.conn.execute("DROP INDEX one_email")
-    assert stage.call("resolve", "--rolled-back", name, "--force").code == 0
+    assert stage.call("resolve", "--rolled-back", name).code == 0
     assert stage.call("status").code == 0
     assert stage.pending() == (name,)
     stage.conn.execute("DELETE FROM people WHERE id = 2")
@@ -331,7 +331,7 @@ def test_an_unfinished_migration_may_be_finished_by_hand(stage: Stage) -> None:
     stage.conn.execute("DELETE FROM people WHERE id = 2")
     stage.conn.execute("REINDEX INDEX one_email")
 
-    resolved = stage.call("resolve", "--applied", stage.name(UNIQUE), "--force")
+    resolved = stage.call("resolve", "--applied", stage.name(UNIQUE))
 
     assert resolved.code == 0, resolved.out
     status = stage.call("status")
@@ -409,7 +409,7 @@ def test_a_migration_recorded_by_hand_is_not_run(stage: Stage) -> None:
     assert stage.rows() == rows
 
 
-def test_a_claim_without_force_changes_nothing(stage: Stage) -> None:
+def test_a_claim_that_the_schema_contradicts_changes_nothing(stage: Stage) -> None:
     stage.deploy(PEOPLE)
     stage.write(VISITS)
     before = looks.everything(stage.conn)
@@ -417,7 +417,7 @@ def test_a_claim_without_force_changes_nothing(stage: Stage) -> None:
     refused = stage.call("resolve", "--applied", stage.name(VISITS))
 
     assert refused.code == 1
-    assert [finding.code for finding in refused.report.findings] == ["MH111"]
+    assert [finding.code for finding in refused.report.findings] == ["MH114"]
     for claim in ("--rolled-back", "--applied"):
         assert stage.call("resolve", claim, stage.name(PEOPLE), "--force").code == 2
         assert stage.call("resolve", claim, "no_such_migration", "--force").code == 2
@@ -440,7 +440,7 @@ def test_what_the_tool_calls_failed_stops_everything_until_it_is_resolved(stage:
     assert status.history.state == "failed"
     assert status.history.failed == (stage.name(VISITS),)
     assert looks.everything(stage.conn) == before
-    resolved = stage.call("resolve", "--rolled-back", stage.name(VISITS), "--force")
+    resolved = stage.call("resolve", "--rolled-back", stage.name(VISITS))
     assert resolved.code == 0, resolved.out
     assert stage.call("apply").code == 0
     settled = [row for row in stage.rows() if not row.get("rolled_back_at")]
@@ -463,7 +463,7 @@ def test_tables_without_a_ledger_are_unmanaged_until_they_are_accounted_for(
     assert status.history.state == "unmanaged"
     assert [finding.code for finding in status.findings] == ["MH101"]
     assert looks.everything(stage.conn) == before
-    assert stage.call("resolve", "--applied", stage.name(PEOPLE), "--force").code == 0
+    assert stage.call("resolve", "--applied", stage.name(PEOPLE)).code == 0
     applied = stage.call("apply")
     assert applied.code == 0, applied.out
     assert [s.migration for s in applied.report.steps] == [stage.name(VISITS)]

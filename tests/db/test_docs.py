@@ -29,7 +29,14 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *DOCS.rglob("*.md")]
 )
-PLAYED = ["quickstart", "howto/after-p3005", "howto/half-applied", "howto/write-audits"]
+PLAYED = [
+    "quickstart",
+    "howto/after-p3005",
+    "howto/half-applied",
+    "howto/shadow",
+    "howto/verify-the-schema",
+    "howto/write-audits",
+]
 #: Above a part of a page that starts with an empty directory and an empty database.
 FRESH = "<!-- an empty directory, an empty database -->"
 
@@ -212,6 +219,7 @@ def steady(text: str) -> str:
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
         (r"\d+\.\d\d s", "SECONDS"),
         (r"\d+ bytes", "SIZE"),
+        (r"on PostgreSQL \d+\.\d+", "on PostgreSQL VERSION"),
         (r"server process \d+", "server process PID"),
         (r"--host=\S+ --port=\S+ --username=\S+", "LOGIN"),
         (r"snapshots/\w+-RUN", "snapshots/RUN"),

@@ -237,7 +237,7 @@ def test_the_repair_touches_only_the_orphans(seeded: psycopg.Connection) -> None
         SELECT n.id FROM clinical_notes AS n JOIN appointments AS a ON a.id = n."appointmentId"
         WHERE a.id = 'appointment-of-' || n.id AND a.status = 'COMPLETED'
             AND a."clientId" = n."clientId" AND a."staffId" = n."authorId"
-            AND a."startsAt" = n."occurredAt"
+            AND a."startsAt" = n."sessionDate"
         ORDER BY 1""")
     assert [row[0] for row in made] == sorted(ORPHANS)
     count = seeded.execute("SELECT count(*) FROM appointments WHERE id LIKE 'appointment-of-%'")
@@ -260,6 +260,19 @@ def test_the_final_schema_meets_every_expectation(conn: psycopg.Connection) -> N
         assert nullable is column["nullable"]
         assert kind == column.get("type", kind)
         assert column.get("since", DRAFTS) in names
+
+
+def test_the_last_migration_lets_three_required_columns_be_null(conn: psycopg.Connection) -> None:
+    apply(conn, MIGRATIONS[:-1])
+    before = catalog(conn)["columns"]
+    apply(conn, MIGRATIONS[-1:])
+    after = catalog(conn)["columns"]
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert [(old[1], old[7], new[7]) for old, new in changed] == [
+        ("appointmentId", "NO", "YES"),
+        ("sessionDate", "NO", "YES"),
+        ("dueDate", "NO", "YES"),
+    ]
 
 
 def test_every_audit_is_correct_on_the_final_schema(conn: psycopg.Connection) -> None:

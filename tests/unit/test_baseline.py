@@ -133,7 +133,8 @@ def test_a_migration_of_an_index_alone_that_is_gone_is_not_decided() -> None:
 
 
 def test_a_dropped_index_proves_no_migration_in_a_schema_with_drift() -> None:
-    history = [*HISTORY[:4], {index("notes", "by_body"): None}, dict(SHOPS)]
+    dropped: Assignments = {index("notes", "by_body"): None}
+    history: list[Assignments] = [*HISTORY[:4], dropped, dict(SHOPS)]
     live = applied(history, range(4)) | {column("notes", "by_hand"): "int"}
     del live[index("notes", "by_body")]
 

@@ -13,13 +13,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from migsafe import reports
+from migsafe.baseline import Verdict
 from migsafe.errors import ExitCode
 from migsafe.findings import CODES, Finding, Severity, Source, Status
 from migsafe.ledger import Run
-from migsafe.reports import HistoryInfo, Planned, Report, TargetInfo
+from migsafe.reports import (
+    BaselineInfo,
+    FactInfo,
+    HistoryInfo,
+    PartialInfo,
+    Planned,
+    Report,
+    TargetInfo,
+    VerdictInfo,
+)
+from migsafe.reports import text as text_reports
 from migsafe.runner import Outcome, StepResult
 from migsafe.snapshots import Snapshot
-from migsafe.verify import Column, Verification
+from migsafe.verify import Column, Difference, Verification
 
 #: Names as a clinic's schema may really have them, and some that it hopefully has not.
 ODD = [
@@ -108,9 +119,48 @@ columns = st.builds(
     data_type=optional,
     ok=st.booleans(),
 )
+differences = st.builds(
+    Difference,
+    fact=texts,
+    found=optional,
+    expected=optional,
+    severity=st.sampled_from(Severity),
+    migration=optional,
+    undo=optional,
+)
+facts = tuples(st.builds(FactInfo, fact=texts, found=optional, expected=optional))
+verdicts = st.builds(
+    VerdictInfo,
+    migration=texts,
+    verdict=st.sampled_from(Verdict).map(str) | texts,
+    present=facts,
+    absent=facts,
+    changed=facts,
+)
+baselines = st.builds(
+    BaselineInfo,
+    in_effect=tuples(texts),
+    pending=tuples(texts),
+    skipped=tuples(texts),
+    undecidable=tuples(texts),
+    partial=tuples(
+        st.builds(
+            PartialInfo, migration=texts, present=st.integers(0, 99), absent=st.integers(0, 99)
+        )
+    ),
+    exact=st.booleans(),
+    drift=facts,
+    nearest=tuples(texts),
+    distance=st.integers(0, 999),
+    verdicts=tuples(verdicts),
+    server=texts,
+    stand_ins=tuples(texts),
+    written=tuples(texts),
+)
+COMMANDS = ["status", "audit", "plan", "baseline", "resolve", "apply", "verify", "history", "x"]
 every_report = st.builds(
     Report,
-    command=st.sampled_from(["status", "audit", "plan", "apply", "verify", "history", "x"]),
+    command=st.sampled_from(COMMANDS),
     run=texts,
     target=st.none()
     | st.builds(
@@ -140,7 +190,10 @@ every_report = st.builds(
         restore=texts,
     ),
     verification=st.none()
-    | st.builds(Verification, columns=tuples(columns), differences=tuples(texts)),
+    | st.builds(
+        Verification, columns=tuples(columns), differences=tuples(differences), facts=numbers
+    ),
+    baseline=st.none() | baselines,
     plan=tuples(
         st.builds(Planned, migration=texts, statements=st.integers(0, 999), alone=optional)
     ),
@@ -215,6 +268,15 @@ FULL = report(
             Column(table="t", column="c", expected="YES", found="YES", data_type="text", ok=True),
         )
     ),
+    baseline=BaselineInfo(
+        in_effect=("1_a",),
+        pending=(),
+        skipped=(),
+        undecidable=(),
+        partial=(PartialInfo(migration="1_a", present=3, absent=1),),
+        exact=True,
+        drift=(FactInfo(fact="column public.t.c nullable", found="yes", expected="no"),),
+    ),
 )
 
 
@@ -258,6 +320,9 @@ CONTRACT = {
     "steps": "migration outcome attempts seconds error",
     "snapshot": "provider id taken restore",
     "verification": "columns differences",
+    "baseline": "in_effect pending skipped undecidable partial exact drift",
+    "baseline.partial": "migration present absent",
+    "baseline.drift": "fact found expected",
     "verification.columns": "table column expected found data_type ok",
 }
 
@@ -288,6 +353,12 @@ def test_what_there_is_none_of_is_null_or_empty_but_there() -> None:
 
 
 # ---------------------------------------------------------------- text
+
+
+@pytest.mark.parametrize("cell", ["1,000", "False", "1e400", "\n", "1_000", " 7"])
+def test_a_cell_that_looks_like_a_number_is_shown_as_it_is(cell: str) -> None:
+    shown = text_reports.table([(cell,)], ("a",), (9,)).splitlines()
+    assert cell.strip() in (shown[-1].strip(), "")
 
 
 def lines(report: Report, *, verbose: bool = False) -> list[str]:

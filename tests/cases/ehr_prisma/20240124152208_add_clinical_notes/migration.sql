@@ -10,7 +10,7 @@ CREATE TABLE "clinical_notes" (
     "appointmentId" TEXT,
     "kind" "NoteKind" NOT NULL DEFAULT 'PROGRESS',
     "body" TEXT NOT NULL,
-    "occurredAt" TIMESTAMP(3) NOT NULL,
+    "sessionDate" TIMESTAMP(3) NOT NULL,
     "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updatedAt" TIMESTAMP(3) NOT NULL,
 
@@ -18,7 +18,7 @@ CREATE TABLE "clinical_notes" (
 );
 
 -- CreateIndex
-CREATE INDEX "clinical_notes_clientId_occurredAt_idx" ON "clinical_notes"("clientId", "occurredAt" DESC);
+CREATE INDEX "clinical_notes_clientId_sessionDate_idx" ON "clinical_notes"("clientId", "sessionDate" DESC);
 
 -- CreateIndex
 CREATE INDEX "clinical_notes_appointmentId_idx" ON "clinical_notes"("appointmentId");

@@ -1,7 +1,4 @@
-"""Every clinical note is signed.
-
-Notes from before signatures count as signed by their author when they were written.
-"""
+"""A clinical note is signed, and completed within a week of its session."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,9 +11,10 @@ MOMENT = TIMESTAMP(precision=3)
 
 
 def upgrade() -> None:
-    """Add signature columns, fill them, then require them."""
+    """Add who signed and when, and the due date; fill the due date, then require it."""
     op.add_column("clinical_notes", sa.Column("signedAt", MOMENT))
     op.add_column("clinical_notes", sa.Column("signedById", sa.Text()))
+    op.add_column("clinical_notes", sa.Column("dueDate", sa.Date()))
     op.create_foreign_key(
         "clinical_notes_signedById_fkey",
         "clinical_notes",
@@ -26,13 +24,12 @@ def upgrade() -> None:
         ondelete="RESTRICT",
         onupdate="CASCADE",
     )
-    op.execute('UPDATE clinical_notes SET "signedAt" = "createdAt" WHERE "signedAt" IS NULL')
-    op.execute('UPDATE clinical_notes SET "signedById" = "authorId" WHERE "signedById" IS NULL')
-    op.alter_column("clinical_notes", "signedAt", nullable=False)
-    op.alter_column("clinical_notes", "signedById", nullable=False)
+    op.execute("""UPDATE clinical_notes SET "dueDate" = "sessionDate" + INTERVAL '7 days'""")
+    op.alter_column("clinical_notes", "dueDate", nullable=False)
 
 
 def downgrade() -> None:
-    """Drop both columns, and with them the signatures."""
+    """Drop the columns, and with them the signatures and due dates."""
+    op.drop_column("clinical_notes", "dueDate")
     op.drop_column("clinical_notes", "signedById")
     op.drop_column("clinical_notes", "signedAt")
