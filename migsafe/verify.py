@@ -177,8 +177,8 @@ def _is_gone(item: facts.Difference) -> bool:
 def _stands_alone(key: facts.Key, gone: set[tuple[str, str, str]]) -> bool:
     """Tell whether a fact can be put right by itself, not only with the whole that is missing."""
     whole = any(name == key.object and not part for _, name, part in gone)
-    return (
-        (key.aspect in _PRESENCE and (not whole or not key.part)) or not (whole or _of(key) in gone)
+    return (key.aspect in _PRESENCE and (not whole or not key.part)) or not (
+        whole or _of(key) in gone
     )
 
 

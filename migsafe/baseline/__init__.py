@@ -89,8 +89,17 @@ class Baseline:
         return [item for item in self.judged if item.verdict in verdicts]
 
 
-#: Names the migrations, by position, that would make a fact true again, had it not been before.
-Restaters = Callable[[Key], Collection[int]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """What may explain a fact besides the migration that first made it; positions throughout.
+
+    `restaters` would make a fact true again, `named` have a word about its object at all. `mixed`
+    are migrations that do more than facts show.
+    """
+
+    restaters: Callable[[Key], Collection[int]] = lambda _key: ()
+    named: Callable[[Key], Collection[int]] = lambda _key: ()
+    mixed: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ class _Writer:
 
 def nearest(initial: Facts, deltas: Sequence[Delta], live: Facts) -> Nearest:
     """Find the states nearest to `live` among the facts that the history speaks of, in one pass."""
-    keys = {key for step in deltas for key in step} | initial.keys()
+    keys = {key for step in deltas for key in step}
     wrong = sum(live.get(key) != initial.get(key) for key in keys)
     distances = [wrong]
     for step in deltas:
@@ -123,9 +132,9 @@ class _Court:
     """
 
     def __init__(
-        self, initial: Facts, deltas: Sequence[Delta], live: Facts, restaters: Restaters
+        self, initial: Facts, deltas: Sequence[Delta], live: Facts, doubts: Doubts
     ) -> None:
-        self.initial, self.deltas, self.live, self.restaters = initial, deltas, live, restaters
+        self.initial, self.deltas, self.live, self.doubts = initial, deltas, live, doubts
         self.chains: dict[Key, list[_Writer]] = {}
         for position, step in enumerate(deltas):
             for key, (_, after) in step.items():
@@ -199,14 +208,17 @@ class _Court:
 
         In a schema that equals a state of the history, what is in effect without it was there
         before. In any other, an index may be gone by hand, and what precedes an unproved writer
-        may be true as well, down to the first proved one.
+        may be true as well, down to the first proved one. A migration that does more than facts
+        show must be proved beyond that: to call it applied would lose the rest of it.
         """
         later = range(position + 1, len(self.deltas))
         if self._went_with_its_object(key):
             return False
-        if any(m in later and self.effect[m] for m in self.restaters(key)):
+        strict = position in self.doubts.mixed
+        again = self.doubts.named(key) if strict else self.doubts.restaters(key)
+        if any(m in later and self.effect[m] for m in again):
             return False
-        if self.near.distance == 0:
+        if self.near.distance == 0 and not strict:
             return True
         live = self.live.get(key)
         return not (key.kind == "index" and live is None) and live not in self._other(key, position)
@@ -243,18 +255,18 @@ def judge(
     deltas: Sequence[Delta],
     live: Facts,
     *,
-    restaters: Restaters = lambda _key: (),
+    doubts: Doubts | None = None,
 ) -> Baseline:
     """Hold a live schema against a replayed history.
 
     `deltas` are what each migration changed, from `initial` on; they may be fewer than `names`
     where the replay stopped, and the rest is undecidable.
     """
-    court = _Court(initial, deltas, live, restaters)
+    court = _Court(initial, deltas, live, doubts or Doubts())
     court.settle()
     judged = _Verdicts(court, names).all()
     expected = court.expected()
-    objects = facts.reach(deltas) | {key.object for key in initial}
+    objects = facts.reach(deltas)
     drift = tuple(facts.differences(facts.within(live, objects), facts.within(expected, objects)))
     return Baseline(
         judged=judged,

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from pglast import ast
+from pglast import ast, enums
 
 from migsafe.facts import Key
 from migsafe.sql import Statement
@@ -18,30 +18,74 @@ from migsafe.sql import Statement
 _Named = tuple[str | None, str | None]
 
 
-def index(migrations: Sequence[Sequence[Statement] | str]) -> Callable[[Key], Collection[int]]:
-    """Return a function from a fact to the migrations, by position, that may state it again.
+class Restated:
+    """What each migration, by position, may have made again, or does besides making objects."""
 
-    A text instead of statements may do so with everything that it names.
-    """
-    named: dict[_Named, set[int]] = defaultdict(set)
-    opaque: dict[str, set[int]] = defaultdict(set)
-    for position, statements in enumerate(migrations):
+    def __init__(self, migrations: Sequence[Sequence[Statement] | str]) -> None:
+        """Take statements, or the text of a migration that does not parse."""
+        #: Those that do more than facts show: rows, privileges, code that runs.
+        self.mixed: set[int] = set()
+        self._named: dict[_Named, set[int]] = defaultdict(set)
+        self._opaque: dict[str, set[int]] = defaultdict(set)
+        self._words: dict[str, set[int]] = defaultdict(set)
+        self._wild: set[int] = set()
+        for position, statements in enumerate(migrations):
+            self._add(position, statements)
+
+    def _add(self, position: int, statements: Sequence[Statement] | str) -> None:
         if isinstance(statements, str):
-            for word in re.findall(r"\w+", statements):
-                opaque[word].add(position)
-            continue
+            self.mixed.add(position)
+            self._learn(position, statements, self._opaque, self._words)
+            return
         for statement in statements:
-            for name in _restated(statement.node):
-                named[name].add(position)
-            for word in _words(statement):
-                opaque[word].add(position)
+            node = statement.node
+            for name in _restated(node):
+                self._named[name].add(position)
+            self._learn(position, statement.text, self._words)
+            if isinstance(node, (ast.DoStmt, ast.SelectStmt)):
+                self._learn(position, statement.text, self._opaque)
+            if isinstance(node, BEYOND):
+                self.mixed.add(position)
+            if _is_wild(statement):
+                self._wild.add(position)
 
-    def restaters(key: Key) -> Collection[int]:
-        name = bare(key.object)
-        found = named[name, None] | named[name, key.part] | named[None, key.part or name]
-        return found | (opaque[name] & opaque[key.part] if key.part else opaque[name])
+    def _learn(self, position: int, text: str, *into: dict[str, set[int]]) -> None:
+        for word in set(re.findall(r"\w+", text.casefold())):
+            for words in into:
+                words[word].add(position)
 
-    return restaters
+    def restaters(self, key: Key) -> Collection[int]:
+        """Return the migrations that state a fact again, as far as their statements show it."""
+        name, part = bare(key.object), key.part
+        named, opaque = self._named, self._opaque
+        found = named[name, None] | named[name, part] | named[None, part or name]
+        whole = opaque[name.casefold()]
+        return found | (whole & opaque[part.casefold()] if part else whole)
+
+    def named(self, key: Key) -> Collection[int]:
+        """Return the migrations that name the fact's object at all, or may do anything."""
+        return self._words[bare(key.object).casefold()] | self._wild
+
+
+#: Statements whose effect is not, or not only, in the facts that are compared.
+BEYOND = (
+    *(ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt, ast.CopyStmt),
+    *(ast.SelectStmt, ast.DoStmt, ast.CallStmt, ast.TruncateStmt, ast.GrantStmt),
+    *(ast.GrantRoleStmt, ast.AlterDefaultPrivilegesStmt, ast.AlterOwnerStmt),
+    *(ast.CreateRoleStmt, ast.AlterRoleStmt, ast.AlterRoleSetStmt, ast.AlterDatabaseSetStmt),
+    *(ast.AlterForeignServerStmt, ast.CreateUserMappingStmt, ast.AlterUserMappingStmt),
+    *(ast.CreateSubscriptionStmt, ast.AlterSubscriptionStmt, ast.AlterSystemStmt),
+)
+
+
+def _is_wild(statement: Statement) -> bool:
+    """Tell whether a statement may change what it does not name."""
+    node = statement.node
+    cascade = enums.DropBehavior.DROP_CASCADE
+    cascades = isinstance(node, ast.DropStmt) and node.behavior == cascade
+    runs = isinstance(node, ast.DoStmt) and "execute" in statement.text.casefold()
+    calls = isinstance(node, ast.SelectStmt) and "(" in statement.text and not node.fromClause
+    return cascades or runs or calls or isinstance(node, ast.CallStmt)
 
 
 _NAME = r'"(?:[^"]|"")*"|[^."(]+'
@@ -69,6 +113,9 @@ def _alter_table(node: Any) -> Iterable[_Named]:
     table = node.relation.relname
     for command in node.cmds or ():
         kind = command.subtype.name
+        if kind == "AT_AddConstraint" and getattr(command.def_, "keys", None):
+            for column in _strings(command.def_.keys):  # a primary key makes them NOT NULL
+                yield table, column
         if kind.startswith(("AT_Add", "AT_Drop")) and kind not in _SETTERS:
             if command.missing_ok:
                 yield table, command.name or getattr(command.def_, "colname", None)
@@ -144,9 +191,3 @@ _READERS: dict[type, Callable[[Any], Iterable[_Named]]] = {
     ast.RenameStmt: _rename,
     ast.CommentStmt: _comment,
 }
-
-
-def _words(statement: Statement) -> Iterator[str]:
-    """Yield the words of code that nobody can look into: a DO block, or a call that may act."""
-    if isinstance(statement.node, (ast.DoStmt, ast.SelectStmt)):
-        yield from set(re.findall(r"\w+", statement.text))

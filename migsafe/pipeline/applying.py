@@ -44,7 +44,7 @@ def apply(
     With `baseline`, what the live schema shows to be in effect is recorded before the run. The
     lock is held from before the plan is read until the report is stored.
     """
-    from migsafe.pipeline import baselining, evidence, unmanaged
+    from migsafe.pipeline import baselining, evidence, records, unmanaged
 
     directory = directory_of(settings)
     audits, expectations = audits_of(settings, directory), expectations_of(settings, directory)
@@ -55,7 +55,7 @@ def apply(
         ledger.locked(keeper, keys_of(session), session.target.place),
     ):
         session.locked = True
-        case = evidence.case(session, notify) if baseline else None
+        case = records.case(session, notify) if baseline else None
         if case and not case.decided:
             return kept(session, unmanaged.undecided(session, case))
         found, built, code = judge(session, audits, to, case.records if case else None)

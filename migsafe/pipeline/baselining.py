@@ -1,16 +1,18 @@
 """Baseline: find which migrations are in effect, and record exactly those."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from migsafe import findings, histories, ledger, target
 from migsafe.baseline import Verdict
 from migsafe.config import Settings
 from migsafe.errors import BusyError, ExitCode, UsageError, nearest
-from migsafe.findings import Finding
+from migsafe.findings import Finding, Severity
 from migsafe.histories import Standing, State
-from migsafe.pipeline import evidence
-from migsafe.pipeline.evidence import Records, Weighed, to_write
+from migsafe.pipeline import doubts, evidence
+from migsafe.pipeline.evidence import Weighed
 from migsafe.pipeline.questions import check_writable
+from migsafe.pipeline.records import Records, to_write
 from migsafe.pipeline.session import (
     Notify,
     Session,
@@ -50,8 +52,9 @@ def _answer(session: Session, assume: Sequence[str], notify: Notify) -> Report:
 
     standing = session.stand()
     weighed = evidence.weigh(session, notify)
-    found = halfway.detailed(session, judged(weighed, standing, assume))
-    records = to_write(weighed, standing, assume)
+    unsure = halfway.unsure(session, weighed)
+    found = halfway.detailed(session, judged(weighed, standing, assume, unsure))
+    records = to_write(weighed, standing, assume, {f.migration for f in unsure})
     code = _code(session, standing, found)
     return session.report(
         code,
@@ -66,12 +69,13 @@ def _write(session: Session, assume: Sequence[str], notify: Notify) -> Report:
 
     standing = session.stand()
     weighed = evidence.weigh(session, notify)
-    found = halfway.detailed(session, judged(weighed, standing, assume))
+    unsure = halfway.unsure(session, weighed)
+    found = halfway.detailed(session, judged(weighed, standing, assume, unsure))
     code = _code(session, standing, found)
     if code is not ExitCode.OK:
         return session.report(code, findings=found, baseline=evidence.info(weighed), next=_REMEDIES)
     check_writable(session)
-    records = to_write(weighed, standing, assume)
+    records = to_write(weighed, standing, assume, {f.migration for f in unsure})
     record(session, weighed, records)
     session.stand()
     names = [migration.name for migration in records.applied]
@@ -87,14 +91,28 @@ def _write(session: Session, assume: Sequence[str], notify: Notify) -> Report:
     return kept(session, report, store=bool(records))
 
 
-def judged(weighed: Weighed, standing: Standing, assume: Sequence[str]) -> tuple[Finding, ...]:
-    """Report what stands in the way of a record; what somebody vouches for does not."""
+def judged(
+    weighed: Weighed, standing: Standing, assume: Sequence[str], unsure: Sequence[Finding] = ()
+) -> tuple[Finding, ...]:
+    """Report what stands in the way of a record; what somebody vouches for only warns."""
     for name in assume:
         _check_assumed(weighed, name)
     recorded = {*standing.applied} - {*standing.failed}
     others = [f for f in standing.findings if f.code not in ("MH101", "MH102", "MH107")]
-    open_ones = evidence.problems(weighed, recorded, standing.failed)
-    return (*others, *(f for f in open_ones if f.migration not in assume))
+    open_ones = (*doubts.problems(weighed, recorded, standing.failed), *unsure)
+    return (
+        *others,
+        *(_vouched(f) if f.migration in assume else f for f in _left(open_ones, assume)),
+    )
+
+
+def _left(found: Sequence[Finding], assume: Sequence[str]) -> list[Finding]:
+    """Leave out what somebody vouches for, but for what the schema contradicts."""
+    return [f for f in found if f.severity is Severity.ERROR or f.migration not in assume]
+
+
+def _vouched(found: Finding) -> Finding:
+    return replace(found, severity=Severity.WARNING)
 
 
 def _check_assumed(weighed: Weighed, name: str) -> None:
@@ -103,7 +121,7 @@ def _check_assumed(weighed: Weighed, name: str) -> None:
         hint = nearest(name, weighed.names) or "give its whole name"
         raise UsageError("--assume", f"there is no migration {name}", hint)
     if known.verdict in (Verdict.PENDING, Verdict.SKIPPED):
-        found = evidence.contradicted(weighed, known, "assumed to be in effect")
+        found = doubts.contradicted(weighed, known, "assumed to be in effect")
         raise UsageError("--assume", found.message, "leave it out: migsafe apply would run it")
 
 

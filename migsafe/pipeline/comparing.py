@@ -7,7 +7,7 @@ from migsafe import facts, leftovers, replay
 from migsafe import verify as verifying
 from migsafe.facts import IGNORED, Facts, Key
 from migsafe.findings import Finding, Severity
-from migsafe.pipeline import evidence
+from migsafe.pipeline import doubts, evidence
 from migsafe.pipeline.session import Notify, Session, silent, wanted
 from migsafe.replay import Replay
 from migsafe.verify import Verification
@@ -32,7 +32,7 @@ def compared(
     recorded = [m for m in wanted(session).directory.migrations if m.name in applied]
     played = replay.run(recorded, evidence.stage(session), notify)
     if played.stopped:
-        return verification, [*leftovers.check(live, None), evidence.not_replayed(played.stopped)]
+        return verification, [*leftovers.check(live, None), doubts.not_replayed(played.stopped)]
     expected = _reached(played.final, played, also)
     found = _reached(live, played, also)
     differences = verifying.compare(found, expected, _made_by(played))

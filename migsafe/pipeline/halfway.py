@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 
 from pglast import ast, enums
 
-from migsafe import baseline, facts, findings, plan, replay
+from migsafe import baseline, facts, findings, histories, ledger, plan, replay
+from migsafe.baseline import Verdict
+from migsafe.baseline.restated import BEYOND
 from migsafe.errors import UnreachableError, UsageError
 from migsafe.facts import Facts
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Migration
 from migsafe.pipeline import evidence
+from migsafe.pipeline.evidence import Weighed
 from migsafe.pipeline.session import Session, wanted
 from migsafe.plan import Step
 from migsafe.sql import Statement
@@ -29,6 +32,8 @@ class Halfway:
     most: int = 0
     exact: bool = False
     unknown: str | None = None
+    #: Lines of statements among the first `least` of which nothing says that they ran.
+    silent: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -38,7 +43,7 @@ class Halfway:
     @property
     def decided(self) -> bool:
         """Whether the number is known."""
-        return self.exact and self.least == self.most
+        return self.exact and self.least == self.most and not self.silent
 
     @property
     def rest(self) -> tuple[Statement, ...]:
@@ -58,6 +63,11 @@ class Halfway:
             return f"how many of its {total} statements are in effect is unknown: {self.unknown}"
         if not self.exact:
             return f"about {self.least} of its {total} statements are in effect, not exactly"
+        if self.silent and self.least == self.most:
+            return (
+                f"the schema is that after {self.least} of its {total} statements, but nothing "
+                f"says that the one in line {self.silent[0]} ran"
+            )
         if self.least != self.most:
             return f"between {self.least} and {self.most} of its {total} statements are in effect"
         if self.least in (0, total):
@@ -85,16 +95,31 @@ def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
     if played.stopped:
         where = f"{played.stopped.migration} does not replay: {played.stopped.error}"
         return Halfway(step=step, unknown=where)
-    return compared(step, played, facts.effective(live))
+    identity = histories.identity(wanted(session))
+    receipts = {u.migration: u.statements for u in ledger.unfinished(session.conn, identity)}
+    return compared(step, played, facts.effective(live), receipts.get(migration.name, 0))
 
 
-def compared(step: Step, played: replay.Replay, live: Facts) -> Halfway:
-    """Compare in the facts that the migration touches, and in no others."""
+def compared(step: Step, played: replay.Replay, live: Facts, receipts: int = 0) -> Halfway:
+    """Compare in the facts that the migration touches, and in no others.
+
+    `receipts` is the last statement that has one.
+    """
     keys = {key for delta in played.deltas for key in delta}
     initial = {key: value for key, value in played.initial.items() if key in keys}
     near = baseline.nearest(initial, played.deltas, live)
     least, most = _settled(step.statements, near.states[0], near.states[-1])
-    return Halfway(step=step, least=least, most=most, exact=near.distance == 0)
+    silent = tuple(
+        statement.line
+        for statement, delta in zip(step.statements[:least], played.deltas, strict=False)
+        if not delta and statement.index > receipts and _is_silent(statement)
+    )
+    return Halfway(step=step, least=least, most=most, exact=near.distance == 0, silent=silent)
+
+
+def _is_silent(statement: Statement) -> bool:
+    """Tell whether a statement does something that no fact shows."""
+    return isinstance(statement.node, BEYOND) and not _sets(statement)
 
 
 def _settled(statements: Sequence[Statement], least: int, most: int) -> tuple[int, int]:
@@ -126,6 +151,31 @@ def _is_open(session: Session, name: str) -> bool:
     """Tell whether something records that the migration began and did not end."""
     found = session.standing.findings if session.standing else ()
     return any(f.migration == name and f.code in ("MH102", "MH104") for f in found)
+
+
+def unsure(session: Session, weighed: Weighed) -> list[Finding]:
+    """Report what looks in effect, but may have stopped before the statements that leave no fact.
+
+    A record that it failed says so, and so may a migration that runs outside a transaction and
+    that nothing follows.
+    """
+    live = weighed.live
+    recorded = {*session.standing.applied} if session.standing else set()
+    found = []
+    for item in weighed.baseline.having(Verdict.IN_EFFECT):
+        is_open = _is_open(session, item.migration)
+        migration = weighed.migrations[weighed.names.index(item.migration)]
+        ends_alone = not item.follows and item.migration not in recorded and _is_alone(migration)
+        if not is_open and not ends_alone:
+            continue
+        came = diagnose(session, migration, live)
+        if not came.decided or came.least < len(came.step.statements):
+            found.append(finding(came, is_open=is_open))
+    return found
+
+
+def _is_alone(migration: Migration) -> bool:
+    return not migration.problem and plan.step(migration).alone is not None
 
 
 def detailed(session: Session, found: Sequence[Finding]) -> tuple[Finding, ...]:

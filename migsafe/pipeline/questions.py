@@ -22,7 +22,7 @@ from migsafe.reports import Planned, Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.audits import Audit
-    from migsafe.pipeline.evidence import Records
+    from migsafe.pipeline.records import Records
     from migsafe.plan import Plan
     from migsafe.verify import Expectation
 
@@ -86,14 +86,14 @@ def plan(
     notify: Notify = silent,
 ) -> Report:
     """Say everything that apply would do, with its findings, and change nothing."""
-    from migsafe.pipeline import evidence, unmanaged
+    from migsafe.pipeline import evidence, records, unmanaged
 
     directory = directory_of(settings)
     audits = audits_of(settings, directory)
     expectations_of(settings, directory)  # apply would refuse them
     with opened(settings, command, directory) as session:
         wanted(session)
-        case = evidence.case(session, notify) if baseline else None
+        case = records.case(session, notify) if baseline else None
         if case and not case.decided:
             return unmanaged.undecided(session, case)
         found, built, code = judge(session, audits, to, case.records if case else None)
@@ -206,7 +206,7 @@ def verify(
         also = tuple(name for name, asked in (("owner", owners), ("grant", grants)) if asked)
         verification, compared = comparing.compared(session, verification, also, notify)
         found += compared
-        if not verification.columns and verification.facts is None:
+        if not verification.columns and not verification.facts:
             found.append(verifying.nothing_compared(severity=Severity.ERROR))
         if standing:
             names = [migration.name for migration in standing.pending]

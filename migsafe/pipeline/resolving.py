@@ -9,7 +9,7 @@ from migsafe.errors import BusyError, ExitCode, UnreachableError, UsageError, ne
 from migsafe.facts import Facts
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Standing, State
-from migsafe.pipeline import baselining, evidence
+from migsafe.pipeline import baselining, doubts, evidence, records
 from migsafe.pipeline.applying import runner_of
 from migsafe.pipeline.questions import check_writable
 from migsafe.pipeline.session import (
@@ -93,9 +93,10 @@ def _judged(
     if known.verdict is Verdict.PARTIAL:
         return tuple(halfway.findings_of(session, [name]))
     if (known.verdict is Verdict.IN_EFFECT) == applied:
-        return None
+        unsure = halfway.unsure(session, weighed) if applied else []
+        return tuple(f for f in unsure if f.migration == name) or None
     against = known.evidence.absent if applied else known.evidence.present
-    return (evidence.contradicted(weighed, known, f"said to be {claim}", by=against),)
+    return (doubts.contradicted(weighed, known, f"said to be {claim}", by=against),)
 
 
 def _finished(session: Session, name: str, notify: Notify) -> Report:
@@ -143,10 +144,14 @@ def _in_the_way(found: "Halfway", live: Facts) -> tuple[Finding, ...]:
 
 def _baselined(session: Session, name: str, notify: Notify) -> tuple[Finding, ...]:
     """Record what is in effect besides `name`, where nothing does; return what forbids it."""
-    case = evidence.case(session, notify)
+    case = records.case(session, notify)
     if case is None or session.standing is None or session.standing.state is not State.UNMANAGED:
         return ()
-    open_ones = tuple(f for f in case.findings if f.migration != name)
+    open_ones = tuple(
+        f
+        for f in case.findings
+        if f.migration != name and f.severity is not Severity.INFO and f.code != "MV106"
+    )
     if not open_ones:
         baselining.record(session, case.weighed, case.records)
     return open_ones

@@ -21,7 +21,7 @@ from migsafe.reports import HistoryInfo, Report, TargetInfo
 from migsafe.target import Connection, Target
 
 if TYPE_CHECKING:
-    from migsafe.pipeline.evidence import Records
+    from migsafe.pipeline.records import Records
 
 #: Where reports and snapshots of this checkout are kept, beside the config file.
 KEPT = Path(".migsafe")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding
-from migsafe.pipeline import evidence
-from migsafe.pipeline.evidence import Case
+from migsafe.pipeline import evidence, records
+from migsafe.pipeline.records import Case
 from migsafe.pipeline.session import NEXT, Notify, Session
 from migsafe.reports import Planned, Report
 
@@ -34,7 +34,7 @@ def report(
     notes: tuple[str, ...] = ()
     shown = None
     try:
-        shown = None if session.settings.shadow.server == "none" else evidence.case(session, notify)
+        shown = None if session.settings.shadow.server == "none" else records.case(session, notify)
     except (UnreachableError, UsageError) as error:
         notes = (f"What is in effect was not looked into: {error}",)
     advice = NEXT[ExitCode.UNMANAGED]

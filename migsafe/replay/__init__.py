@@ -84,7 +84,7 @@ def run(migrations: Sequence[Migration], stage: Stage, notify: Notify = lambda _
     if kept:
         return kept
     notify(f"replaying {len(migrations)} migrations in the shadow")
-    played = _play(migrations, stage, by_parts=True) or _play(migrations, stage, by_parts=False)
+    played = _by_parts(migrations, stage) or _play(migrations, stage, by_parts=False)
     assert played is not None  # noqa: S101  # reading everything each time cannot miss anything
     cache.store(stage.cache, digest, played)
     return played
@@ -150,6 +150,14 @@ def _opened(stage: Stage) -> Iterator[tuple[shadow.Shadow, Connection]]:
             yield opened, conn
 
 
+def _by_parts(migrations: Sequence[Migration], stage: Stage) -> Replay | None:
+    """Replay with partial readings; None where a migration takes from us what they need."""
+    try:
+        return _play(migrations, stage, by_parts=True)
+    except psycopg.Error:  # DISCARD ALL, or a DROP of every schema that there is
+        return None
+
+
 def _play(migrations: Sequence[Migration], stage: Stage, *, by_parts: bool) -> Replay | None:
     """Replay everything; None where the facts read in parts are not those read at the end."""
     with _opened(stage) as (opened, conn):
@@ -179,9 +187,9 @@ def _tried(conn: Connection, migration: Migration, opened: shadow.Shadow) -> Sto
     text = opened.fill(migration.text)
     migration = replace(migration, text=text)
     try:
-        # What a file sets for its session is gone when the next release connects.
-        target.execute(conn, _AS_NEW)
         _execute(conn, migration)
+        # What a file leaves in its session is gone when the next release connects.
+        target.execute(conn, _AS_NEW)
     except UsageError as error:
         return Stopped(migration=migration.name, error=str(error))
     except psycopg.Error as error:
@@ -190,7 +198,8 @@ def _tried(conn: Connection, migration: Migration, opened: shadow.Shadow) -> Sto
 
 
 #: As a session that has just begun; our questions are planned once, and planned to use indexes.
-_AS_NEW = """RESET SESSION AUTHORIZATION; RESET ALL; SET plan_cache_mode = force_generic_plan;
+_AS_NEW = """RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP;
+SET plan_cache_mode = force_generic_plan;
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"""
 
 #: What needs a look at the statements, for it may not run as one message.

@@ -75,9 +75,24 @@ def load(folder: Path | None, name: str) -> "Replay | None":
     if folder is None:
         return None
     try:
-        return _replay(msgspec.msgpack.decode((folder / name).read_bytes(), type=_File))
-    except (OSError, msgspec.DecodeError, IndexError):
+        seal, body = _split((folder / name).read_bytes())
+        if seal != _seal(name, body):
+            return None
+        return _replay(msgspec.msgpack.decode(body, type=_File))
+    except (OSError, msgspec.DecodeError):
         return None
+
+
+def _split(content: bytes) -> tuple[bytes, bytes]:
+    return content[:_SEAL], content[_SEAL:]
+
+
+def _seal(name: str, body: bytes) -> bytes:
+    """Return what says that a body is whole, and that of this digest."""
+    return hashlib.sha256(name.encode() + body).digest()
+
+
+_SEAL = hashlib.sha256().digest_size
 
 
 def store(folder: Path | None, name: str, replay: "Replay") -> None:
@@ -89,7 +104,8 @@ def store(folder: Path | None, name: str, replay: "Replay") -> None:
         (folder / ".gitignore").write_text("*\n", "utf-8")
         part = folder / f"{name}.{os.getpid()}.part"
         part.touch(mode=0o600)  # function bodies are the project's own business
-        part.write_bytes(msgspec.msgpack.encode(_file(replay)))
+        body = msgspec.msgpack.encode(_file(replay))
+        part.write_bytes(_seal(name, body) + body)
         part.rename(folder / name)
         kept = [file for file in folder.iterdir() if not file.name.startswith(".")]
         for old in sorted(kept, key=lambda file: file.stat().st_mtime)[:-_KEPT]:

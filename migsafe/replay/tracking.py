@@ -30,6 +30,8 @@ CREATE FUNCTION migsafe_shadow.dropped() RETURNS event_trigger
     WHERE NOT is_temporary; END$$;
 CREATE EVENT TRIGGER migsafe_shadow_made ON ddl_command_end EXECUTE FUNCTION migsafe_shadow.made();
 CREATE EVENT TRIGGER migsafe_shadow_dropped ON sql_drop EXECUTE FUNCTION migsafe_shadow.dropped();
+ALTER EVENT TRIGGER migsafe_shadow_made ENABLE ALWAYS;
+ALTER EVENT TRIGGER migsafe_shadow_dropped ENABLE ALWAYS;
 """
 
 #: What was touched since an id, each with the relation or type that its facts belong to.
@@ -69,6 +71,9 @@ _RENAMES = re.compile(
 #: What makes a change of one table change others, from then on.
 _INHERITS = re.compile(r"inherit|partition", re.IGNORECASE)
 
+#: What may keep our event triggers from firing, or take what they write.
+_BLINDS = re.compile(r"event_?\s*trigger|migsafe_shadow|session_replication_role", re.IGNORECASE)
+
 
 class Tracker:
     """The facts of a database that one session changes."""
@@ -77,12 +82,12 @@ class Tracker:
         """Read all facts; without the right to make event triggers, read them all each time."""
         self._conn = conn
         self._last = 0
-        self._inherits = False
         self._missed = False
         self._partial = by_parts and conn.info.parameter_status("is_superuser") == "on"
         if self._partial:
             conn.execute(_DDL, prepare=False)
         self._owners = schema.read(conn)
+        self._inherits = _has_children(self._owners.values())
 
     @property
     def state(self) -> dict[Key, str]:
@@ -91,6 +96,7 @@ class Tracker:
 
     def step(self, text: str) -> dict[Key, facts.Change]:
         """Return what changed since the last call, by SQL that has just run."""
+        self._partial = self._partial and not _BLINDS.search(text)
         touched = self._touched() if self._partial else {"other": {0}}
         self._inherits = self._inherits or bool(_INHERITS.search(text))
         if not touched:
@@ -120,6 +126,7 @@ class Tracker:
         owners = [(kind, oid) for kind, oids in touched.items() for oid in oids]
         before = [self._owners.pop(owner, {}) for owner in owners]
         found.pop(_OTHER, None)  # not asked for, so not known
+        self._inherits = self._inherits or _has_children(found.values())
         self._owners |= found
         return _changed(before, found.values())
 
@@ -166,6 +173,10 @@ class Tracker:
                 if Key("index", table, name, "definition") in found:
                     return owner
         return None
+
+
+def _has_children(parts: Iterable[Facts]) -> bool:
+    return any(key.aspect in ("inherits", "partition of") for part in parts for key in part)
 
 
 def _changed(before: Iterable[Facts], after: Iterable[Facts]) -> dict[Key, facts.Change]:

@@ -710,9 +710,6 @@ def test_a_history_that_does_not_replay_claims_nothing_beyond(
     assert {SECOND, THIRD} <= {*found(called).undecidable}
 
 
-@pytest.mark.xfail(
-    strict=False, reason="baseline counts a prelude's objects to the history's reach"
-)
 def test_a_prelude_lets_a_history_replay(
     run: Run, lay: Lay, conn: Conn, workdir: Path, migsafe: Migsafe, database: str
 ) -> None:

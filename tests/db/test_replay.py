@@ -217,17 +217,8 @@ NASTY = {
     ],
 }
 
-#: Not yet so: what event triggers do not see is taken for the next migration's.
-MISSED = {"children made by a function", "without triggers", "without event triggers"}
 
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=False)] if name in MISSED else [])
-        for name in NASTY
-    ],
-)
+@pytest.mark.parametrize("name", NASTY)
 def test_facts_read_in_parts_are_those_that_all_of_them_would_be(
     name: str, stage: Stage, write: Write, make_database: Callable[[], str]
 ) -> None:
@@ -242,7 +233,6 @@ def test_facts_read_in_parts_are_those_that_all_of_them_would_be(
     check(played, expected)
 
 
-@pytest.mark.xfail(strict=False, reason="only a text that says INHERIT is taken for a sign of it")
 def test_children_of_the_environment_change_with_their_parents(
     stage: Stage, write: Write, make_database: Callable[[], str], tmp_path: Path
 ) -> None:
@@ -281,14 +271,6 @@ def test_a_role_that_is_no_superuser_gives_the_same_facts(
 # ---------------------------------------------------------------- sessions
 
 
-#: Not yet so: the facts are read in the session as the migration left it.
-LEFT = {
-    "SET ROLE nobody_at_all",
-    "SET SESSION AUTHORIZATION nobody_at_all",
-    "DISCARD ALL",
-    "DEALLOCATE ALL",
-    "CREATE TEMP TABLE second (id int)",
-}
 SETTINGS = [
     "SET search_path = elsewhere",
     "SELECT pg_catalog.set_config('search_path', '', false)",
@@ -319,13 +301,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [
-        pytest.param(item, marks=[pytest.mark.xfail(strict=False)] if item in LEFT else [])
-        for item in SETTINGS
-    ],
-)
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_what_a_migration_sets_for_its_session_reaches_no_other(
     setting: str,
     stage: Stage,
@@ -575,7 +551,6 @@ def test_a_file_that_is_damaged_is_played_again(kept: Stage, write: Write, damag
     assert again == first
 
 
-@pytest.mark.xfail(strict=False, reason="a kept replay has no checksum of its content")
 def test_a_file_in_which_one_letter_was_changed_is_played_again(kept: Stage, write: Write) -> None:
     first = replay.run(write(*TEXTS), kept)
     assert kept.cache is not None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migsafe import facts, sql
-from migsafe.baseline import Baseline, Verdict, judge, nearest, restated
+from migsafe.baseline import Baseline, Doubts, Verdict, judge, nearest, restated
 from migsafe.facts import Key
 
 Assignments = dict[Key, str | None]
@@ -47,7 +47,7 @@ def judged(history: Sequence[Assignments], live: dict[Key, str]) -> Baseline:
         {},
         replayed(history),
         live,
-        restaters=lambda key: [p for p, step in enumerate(history) if key in step],
+        doubts=Doubts(restaters=lambda key: [p for p, step in enumerate(history) if key in step]),
     )
 
 
@@ -255,7 +255,7 @@ def test_statements_that_say_something_again_are_known() -> None:
         "DROP TRIGGER IF EXISTS stamp ON notes",
         "COMMENT ON COLUMN notes.body IS 'x'",
     ]
-    restaters = restated.index([sql.parse(text) for text in texts])
+    restaters = restated.Restated([sql.parse(text) for text in texts]).restaters
 
     assert set(restaters(column("notes", "id"))) == {0}
     assert set(restaters(Key("column", 'app."Notes"', "body", "type"))) == {1}
