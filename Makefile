@@ -10,7 +10,7 @@ demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
 
 test: $(READY)          ## run the tests on the embedded PostgreSQL, or on MIGSAFE_TEST_URL
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY)         ## lint, types, layers, spelling, generated docs
 	$(BIN)/ruff check .
