@@ -385,9 +385,7 @@ def attach(directory: Directory, conn: Connection) -> History:
                 f"directory of layout {directory.layout}",
                 "go on with that tool, or choose the directory that belongs to the ledger",
             )
-    # One schema's record says nothing of another's: a tenant each, by search_path.
-    name = "migrations" if schema in (None, "public") else f"migrations_{schema}"
-    return OwnTable(directory=directory, schema="migsafe", name=name)
+    return OwnTable(directory=directory, schema="migsafe", name="migrations")
 
 
 def _served(directory: Directory, conn: Connection, found: catalog.Found) -> History:
