@@ -5,6 +5,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ def main(arguments: Sequence[str]) -> int:
     stale = [path for path, text in pages.items() if _written(path) != text]
     if "--check" in arguments:
         for path in stale:
-            print(f"docs/{path.name} is stale; run: make docs", file=sys.stderr)
+            print(f"{path.relative_to(DOCS.parent)} is stale; run: make docs", file=sys.stderr)
         return 1 if stale else 0
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(pages[path], "utf-8")
-        print(f"wrote docs/{path.name}")
+        print(f"wrote {path.relative_to(DOCS.parent)}")
     return 0
 
 
@@ -142,7 +144,6 @@ _READ_ON = {
 _FAMILIES = {
     "MA": "Audits from files",
     "MH": "History and ledger",
-    "MS": "Hazards of a statement, from its text",
     "MV": "Verification",
 }
 
@@ -160,13 +161,67 @@ def _findings() -> Iterator[str]:
         yield _table(("code", "what it says"), rows)
         if prefix in _READ_ON:
             yield _READ_ON[prefix]
-    yield "## Hazard rules"
+    yield "## Hazards of a statement"
     yield (
-        "A hazard is read from the text of a pending migration, so it needs no rows to be found. "
-        "More rules come with later versions; [limits](limits.md) says what is not looked for yet."
+        "What a statement does to the running system, from its text, the server's version and the "
+        "live catalog. Each has [a page](hazards/index.md)."
     )
-    rules = [(r.code, _code(r.name), str(r.severity), r.remedy) for r in hazards.RULES]
-    yield _table(("code", "name", "severity", "remedy"), rules)
+    rules = [(r.code, f"[{r.name}](hazards/{r.name}.md)", r.summary) for r in hazards.rules()]
+    yield _table(("code", "name", "what it says"), rules)
+
+
+# ---------------------------------------------------------------- hazards/
+
+
+def _hazard_index() -> Iterator[str]:
+    yield "# Hazards"
+    yield (
+        "What `migsafe lint`, `plan` and `apply` look for in a statement. MS1xx are locks, MS2xx "
+        "rewrites and long scans, MS3xx lost data and breaking changes, MS4xx practice. Rules of "
+        "style are off until `[lint] on` names them."
+    )
+    rows = [
+        (
+            r.code,
+            f"[{r.name}]({r.name}.md)",
+            "style, off" if r.style else str(r.severity),
+            r.summary,
+        )
+        for r in hazards.rules()
+    ]
+    yield _table(("code", "name", "severity", "what it is"), rows)
+
+
+def _hazard(rule: hazards.Rule) -> Iterator[str]:
+    yield f"# {rule.code} {rule.name}"
+    yield f"{rule.summary[0].upper()}{rule.summary[1:]}."
+    yield _table(("", ""), list(_claims(rule)))
+    yield rule.why
+    yield f"## What to do\n\n{rule.remedy}"
+    yield f"```sql\n{_case(rule, 'good')}\n```"
+    yield f"## What it finds\n\n```sql\n{_case(rule, 'bad')}\n```"
+    yield f"Source: {rule.source}"
+
+
+def _claims(rule: hazards.Rule) -> Iterator[tuple[str, str]]:
+    yield "severity", f"{rule.severity}{', by the size of the table' if rule.weighed else ''}"
+    if rule.style:
+        yield "style", "off until `[lint] on` names it"
+    if rule.lock:
+        yield "lock", rule.lock
+    if rule.rewrites or rule.scans:
+        yield "under that lock", "rewrites the table" if rule.rewrites else "reads the whole table"
+    if rule.fails:
+        yield "fails with", f"SQLSTATE {rule.fails}"
+    if rule.rows:
+        yield "decided by", "the rows: with a target, a derived audit answers"
+    if rule.since or rule.until:
+        yield "PostgreSQL", f"{rule.since or 'any'} to {rule.until or 'any'}"
+
+
+def _case(rule: hazards.Rule, which: str) -> str:
+    path = DOCS.parent / "tests" / "cases" / rule.code / f"{which}.sql"
+    return path.read_text("utf-8").strip()
 
 
 # ---------------------------------------------------------------- config.md
@@ -357,6 +412,8 @@ PAGES: dict[str, Callable[[], Iterable[str]]] = {
     "findings.md": _findings,
     "config.md": _config,
     "layouts.md": _layouts,
+    "hazards/index.md": _hazard_index,
+    **{f"hazards/{rule.name}.md": partial(_hazard, rule) for rule in hazards.rules()},
 }
 
 if __name__ == "__main__":

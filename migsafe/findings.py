@@ -33,7 +33,8 @@ class Source(StrEnum):
     VERIFY = "verify"
 
 
-#: Every finding code and what it says. A code never changes its meaning and is never given again.
+#: Every finding code but those of hazards, which `hazards.rules()` lists. A code never changes its
+#: meaning and is never given again.
 CODES: Mapping[str, str] = {
     "MA001": "an audit returned more offenders than it tolerates",
     "MA002": "an audit could not be answered: it names something that is not there, or failed",
@@ -56,7 +57,6 @@ CODES: Mapping[str, str] = {
     "MH116": "a part of a migration is in effect",
     "MH117": "a migration does not replay in the shadow",
     "MH118": "a migration is not in effect, although a later one is",
-    "MS401": "a session setting leaks into the migrations that follow",
     "MV101": "a column's nullability is not what is expected",
     "MV102": "a column's type is not what is expected",
     "MV103": "an expected table or column is not there",
@@ -74,10 +74,11 @@ _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One answer to one question. `line` and `statement` are 1-based; `seconds` is a duration.
+    """One answer to one question. Lines, `column` and `statement` are 1-based.
 
     `count` is the number of offenders and `exact` says whether it is complete; `keys` holds the
-    offenders' key columns only. A passed finding is kept: it proves what was checked.
+    offenders' key columns only; `seconds` is a duration. A passed finding is kept: it proves what
+    was checked.
     """
 
     code: str
@@ -89,6 +90,8 @@ class Finding:
     migration: str | None = None
     file: str | None = None
     line: int | None = None
+    column: int | None = None
+    end_line: int | None = None
     statement: int | None = None
     count: int | None = None
     exact: bool | None = None

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from migsafe import hazards, sql
 from migsafe.errors import UsageError
 from migsafe.findings import Finding
+from migsafe.hazards import Options, Unit
 from migsafe.histories import Migration, Standing
+from migsafe.schema import Schema
 from migsafe.sql import Statement
 
 
@@ -27,18 +29,33 @@ class Plan:
     findings: tuple[Finding, ...]
 
 
-def build(standing: Standing, *, to: str | None = None) -> Plan:
+def build(
+    standing: Standing,
+    *,
+    to: str | None = None,
+    schema: Schema | None = None,
+    options: Options | None = None,
+) -> Plan:
     """Parse the pending migrations up to and including `to`; raise UsageError at the first bad one.
 
     A syntax error is found here, with its line and column, so that nothing has run by then.
+    `schema` is the target's, and is moved along; without it nothing is known but the files.
     """
     steps = tuple(step(migration) for migration in _until(standing, to))
-    found = (
-        finding
-        for item in steps
-        for finding in hazards.check(item.migration.name, str(item.migration.path), item.statements)
-    )
+    units = (unit(item) for item in steps)
+    found = hazards.walk(units, schema or Schema(), options or Options())
     return Plan(steps=steps, findings=tuple(found))
+
+
+def unit(item: Step) -> Unit:
+    """Return a step as the hazard rules walk it."""
+    return Unit(
+        name=item.migration.name,
+        file=str(item.migration.path),
+        text=item.migration.text,
+        statements=item.statements,
+        transaction=item.alone is None,
+    )
 
 
 def _until(standing: Standing, to: str | None) -> Iterable[Migration]:

@@ -22,15 +22,18 @@ class SqlError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement of a migration; `index` and `line` are 1-based.
+    """One statement of a migration; `index` and the lines are 1-based.
 
-    `refuses` names what keeps it out of a transaction block, None where nothing does.
+    `start` is its first character in the file, 0-based. `refuses` names what keeps it out of a
+    transaction block, None where nothing does.
     """
 
     index: int
     line: int
     text: str
     refuses: str | None
+    start: int = 0
+    end_line: int = 0
     node: Any = field(compare=False, repr=False)
 
 
@@ -55,6 +58,8 @@ def _statements(text: str, raw: Any) -> Iterator[Statement]:
             line=line,
             text=text[start:end].strip(),
             refuses=_refuses_transaction(item.stmt),
+            start=start,
+            end_line=line + text.count("\n", start, end),
             node=item.stmt,
         )
 

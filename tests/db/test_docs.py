@@ -22,6 +22,7 @@ from migsafe.cli.commands import cli
 from migsafe.cli.output import Output
 from migsafe.errors import ExitCode
 from migsafe.findings import CODES
+from migsafe.hazards import rules
 from tests.conftest import Called
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +142,7 @@ def check_command(arguments: list[str]) -> None:
 @every_page
 def test_every_code_that_is_named_exists(page: Path) -> None:
     text = page.read_text("utf-8")
-    assert set(re.findall(r"\bM[A-Z]\d{3}\b", text)) <= set(CODES)
+    assert set(re.findall(r"\bM[A-Z]\d{3}\b", text)) <= {*CODES, *(rule.code for rule in rules())}
     codes = {int(code) for code in re.findall(r"\bexit(?:s with| code|s)? (\d+)\b", text, re.I)}
     assert codes <= {int(code) for code in ExitCode}
 

@@ -53,7 +53,7 @@ def test_a_gate_that_is_no_severity_is_not_taken_for_never() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_code_has_the_form_of_its_family_and_says_what_it_reports(code: str) -> None:
-    assert re.fullmatch(r"MS[1-4]\d\d|MA0\d\d|M[DHVR]1\d\d", code)
+    assert re.fullmatch(r"MA0\d\d|M[DHVR]1\d\d", code)
     assert CODES[code]
 
 
@@ -61,7 +61,7 @@ def test_the_package_uses_exactly_the_codes_that_are_listed() -> None:
     used = {
         code
         for file in PACKAGE.rglob("*.py")
-        if file.name != "findings.py"
+        if file.name != "findings.py" and file.parent.name != "hazards"
         for code in re.findall(r"\bM[SAHVDR]\d{3}\b", file.read_text("utf-8"))
     }
     assert used == set(CODES)

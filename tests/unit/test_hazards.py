@@ -1,22 +1,29 @@
 """Hazard rules on their cases: `bad.sql` marks each line that has the hazard with its code."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from migsafe import hazards, sql
 from migsafe.findings import CODES, Finding, Status
-from migsafe.hazards import RULES, Rule
+from migsafe.hazards import Options, Rule, Unit, rules
+from migsafe.schema import Schema
+from tests.hazard_cases import CASES, found, load
 
-CASES = Path(__file__).parents[1] / "cases"
-
-every_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.code for rule in RULES])
+RULES = rules()
+every_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
 
 
 def check(text: str, code: str) -> list[Finding]:
-    found = hazards.check("1_a", "migration.sql", sql.parse(text))
-    return [finding for finding in found if finding.code == code]
+    unit = Unit(
+        name="1_a",
+        file="migration.sql",
+        text=text,
+        statements=sql.parse(text),
+        transaction=True,
+    )
+    walked = hazards.walk([unit], Schema(), Options(on=frozenset({code})))
+    return [finding for finding in walked if finding.code == code]
 
 
 def messages(text: str) -> list[str]:
@@ -25,48 +32,50 @@ def messages(text: str) -> list[str]:
 
 @every_rule
 def test_every_marked_line_of_a_bad_case_is_found_and_no_other(rule: Rule) -> None:
-    text = (CASES / rule.code / "bad.sql").read_text("utf-8")
-    lines = enumerate(text.splitlines(), start=1)
-    marked = [number for number, line in lines if line.endswith(f"-- {rule.code}")]
-    assert marked
-    assert sorted(f.line or 0 for f in check(text, rule.code)) == marked
+    case = load(rule, "bad")
+    assert case.marked
+    places = {(finding.migration, finding.line) for finding in found(rule, case)}
+    assert sorted(places, key=str) == sorted(set(case.marked), key=str)
 
 
 @every_rule
 def test_nothing_is_found_in_a_good_case(rule: Rule) -> None:
-    text = (CASES / rule.code / "good.sql").read_text("utf-8")
-    assert sql.parse(text)
-    assert check(text, rule.code) == []
+    case = load(rule, "good")
+    assert case.units
+    assert found(rule, case) == []
 
 
 @every_rule
-def test_a_rule_has_a_listed_code_a_name_and_a_remedy(rule: Rule) -> None:
-    assert rule.code in CODES
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)
+def test_a_rule_says_what_it_is_why_and_what_to_do(rule: Rule) -> None:
+    assert re.fullmatch(r"MS[1-4]\d\d", rule.code)
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.name)
+    assert not rule.summary.endswith(".")
+    assert rule.why.endswith(".")
     assert rule.remedy.endswith(".")
+    assert rule.source
+    assert len(rule.on) == len(set(rule.on)) > 0
 
 
 def test_no_two_rules_share_a_code_or_a_name() -> None:
     assert len({rule.code for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
+    assert not {rule.code for rule in RULES} & set(CODES)
 
 
-def test_every_hazard_code_has_a_rule_and_every_case_too() -> None:
-    codes = {rule.code for rule in RULES}
-    assert {code for code in CODES if code.startswith("MS")} == codes
-    assert {path.name for path in CASES.glob("MS*")} == codes
+def test_every_case_belongs_to_a_rule() -> None:
+    assert {path.name for path in CASES.glob("MS*")} == {rule.code for rule in RULES}
 
 
 def test_a_hazard_is_a_failed_finding_with_its_place() -> None:
-    (found,) = check("SELECT 1;\n\nSET a.b = 'c';\n", "MS401")
-    assert (found.migration, found.file, found.line, found.statement) == (
+    (finding,) = check("SELECT 1;\n\nSET a.b = 'c';\n", "MS401")
+    assert (finding.migration, finding.file, finding.line, finding.statement) == (
         "1_a",
         "migration.sql",
         3,
         2,
     )
-    assert (found.source, found.status, found.evidence) == ("hazard", Status.FAILED, "text")
-    assert "a.b" in found.message
-    assert found.remedy
+    assert (finding.source, finding.status, finding.evidence) == ("hazard", Status.FAILED, "text")
+    assert "a.b" in finding.message
+    assert finding.remedy
 
 
 @pytest.mark.parametrize(

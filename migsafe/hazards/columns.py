@@ -1,0 +1,5 @@
+"""Hazards of columns."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

@@ -1,0 +1,5 @@
+"""Hazards of constraints."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

@@ -1,0 +1,5 @@
+"""Hazards of destructive."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

@@ -1,0 +1,5 @@
+"""Hazards of indexes."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

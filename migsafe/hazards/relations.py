@@ -1,0 +1,5 @@
+"""Hazards of relations."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

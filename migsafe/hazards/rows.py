@@ -1,0 +1,5 @@
+"""Hazards of rows."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

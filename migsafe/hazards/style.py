@@ -1,0 +1,5 @@
+"""Hazards of style."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

@@ -1,0 +1,5 @@
+"""Hazards of transactions."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

@@ -1,0 +1,5 @@
+"""Hazards of types."""
+
+from migsafe.hazards import Rule
+
+RULES: tuple[Rule, ...] = ()

@@ -1,0 +1,284 @@
+"""A schema as a plan sees it: what is there, and what the statements so far have made of it. Pure.
+
+It is filled from the target's catalog, or by nothing but the statements themselves;
+`changes.advance` takes in one statement. What is not known is None or `known = False`, never a
+guess.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+
+class Key(NamedTuple):
+    """A relation, type or domain by schema and name, as the catalog spells them."""
+
+    schema: str
+    bare: str
+
+    def __str__(self) -> str:
+        """Return it as a reader writes it: ``public`` goes without saying."""
+        return self.bare if self.schema == "public" else f"{self.schema}.{self.bare}"
+
+
+class Type(NamedTuple):
+    """A type by its catalog name (``int4``, ``varchar``); `mods` are as written, (10, 2).
+
+    `schema` is None for pg_catalog, and for a name that was written without one.
+    """
+
+    schema: str | None
+    name: str
+    mods: tuple[int, ...] = ()
+    array: bool = False
+
+    def __str__(self) -> str:
+        """Return it as SQL without quotes."""
+        mods = f"({','.join(map(str, self.mods))})" if self.mods else ""
+        schema = f"{self.schema}." if self.schema else ""
+        return f"{schema}{self.name}{mods}{'[]' if self.array else ''}"
+
+
+class Place(NamedTuple):
+    """Where a statement stands; `line` is 1-based."""
+
+    migration: str
+    line: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Column:
+    """One column. `live` is its name in the target, None where a walked statement adds it.
+
+    `default` is the expression: a parse tree where a statement wrote it, text from the catalog.
+    `value` is the SQL of what it holds now, over the target's columns: None where nobody knows,
+    and while it is simply the live column.
+    """
+
+    name: str
+    type: Type
+    not_null: bool = False
+    default: Any = None
+    identity: bool = False
+    generated: Literal["", "s", "v"] = ""
+    collation: str | None = None
+    live: str | None = None
+    value: str | None = None
+    #: Where a walked statement last gave it another type.
+    retyped: Place | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Constraint:
+    """One constraint; `kind` as in pg_constraint.contype: p u f c x, n for NOT NULL (18).
+
+    `expression` is a CHECK's: a parse tree where a statement wrote it, text from the catalog
+    (`expressions.tree` returns either as a tree). `match` is s (simple) or f (full).
+    """
+
+    name: str
+    kind: Literal["p", "u", "f", "c", "x", "n"]
+    columns: tuple[str, ...] = ()
+    valid: bool = True
+    enforced: bool = True
+    deferrable: bool = False
+    deferred: bool = False
+    target: Key | None = None
+    target_columns: tuple[str, ...] = ()
+    match: Literal["s", "f"] = "s"
+    expression: Any = None
+    #: Whether it is in the target; False where a walked statement makes it.
+    live: bool = False
+    #: Where a walked statement makes it.
+    made: Place | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Index:
+    """One index; a key that is an expression is None in `columns`. `included` are not keys."""
+
+    name: str
+    columns: tuple[str | None, ...] = ()
+    included: tuple[str, ...] = ()
+    unique: bool = False
+    nulls_not_distinct: bool = False
+    valid: bool = True
+    immediate: bool = True
+    #: The predicate: a parse tree where a statement wrote it, text from the catalog.
+    predicate: Any = None
+    method: str = "btree"
+    live: bool = False
+    made: Place | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether it covers every row by columns alone."""
+        return self.predicate is None and None not in self.columns
+
+
+class Write(NamedTuple):
+    """A walked statement that changes rows; `columns` are those of UPDATE … SET, else empty."""
+
+    kind: Literal["insert", "update", "delete", "merge", "truncate", "copy"]
+    columns: tuple[str, ...]
+    place: Place
+
+
+@dataclass(slots=True, kw_only=True)
+class Table:
+    """One relation with rows or a view; `kind` as in pg_class.relkind: r p v m f.
+
+    `known` says that `columns`, `constraints` and `indexes` are complete. `live` is its name in
+    the target, None where a walked statement makes it or no target was read. `made` is the walked
+    migration that makes it. `rows` is the planner's estimate and `bytes` the size with its indexes
+    and TOAST, None where no target was read.
+    """
+
+    key: Key
+    kind: Literal["r", "p", "v", "m", "f"] = "r"
+    known: bool = False
+    live: Key | None = None
+    made: Place | None = None
+    rows: int | None = None
+    bytes: int | None = None
+    columns: dict[str, Column] = field(default_factory=dict)
+    constraints: dict[str, Constraint] = field(default_factory=dict)
+    indexes: dict[str, Index] = field(default_factory=dict)
+    triggers: set[str] = field(default_factory=set)
+    #: The parent of a partition, and the parents of INHERITS.
+    parents: tuple[Key, ...] = ()
+    #: Strategy of a partitioned table (range, list, hash), and its key; None is an expression.
+    strategy: str | None = None
+    partition_key: tuple[str | None, ...] = ()
+    #: FOR VALUES …, or DEFAULT: a parse tree (PartitionBoundSpec), or text from the catalog.
+    bound: Any = None
+    unlogged: bool = False
+    temporary: bool = False
+    row_security: bool = False
+    policies: set[str] = field(default_factory=set)
+    #: As in pg_class.relreplident: d(efault), n(othing), f(ull), i(ndex).
+    replica_identity: str = "d"
+    #: Whether a publication of the target carries its updates or deletes.
+    published: bool = False
+    #: Views and rules that read it, with the columns that each needs (all where empty).
+    readers: dict[Key, frozenset[str]] = field(default_factory=dict)
+    #: What the walked statements do to its rows, in order.
+    writes: list[Write] = field(default_factory=list)
+    #: The query of a view: a parse tree where a statement wrote it, text from the catalog.
+    query: Any = None
+    #: The extension that owns it, which manages its schema.
+    extension: str | None = None
+
+    def is_default(self) -> bool:
+        """Tell whether it is a default partition."""
+        return bool(getattr(self.bound, "is_default", self.bound == "DEFAULT"))
+
+    def unique_on(self, columns: Sequence[str]) -> bool:
+        """Tell whether a valid, immediate, complete unique index has exactly these columns."""
+        return any(
+            index.unique
+            and index.valid
+            and index.immediate
+            and index.plain
+            and set(index.columns) == set(columns)
+            for index in self.indexes.values()
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Domain:
+    """A domain over `base`; `checks` are expressions over VALUE, trees or texts by name."""
+
+    base: Type
+    not_null: bool = False
+    checks: dict[str, Any] = field(default_factory=dict)
+    default: Any = None
+    live: bool = False
+
+    @property
+    def constrained(self) -> bool:
+        """Tell whether it has a rule that a value can break."""
+        return self.not_null or bool(self.checks)
+
+
+@dataclass(slots=True, kw_only=True)
+class Enum:
+    """An enum and its labels in order; `added` are those that walked statements added."""
+
+    labels: list[str]
+    live: bool = False
+    made: Place | None = None
+    added: dict[str, Place] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Schema:
+    """Everything that is known, and the path along which unqualified names are looked up.
+
+    `complete` says that it began as the catalog of a target: what is not in it is not there.
+    `version` is the server's major version, None where it is not known.
+    """
+
+    complete: bool = False
+    version: int | None = None
+    path: tuple[str, ...] = ("public",)
+    tables: dict[Key, Table] = field(default_factory=dict)
+    enums: dict[Key, Enum] = field(default_factory=dict)
+    domains: dict[Key, Domain] = field(default_factory=dict)
+    #: Columns of composite types.
+    composites: dict[Key, dict[str, Type]] = field(default_factory=dict)
+    #: Sequences, with the table and column that own or use each (None: nobody).
+    sequences: dict[Key, tuple[Key, str] | None] = field(default_factory=dict)
+    #: Volatility of functions by bare name, the worst of all that share it: i s v; and language.
+    functions: dict[str, tuple[Literal["i", "s", "v"], str]] = field(default_factory=dict)
+    extensions: set[str] = field(default_factory=set)
+    #: Walked statements whose effect on the schema nobody can tell (DO, dynamic SQL).
+    opaque: list[Place] = field(default_factory=list)
+    #: Settings that the target's database or role brings along: ``lock_timeout`` and others.
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def key(self, schema: str | None, bare: str) -> Key:
+        """Return where a name leads: to what is there, else to the first schema of the path."""
+        if schema:
+            return Key(schema, bare)
+        for candidate in self.path:
+            if (key := Key(candidate, bare)) in self.tables:
+                return key
+        return Key(self.path[0] if self.path else "public", bare)
+
+    def find(self, relation: Any) -> Table | None:
+        """Return the table or view that a RangeVar names, None where it is not known."""
+        return self.tables.get(self.key(relation.schemaname, relation.relname))
+
+    def table(self, relation: Any) -> Table:
+        """Return the table that a RangeVar names; one that is not known yet is noted as such."""
+        key = self.key(relation.schemaname, relation.relname)
+        found = self.tables.get(key)
+        if found is None:
+            found = self.tables[key] = Table(key=key)
+        return found
+
+    def index(self, schema: str | None, bare: str) -> tuple[Table, Index] | None:
+        """Return an index with its table by name, None where it is not known."""
+        for table in self.tables.values():
+            found = table.indexes.get(bare)
+            if found and (schema is None or table.key.schema == schema):
+                return table, found
+        return None
+
+    def children(self, key: Key) -> Iterator[Table]:
+        """Yield the partitions and heirs of a table, theirs too, each once."""
+        seen = {key}
+        todo = [key]
+        while todo:
+            parent = todo.pop()
+            for table in self.tables.values():
+                if parent in table.parents and table.key not in seen:
+                    seen.add(table.key)
+                    todo.append(table.key)
+                    yield table
+
+    def typed(self, type_: Type, kinds: dict[Key, Any]) -> Any:
+        """Return what `kinds` (enums, domains or composites) holds of a type, None for nothing."""
+        schemas = (type_.schema,) if type_.schema else self.path
+        return next((kinds[k] for s in schemas if (k := Key(s, type_.name)) in kinds), None)

@@ -1,0 +1,336 @@
+"""What CREATE TABLE, ALTER TABLE and CREATE VIEW make of a schema. Pure; judges nothing."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pglast import ast, enums
+
+from migsafe.schema import Column, Key, Place, Schema, Table, expressions, reading
+
+_Object = enums.ObjectType
+_Change = enums.AlterTableType
+
+
+def create_table(schema: Schema, node: Any, place: Place) -> None:
+    """Take in a new table, a partition or an heir."""
+    relation = node.relation
+    key = new_key(schema, relation)
+    if node.if_not_exists and key in schema.tables:
+        return
+    table = Table(
+        key=key,
+        kind="p" if node.partspec else "r",
+        known=not node.ofTypename,
+        made=place,
+        bound=node.partbound,
+        unlogged=relation.relpersistence == "u",
+        temporary=relation.relpersistence == "t",
+    )
+    if node.partspec:
+        table.strategy = node.partspec.strategy.name.rsplit("_", 1)[-1].lower()
+        table.partition_key = tuple(part.name for part in node.partspec.partParams)
+    for parent in node.inhRelations or ():
+        _inherit(table, schema.table(parent))
+    for element in (*(node.tableElts or ()), *(node.constraints or ())):
+        _add_element(schema, table, element, place)
+    schema.tables[key] = table
+
+
+def new_key(schema: Schema, relation: Any) -> Key:
+    """Return where CREATE puts a relation: the first schema of the path, whatever else is there."""
+    if relation.relpersistence == "t":
+        return Key("pg_temp", relation.relname)
+    first = schema.path[0] if schema.path else "public"
+    return Key(relation.schemaname or first, relation.relname)
+
+
+def _inherit(table: Table, parent: Table) -> None:
+    table.parents = (*table.parents, parent.key)
+    table.known = table.known and parent.known
+    for column in parent.columns.values():
+        table.columns.setdefault(column.name, _copied(column))
+    for made in parent.constraints.values():
+        if made.kind in "cn" or table.bound is not None:
+            table.constraints.setdefault(made.name, made)
+    if table.bound is not None:
+        table.indexes.update(parent.indexes)
+
+
+def _copied(column: Column) -> Column:
+    return Column(
+        name=column.name,
+        type=column.type,
+        not_null=column.not_null,
+        default=column.default,
+        identity=column.identity,
+        generated=column.generated,
+        collation=column.collation,
+    )
+
+
+def _add_element(schema: Schema, table: Table, element: Any, place: Place) -> None:
+    if isinstance(element, ast.ColumnDef):
+        _add_column(schema, table, element, place)
+    elif isinstance(element, ast.Constraint):
+        _add_constraint(schema, table, element, None, place)
+    elif isinstance(element, ast.TableLikeClause):
+        source = schema.find(element.relation)
+        table.known = table.known and bool(source and source.known)
+        for column in source.columns.values() if source else ():
+            table.columns.setdefault(column.name, _copied(column))
+
+
+def _add_column(schema: Schema, table: Table, definition: Any, place: Place) -> None:
+    if definition.colname in table.columns and definition.typeName is None:
+        column = table.columns[definition.colname]  # a partition's own words about a parent's
+    else:
+        column = reading.column(definition, schema)
+    table.columns[column.name] = column
+    if reading.is_serial(definition):
+        name = f"{table.key.bare}_{column.name}_seq"
+        schema.sequences[Key(table.key.schema, name)] = (table.key, column.name)
+        column.default = column.default or "nextval"
+    for part in definition.constraints or ():
+        _add_constraint(schema, table, part, column.name, place)
+
+
+def _add_constraint(
+    schema: Schema, table: Table, node: Any, column: str | None, place: Place
+) -> None:
+    made = reading.constraint(node, table, schema, column=column, place=place)
+    if made is None:
+        return
+    index = reading.backing(node, made, table)
+    if index:
+        table.indexes.pop(node.indexname or "", None)
+        table.indexes[index.name] = index
+        if not made.columns:
+            made.columns = tuple(name for name in index.columns if name)
+    table.constraints[made.name] = made
+    if made.kind == "p" or (made.kind == "n" and made.valid):
+        for name in made.columns:
+            if name in table.columns:
+                table.columns[name].not_null = True
+
+
+def create_table_as(schema: Schema, node: Any, place: Place) -> None:
+    """Take in a table or materialized view made from a query."""
+    key = new_key(schema, node.into.rel)
+    if node.if_not_exists and key in schema.tables:
+        return
+    kind: Any = "m" if node.objtype == _Object.OBJECT_MATVIEW else "r"
+    schema.tables[key] = Table(key=key, kind=kind, made=place, query=node.query)
+    _note_readers(schema, key, node.query)
+
+
+def create_view(schema: Schema, node: Any, place: Place) -> None:
+    """Take in a view, in the place of the one that it replaces."""
+    key = new_key(schema, node.view)
+    old = schema.tables.get(key)
+    schema.tables[key] = Table(
+        key=key,
+        kind="v",
+        made=old.made if old else place,
+        live=old.live if old else None,
+        query=node.query,
+        readers=old.readers if old else {},
+    )
+    _forget_reader(schema, key)
+    _note_readers(schema, key, node.query)
+
+
+def _note_readers(schema: Schema, view: Key, query: Any) -> None:
+    """Note a view with each table that its query names, and the columns that it may need."""
+    names = frozenset(reading.names_in(query))
+    for relation in relations_in(query):
+        if source := schema.find(relation):
+            source.readers[view] = names if not _has_star(query) else frozenset()
+
+
+def relations_in(node: Any) -> Iterator[Any]:
+    """Yield every RangeVar below a node."""
+    return expressions.nodes(node, ast.RangeVar)
+
+
+def _has_star(node: Any) -> bool:
+    return any(True for _ in expressions.nodes(node, ast.A_Star))
+
+
+def _forget_reader(schema: Schema, view: Key) -> None:
+    for table in schema.tables.values():
+        table.readers.pop(view, None)
+
+
+# ---------------------------------------------------------------- ALTER TABLE
+
+
+def alter_table(schema: Schema, node: Any, place: Place) -> None:
+    """Take in every subcommand, on the partitions and heirs too where it recurses."""
+    if node.objtype == _Object.OBJECT_INDEX or (node.missing_ok and not schema.find(node.relation)):
+        return
+    table = schema.table(node.relation)
+    family = [table, *(schema.children(table.key) if node.relation.inh else ())]
+    for command in node.cmds or ():
+        change = _ALTERS.get(command.subtype)
+        for member in family if command.subtype in _RECURSES else (table,):
+            if change:
+                change(schema, member, command, place)
+
+
+def _alter_add_column(schema: Schema, table: Table, command: Any, place: Place) -> None:
+    if not (command.missing_ok and command.def_.colname in table.columns):
+        _add_column(schema, table, command.def_, place)
+
+
+def _alter_drop_column(schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    table.columns.pop(command.name, None)
+    parts: tuple[dict[str, Any], ...] = (table.constraints, table.indexes)
+    for kind in parts:
+        for name, part in list(kind.items()):
+            if command.name in part.columns:
+                del kind[name]
+    if command.behavior == enums.DropBehavior.DROP_CASCADE:
+        for view, columns in list(table.readers.items()):
+            if command.name in columns or not columns:
+                drop_relation(schema, view)
+
+
+def _alter_type(_schema: Schema, table: Table, command: Any, place: Place) -> None:
+    column = table.columns.get(command.name)
+    if column is None:
+        return
+    column.type = reading.type_of(command.def_.typeName)
+    column.collation = reading.collation_of(command.def_.collClause)
+    column.retyped = place
+
+
+def _set_not_null(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    if column := table.columns.get(command.name):
+        column.not_null = True
+
+
+def _drop_not_null(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    if column := table.columns.get(command.name):
+        column.not_null = False
+    for name, made in list(table.constraints.items()):
+        if made.kind == "n" and made.columns == (command.name,):
+            del table.constraints[name]
+
+
+def _default(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    if column := table.columns.get(command.name):
+        column.default = command.def_
+
+
+def _identity(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    if column := table.columns.get(command.name):
+        column.identity = command.subtype == _Change.AT_AddIdentity
+
+
+def _drop_expression(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    if column := table.columns.get(command.name):
+        column.generated, column.default = "", None
+
+
+def _alter_add_constraint(schema: Schema, table: Table, command: Any, place: Place) -> None:
+    _add_constraint(schema, table, command.def_, None, place)
+
+
+def _alter_drop_constraint(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    table.constraints.pop(command.name, None)
+    table.indexes.pop(command.name, None)
+
+
+def _validate(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    made = table.constraints.get(command.name)
+    if made is None:
+        return
+    made.valid = True
+    if made.kind == "n":
+        for name in made.columns:
+            if name in table.columns:
+                table.columns[name].not_null = True
+
+
+def _attach(schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    if not isinstance(command.def_.name, ast.RangeVar) or table.kind != "p":
+        return
+    partition = schema.table(command.def_.name)
+    partition.parents, partition.bound = (table.key,), command.def_.bound
+
+
+def _detach(schema: Schema, _table: Table, command: Any, _place: Place) -> None:
+    partition = schema.table(command.def_.name)
+    partition.parents, partition.bound = (), None
+
+
+def _add_parent(schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    table.parents = (*table.parents, schema.table(command.def_).key)
+
+
+def _drop_parent(schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    gone = schema.table(command.def_).key
+    table.parents = tuple(parent for parent in table.parents if parent != gone)
+
+
+def _logged(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    table.unlogged = command.subtype == _Change.AT_SetUnLogged
+
+
+def _row_security(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    table.row_security = command.subtype == _Change.AT_EnableRowSecurity
+
+
+def _replica_identity(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    table.replica_identity = command.def_.identity_type
+
+
+_RECURSES = {
+    _Change.AT_AddColumn,
+    _Change.AT_DropColumn,
+    _Change.AT_AlterColumnType,
+    _Change.AT_SetNotNull,
+    _Change.AT_DropNotNull,
+    _Change.AT_AddConstraint,
+    _Change.AT_DropConstraint,
+    _Change.AT_ValidateConstraint,
+}
+
+_ALTERS: dict[Any, Callable[[Schema, Table, Any, Place], None]] = {
+    _Change.AT_AddColumn: _alter_add_column,
+    _Change.AT_DropColumn: _alter_drop_column,
+    _Change.AT_AlterColumnType: _alter_type,
+    _Change.AT_SetNotNull: _set_not_null,
+    _Change.AT_DropNotNull: _drop_not_null,
+    _Change.AT_ColumnDefault: _default,
+    _Change.AT_AddIdentity: _identity,
+    _Change.AT_DropIdentity: _identity,
+    _Change.AT_DropExpression: _drop_expression,
+    _Change.AT_AddConstraint: _alter_add_constraint,
+    _Change.AT_DropConstraint: _alter_drop_constraint,
+    _Change.AT_ValidateConstraint: _validate,
+    _Change.AT_AttachPartition: _attach,
+    _Change.AT_DetachPartition: _detach,
+    _Change.AT_AddInherit: _add_parent,
+    _Change.AT_DropInherit: _drop_parent,
+    _Change.AT_SetLogged: _logged,
+    _Change.AT_SetUnLogged: _logged,
+    _Change.AT_EnableRowSecurity: _row_security,
+    _Change.AT_DisableRowSecurity: _row_security,
+    _Change.AT_ReplicaIdentity: _replica_identity,
+}
+
+
+def drop_relation(schema: Schema, key: Key) -> None:
+    """Forget a relation, its partitions, and the foreign keys and views that went with it."""
+    if key not in schema.tables:
+        return
+    for child in list(schema.children(key)):
+        if child.bound is not None:
+            schema.tables.pop(child.key, None)
+    del schema.tables[key]
+    for other in schema.tables.values():
+        other.readers.pop(key, None)
+        for name, made in list(other.constraints.items()):
+            if made.target == key:
+                del other.constraints[name]

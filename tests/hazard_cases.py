@@ -1,0 +1,87 @@
+"""The cases of the hazard rules: `tests/cases/<code>/{bad,good}.sql`, on `tests/cases/clinic.sql`.
+
+Header comments of a case: `-- server: 11` (the major version it is for), `-- transaction: no` (its
+runner does not wrap it), `-- timeouts: lock_timeout=5s` (what the runner or role sets). A line
+`-- migration: NAME` begins another migration. A line that ends with `-- MS101` is the first line of
+a statement that has that hazard.
+"""
+
+import copy
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from migsafe import sql
+from migsafe.findings import Finding
+from migsafe.hazards import Options, Rule, Unit, walk
+from migsafe.schema import Schema
+from migsafe.schema.changes import advance
+
+CASES = Path(__file__).parent / "cases"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One case file, as migrations in order."""
+
+    units: tuple[Unit, ...]
+    marked: tuple[tuple[str, int], ...]
+    options: Options
+
+
+def load(rule: Rule, which: str) -> Case:
+    """Read `bad` or `good` of a rule; the lines of `marked` are those of its code."""
+    text = (CASES / rule.code / f"{which}.sql").read_text("utf-8")
+    header = dict(re.findall(r"^-- (server|transaction|timeouts): (.+)$", text, re.MULTILINE))
+    units = tuple(_units(text, transaction=header.get("transaction") != "no"))
+    pairs = header.get("timeouts", "")
+    return Case(
+        units=units,
+        marked=tuple(
+            (unit.name, number)
+            for unit in units
+            for number, line in enumerate(unit.text.splitlines(), start=1)
+            if line.endswith(f"-- {rule.code}")
+        ),
+        options=Options(
+            version=int(header["server"]) if "server" in header else None,
+            timeouts=dict(re.findall(r"(\w+)=(\S+)", pairs)),
+            on=frozenset({rule.name}),
+        ),
+    )
+
+
+def _units(text: str, *, transaction: bool) -> list[Unit]:
+    parts = re.split(r"^-- migration: (.+)\n", text, flags=re.MULTILINE)
+    named = [("1_case", parts[0]), *zip(parts[1::2], parts[2::2], strict=True)]
+    return [
+        Unit(
+            name=name,
+            file=f"{name}.sql",
+            text=part,
+            statements=sql.parse(part),
+            transaction=transaction,
+        )
+        for name, part in named
+        if sql.parse(part)
+    ]
+
+
+@cache
+def _clinic() -> Schema:
+    schema = Schema()
+    for statement in sql.parse((CASES / "clinic.sql").read_text("utf-8")):
+        advance(schema, statement, "0_clinic")
+    return schema
+
+
+def clinic() -> Schema:
+    """Return the schema of clinic.sql, as an earlier migration leaves it."""
+    return copy.deepcopy(_clinic())
+
+
+def found(rule: Rule, case: Case, schema: Schema | None = None) -> list[Finding]:
+    """Walk a case on the clinic and return what the rule finds."""
+    findings = walk(case.units, clinic() if schema is None else schema, case.options)
+    return [finding for finding in findings if finding.code == rule.code]
