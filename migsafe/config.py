@@ -52,6 +52,20 @@ class GateConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintConfig:
+    """Which hazard rules are asked, and what the files alone do not say.
+
+    `timeouts` are settings that another runner, or the role, gives to every migration.
+    """
+
+    on: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+    pg_version: int | None = None
+    transaction: Literal["auto", "yes", "no"] = "auto"
+    timeouts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvConfig:
     """One named target."""
 
@@ -70,6 +84,7 @@ class Config:
     audits: AuditsConfig = AuditsConfig()
     shadow: ShadowConfig = ShadowConfig()
     gate: GateConfig = GateConfig()
+    lint: LintConfig = LintConfig()
     env: dict[str, EnvConfig] = field(default_factory=dict)
 
 
@@ -100,6 +115,7 @@ class Settings:
     url: str | None = field(repr=False)
     env: EnvConfig
     shadow: ShadowConfig = field(default_factory=ShadowConfig, repr=False)
+    lint: LintConfig = LintConfig()
 
 
 def load(options: Options) -> Settings:
@@ -121,6 +137,7 @@ def load(options: Options) -> Settings:
         url=url,
         env=env,
         shadow=_shadow(options, config),
+        lint=config.lint,
     )
 
 

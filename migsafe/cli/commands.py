@@ -54,6 +54,50 @@ def status(options: Options) -> "Report":
 
 
 @cli.command()
+@click.argument("paths", nargs=-1, metavar="[FILE|-]...")
+@click.option("--changed-since", metavar="REV", help="Files that differ from a git revision.")
+@click.option("--stdin-name", default="stdin.sql", metavar="FILE", help="What to call -.")
+@click.option("--pg-version", type=click.IntRange(11, 18), help="Major version of the server.")
+@click.option(
+    "--transaction",
+    type=click.Choice(["auto", "yes", "no"]),
+    help="Whether a runner that is not known wraps a file.  [default: auto]",
+)
+@click.option("--on", multiple=True, metavar="RULE", help="Ask a rule of style, too.")
+@click.option("--off", multiple=True, metavar="RULE", help="Do not ask this rule.")
+@target_options
+def lint(
+    options: Options,
+    paths: tuple[str, ...],
+    changed_since: str | None,
+    stdin_name: str,
+    pg_version: int | None,
+    transaction: str | None,
+    on: tuple[str, ...],
+    off: tuple[str, ...],
+) -> "Report":
+    """Say what the statements of migrations risk.
+
+    Without FILE, the whole history is read; with --url or --env, what is pending there is weighed
+    by the live tables.
+    """
+    from migsafe import config
+    from migsafe.pipeline import linting
+
+    asked = linting.Asked(
+        files=paths,
+        stdin_name=stdin_name,
+        changed_since=changed_since,
+        on=on,
+        off=off,
+        version=pg_version,
+        transaction=transaction,
+        live=bool(options.url or options.env),
+    )
+    return linting.lint(config.load(options), asked)
+
+
+@cli.command()
 @target_options
 def audit(options: Options) -> "Report":
     """Ask the audits of the live data; read-only."""

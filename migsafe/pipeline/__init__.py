@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from migsafe.pipeline.applying import apply
     from migsafe.pipeline.baselining import baseline
+    from migsafe.pipeline.linting import lint
     from migsafe.pipeline.past import history, report
     from migsafe.pipeline.questions import audit, plan, status, verify
     from migsafe.pipeline.resolving import resolve
@@ -20,6 +21,7 @@ __all__ = [
     "baseline",
     "history",
     "init",
+    "lint",
     "plan",
     "report",
     "resolve",
@@ -34,6 +36,7 @@ _MODULES = {
     "report": "past",
     "resolve": "resolving",
     "init": "setup",
+    "lint": "linting",
 }
 
 

@@ -9,7 +9,7 @@ from tabulate import tabulate
 from migsafe.errors import ExitCode
 from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.reports import BaselineInfo, Report, VerdictInfo
+from migsafe.reports import BaselineInfo, Report, VerdictInfo, places
 
 WIDTH = 80
 
@@ -37,6 +37,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
         _baseline(report, verbose=verbose),
         _plan(report, verbose=verbose),
         _findings(report, verbose=verbose),
+        _hazards(report, verbose=verbose),
         _steps(report, verbose=verbose),
         _verification(report),
         _differences(report, verbose=verbose),
@@ -238,7 +239,8 @@ def _findings(report: Report, *, verbose: bool) -> str:
     shown = [
         f
         for f in report.findings
-        if f.status is Status.FAILED or (every and f.source is not Source.VERIFY)
+        if f.source is not Source.HAZARD
+        and (f.status is Status.FAILED or (every and f.source is not Source.VERIFY))
     ]
     if not shown:
         return ""
@@ -247,6 +249,22 @@ def _findings(report: Report, *, verbose: bool) -> str:
     listed = table(rows, ("result", "code", "finding", "what"), (8, 6, 19, 38))
     details = dict.fromkeys(_detail(f) for f in shown if f.status is Status.FAILED)
     return "\n\n".join([listed, *details])
+
+
+def _hazards(report: Report, *, verbose: bool) -> str:
+    """List the hazards by their place; hints and what is allowed are counted unless `verbose`."""
+    found = [f for f in report.findings if f.source is Source.HAZARD]
+    allowed = [f for f in found if f.suppressed]
+    hints = [f for f in found if f.severity is Severity.INFO and not f.suppressed]
+    hidden = [] if verbose else [*allowed, *(() if report.command == "lint" else hints)]
+    listed = places.render([f for f in found if f not in hidden], verbose=verbose)
+    if not hidden:
+        return listed
+    counts = [(allowed, "hazard allowed by a comment", "hazards allowed by comments")]
+    if report.command != "lint":
+        counts.append((hints, "hint", "hints"))
+    said = [f"{len(some)} {one if len(some) == 1 else more}" for some, one, more in counts if some]
+    return "\n\n".join(filter(None, (listed, f"{' and '.join(said)} (-v shows them)")))
 
 
 def _gravity(finding: Finding) -> int:
@@ -358,16 +376,18 @@ def _verdict(report: Report) -> str:
     code = ExitCode(report.exit_code)
     colour = "green" if code is ExitCode.OK else "red"
     first = click.style(f"{code.name}", fg=colour, bold=True)
-    lines = [f"{first} (exit {int(code)}): {_because(report, code)}"]
+    lines = [f"{first} (exit {int(code)}): {because(report)}"]
     if report.next:
         lines.append(_wrapped(f"Next: {report.next}"))
     return "\n".join(lines)
 
 
-def _because(report: Report, code: ExitCode) -> str:
+def because(report: Report) -> str:
+    """Say why a run ended as it did, without its code."""
+    code = ExitCode(report.exit_code)
     if report.error:
         return report.error
-    failed = [f for f in report.findings if f.status is Status.FAILED]
+    failed = [f for f in report.findings if f.status is Status.FAILED and not f.suppressed]
     errors = sum(f.severity is Severity.ERROR for f in failed)
     if code is ExitCode.FINDINGS:
         return f"{_counted(errors, 'error')}, {_counted(len(failed) - errors, 'other finding')}"
@@ -386,8 +406,19 @@ def _achieved(report: Report) -> str:
         "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else "",
         "baseline": _baselined(report),
         "verify": f"{checked} as expected",
+        "lint": _linted(report),
     }
     return said.get(report.command, "")
+
+
+def _linted(report: Report) -> str:
+    found = [f for f in report.findings if f.status is Status.FAILED and not f.suppressed]
+    counts = [(sum(f.severity is severity for f in found), severity) for severity in Severity]
+    said = [_counted(number, _NOUN[severity]) for number, severity in counts if number]
+    return ", ".join(said) or "no hazard found"
+
+
+_NOUN = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "hint"}
 
 
 def _compared(report: Report) -> str:

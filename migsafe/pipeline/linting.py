@@ -1,0 +1,309 @@
+"""Lint: the hazards of files, or of what is pending. Asks the target only when it is told to."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migsafe import findings, hazards, sql
+from migsafe.config import Settings
+from migsafe.errors import ExitCode, UsageError, nearest
+from migsafe.findings import Finding, Severity, Source, Status
+from migsafe.hazards import Options, Unit
+from migsafe.schema import Schema
+
+if TYPE_CHECKING:
+    from migsafe.histories import Directory
+    from migsafe.reports import Report
+
+#: Layouts whose tools send a file as one message: PostgreSQL makes a transaction of several
+#: statements, and a lone one runs by itself.
+_IMPLICIT = {"prisma", "up-files", "numbered"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line wants linted; without files and revision, all of the history.
+
+    `live` says that the target is read, for what is pending and for the sizes of its tables.
+    `transaction` says of files whose runner is not known whether it wraps them: auto, yes or no.
+    """
+
+    files: tuple[str, ...] = ()
+    stdin_name: str = "stdin.sql"
+    changed_since: str | None = None
+    on: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+    version: int | None = None
+    transaction: str | None = None
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """One file to walk. `wrapped` says what its runner does, None where nobody knows.
+
+    `implicit` is a wrapping that one statement alone escapes.
+    """
+
+    name: str
+    path: str
+    text: str
+    wrapped: bool | None = None
+    implicit: bool = False
+    report: bool = True
+
+
+def lint(settings: Settings, asked: Asked) -> "Report":
+    """Report the hazards of the files that are asked for."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    options = options_of(settings, asked)
+    if asked.live:
+        return _pending(settings, asked, options)
+    files = list(_files(settings, asked))
+    wrapped = asked.transaction or settings.lint.transaction
+    found = list(_walked(files, wrapped, Schema(), options))
+    return _report(settings, found, started, clock, notes=(_counted(files), _UNSIZED))
+
+
+_UNSIZED = "Table sizes are not known: with --url or --env, severity follows the live size."
+
+
+def _report(
+    settings: Settings, found: Sequence[Finding], started: datetime, clock: float, **parts: Any
+) -> "Report":
+    from ulid import ULID
+
+    from migsafe.reports import Report
+
+    refused = findings.blocking(found, settings.gate)
+    return Report(
+        command="lint",
+        run=str(ULID()),
+        ok=not refused,
+        exit_code=int(ExitCode.FINDINGS if refused else ExitCode.OK),
+        started=started,
+        seconds=round(time.monotonic() - clock, 3),
+        findings=tuple(found),
+        **parts,
+    )
+
+
+def _counted(files: Sequence[_File]) -> str:
+    read = sum(file.report for file in files)
+    earlier = len(files) - read
+    after = f", after {earlier} earlier ones" if earlier else ""
+    return f"Read {read} {'file' if read == 1 else 'files'}{after}."
+
+
+def options_of(settings: Settings, asked: Asked) -> Options:
+    """Lay the flags over the config; raise UsageError for a rule that is not there."""
+    config = settings.lint
+    names = {name for rule in hazards.rules() for name in (rule.code, rule.name)}
+    for name in (*asked.on, *asked.off, *config.on, *config.off):
+        if name not in names:
+            hint = nearest(name, names) or "docs/hazards/index.md lists them"
+            raise UsageError("lint", f"there is no rule {name}", hint)
+    return Options(
+        version=asked.version or config.pg_version,
+        timeouts=dict(config.timeouts),
+        on=frozenset({*config.on, *asked.on} - {*asked.off}),
+        off=frozenset({*config.off, *asked.off} - {*asked.on}),
+    )
+
+
+# ---------------------------------------------------------------- which files
+
+
+def _files(settings: Settings, asked: Asked) -> Iterator[_File]:
+    """Yield the files to walk, with the migrations before them where their history is known."""
+    directory = _directory(settings, asked)
+    wanted = None
+    if asked.files or asked.changed_since:
+        wanted = list(_named(settings, asked))
+    if directory is None:
+        if wanted is None:
+            raise UsageError("lint", "there is nothing to lint", "name files, or --migrations")
+        yield from (_loose(name, asked) for name in wanted)
+        return
+    yield from _of_history(directory, wanted, asked)
+
+
+def _directory(settings: Settings, asked: Asked) -> "Directory | None":
+    """Return the history: the configured one, or the directory that is the only argument."""
+    from migsafe import histories
+
+    only = Path(asked.files[0]) if len(asked.files) == 1 else None
+    if only and only.is_dir():
+        return histories.load(only, settings.history)
+    if settings.migrations is None or asked.files == ("-",):
+        return None
+    return histories.load(settings.migrations, settings.history)
+
+
+def _named(settings: Settings, asked: Asked) -> Iterator[str]:
+    for name in asked.files:
+        path = Path(name)
+        if name == "-" or path.is_file():
+            yield name
+        elif path.is_dir():
+            yield from (str(file) for file in sorted(path.rglob("*.sql")))
+        else:
+            raise UsageError(name, "there is no such file", "check the path")
+    if asked.changed_since:
+        yield from _changed(settings, asked.changed_since)
+
+
+def _changed(settings: Settings, revision: str) -> Iterator[str]:
+    """Yield the SQL files that differ from where this branch left `revision`, new ones too."""
+    root = settings.migrations or settings.root
+    base = _git(settings.root, "merge-base", revision, "HEAD").strip()
+    lists = (
+        ("diff", "--name-only", "--relative", "--diff-filter=d", "-z", base, "--"),
+        ("ls-files", "--others", "--exclude-standard", "-z", "--"),
+    )
+    for arguments in lists:
+        for name in _git(settings.root, *arguments, str(root.resolve())).split("\0"):
+            if name.endswith(".sql"):
+                yield str(settings.root / name)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        raise UsageError("--changed-since", "git cannot be run", "install it") from None
+    if done.returncode:
+        problem = " ".join(done.stderr.split()) or "git does not know that revision here"
+        hint = "name a revision that is fetched; a shallow clone has none"
+        raise UsageError("--changed-since", problem, hint)
+    return done.stdout
+
+
+def _loose(name: str, asked: Asked) -> _File:
+    if name == "-":
+        return _File(name=asked.stdin_name, path=asked.stdin_name, text=sys.stdin.read())
+    path = Path(name)
+    own = path.parent.name if path.name in ("migration.sql", "up.sql") else path.name
+    return _File(name=own, path=name, text=_read(path))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(str(path), "cannot be read as UTF-8", "save it as UTF-8") from None
+
+
+def _of_history(
+    directory: "Directory", wanted: Sequence[str] | None, asked: Asked
+) -> Iterator[_File]:
+    """Yield the migrations up to the last wanted one, then wanted files that are none of them."""
+    paths = None if wanted is None else {Path(name).resolve(): name for name in wanted}
+    own = [migration.path.resolve() for migration in directory.migrations]
+    last = len(own)
+    if paths is not None:
+        last = max((number for number, path in enumerate(own, start=1) if path in paths), default=0)
+    for migration, path in zip(directory.migrations[:last], own, strict=False):
+        yield _File(
+            name=migration.name,
+            path=str(migration.path) if paths is None else paths.get(path, str(migration.path)),
+            text=migration.text,
+            wrapped=migration.transaction,
+            implicit=directory.layout in _IMPLICIT or directory.kind in _IMPLICIT,
+            report=paths is None or path in paths,
+        )
+    for path, name in (paths or {}).items():
+        if path not in own:
+            yield _loose(name, asked)
+
+
+# ---------------------------------------------------------------- walking them
+
+
+def _walked(
+    files: Iterable[_File], wrapped: str, schema: Schema, options: Options
+) -> Iterator[Finding]:
+    """Yield what the rules find; a file that PostgreSQL's grammar refuses is a finding itself."""
+    units = []
+    for file in files:
+        try:
+            units.append(_unit(file, sql.parse(file.text), wrapped))
+        except sql.SqlError as error:
+            if file.report:
+                yield _syntax(file, error)
+    yield from hazards.walk(units, schema, options)
+
+
+def _unit(file: _File, statements: Sequence[sql.Statement], wrapped: str) -> Unit:
+    return Unit(
+        name=file.name,
+        file=file.path,
+        text=file.text,
+        statements=statements,
+        transaction=_in_transaction(file, statements, wrapped),
+        report=file.report,
+    )
+
+
+def _in_transaction(file: _File, statements: Sequence[sql.Statement], said: str) -> bool:
+    """Tell whether the runner puts a file into one transaction.
+
+    Where nobody says so, a file that has what a transaction refuses is taken to run without one.
+    """
+    if file.wrapped is False or (file.implicit and len(statements) < 2):
+        return False
+    if file.wrapped is None and said == "auto":
+        return not any(statement.refuses for statement in statements)
+    return file.wrapped or said != "no"
+
+
+def _syntax(file: _File, error: sql.SqlError) -> Finding:
+    return Finding(
+        code="MS455",
+        name="syntax-error",
+        source=Source.HAZARD,
+        severity=Severity.ERROR,
+        status=Status.FAILED,
+        message=str(error),
+        migration=file.name,
+        file=file.path,
+        line=error.line,
+        column=error.column,
+        remedy="Correct the file; nothing of it can run.",
+        evidence="text",
+    )
+
+
+# ---------------------------------------------------------------- with a target
+
+
+def _pending(settings: Settings, asked: Asked, options: Options) -> "Report":
+    """Report the hazards of what is pending on the target, weighed by its live tables."""
+    from migsafe.catalog import live
+    from migsafe.pipeline.session import directory_of, gated, opened, wanted
+
+    directory = directory_of(settings)
+    with opened(settings, "lint", directory) as session:
+        wanted(session)
+        standing = session.stand()
+        pending = {migration.path.resolve() for migration in standing.pending}
+        files = [f for f in _files(settings, asked) if Path(f.path).resolve() in pending]
+        wrapped = asked.transaction or settings.lint.transaction
+        found = (*standing.findings, *_walked(files, wrapped, live.read(session.conn), options))
+        notes = (_counted(files), *_left_out(asked, files))
+        return session.report(gated(session, found), findings=found, notes=notes)
+
+
+def _left_out(asked: Asked, files: Sequence[_File]) -> Iterator[str]:
+    if len(asked.files) > sum(file.report for file in files):
+        yield "Files that are not pending on this target were left out."

@@ -1,0 +1,48 @@
+"""Findings by their place in the files, as a linter prints them. Pure."""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+import click
+
+from migsafe.findings import Finding, Severity, Status
+
+WIDTH = 80
+
+_COLOUR = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def render(findings: Iterable[Finding], *, verbose: bool = False) -> str:
+    """List failed findings by file and line; a remedy is said once, or each time with `verbose`."""
+    failed = [finding for finding in findings if finding.status is Status.FAILED]
+    failed.sort(key=lambda finding: (finding.file or "", finding.line or 0, finding.code))
+    advised: set[tuple[str, str | None]] = set()
+    parts = []
+    for finding in failed:
+        said = (finding.code, finding.remedy)
+        parts.append("\n".join(_lines(finding, advise=verbose or said not in advised)))
+        advised.add(said)
+    return "\n\n".join(parts)
+
+
+def _lines(finding: Finding, *, advise: bool) -> Iterator[str]:
+    place = ":".join(str(part) for part in (finding.file, finding.line, finding.column) if part)
+    state = "allowed" if finding.suppressed else str(finding.severity)
+    painted = click.style(state, fg=None if finding.suppressed else _COLOUR[finding.severity])
+    yield f"{place or finding.migration or '-'}: {painted} {finding.code} {finding.name}"
+    yield _wrapped(finding.message)
+    if finding.suppressed:
+        yield _wrapped(f"allowed: {finding.suppressed}")
+    elif advise and finding.remedy:
+        yield _wrapped(f"→ {finding.remedy}")
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
