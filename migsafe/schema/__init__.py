@@ -150,6 +150,8 @@ class Table:
     #: Strategy of a partitioned table (range, list, hash), and its key; None is an expression.
     strategy: str | None = None
     partition_key: tuple[str | None, ...] = ()
+    #: What follows PARTITION BY, as the catalog prints it; None where a statement wrote the key.
+    partition_by: str | None = None
     #: FOR VALUES …, or DEFAULT: a parse tree (PartitionBoundSpec), or text from the catalog.
     bound: Any = None
     unlogged: bool = False
@@ -192,6 +194,8 @@ class Domain:
     base: Type
     not_null: bool = False
     checks: dict[str, Any] = field(default_factory=dict)
+    #: Names of the checks that are NOT VALID.
+    unproven: set[str] = field(default_factory=set)
     default: Any = None
     live: bool = False
 
