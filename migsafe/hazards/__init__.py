@@ -15,7 +15,7 @@ from pglast import ast
 
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.hazards.context import Context, Options, Unit, move
-from migsafe.schema import Schema, Table
+from migsafe.schema import Place, Schema, Table
 from migsafe.schema.changes import advance
 from migsafe.sql import Statement
 
@@ -38,13 +38,15 @@ class Hit(NamedTuple):
 
     `table` is the relation that suffers, whose size is weighed and printed, and whose being new
     makes the hit go away. `severity` is set where this place is worse or better than the rule's.
-    `statement` is set by rules that look back. `offset` is the 0-based character in the file.
+    `statement` is set by rules that look back in their migration, `place` by those that look back
+    over several (`Constraint.made`); `offset` is the 0-based character in the file.
     """
 
     message: str
     table: Table | None = None
     severity: Severity | None = None
     statement: Statement | None = None
+    place: Place | None = None
     offset: int | None = None
 
 
@@ -112,19 +114,38 @@ def rules() -> tuple[Rule, ...]:
     return tuple(sorted(found, key=lambda rule: rule.code))
 
 
-def walk(units: Iterable[Unit], schema: Schema, options: Options) -> Iterator[Finding]:
-    """Walk migrations in order and yield their hazards; `schema` is moved along.
+def walk(units: Iterable[Unit], schema: Schema, options: Options) -> list[Finding]:
+    """Walk migrations in order and return their hazards; `schema` is moved along.
 
     A schema that is `complete` is the target's: it begins before the first unit.
     """
     asked = _asked(options, options.version or schema.version)
-    context: Context | None = None
+    found: list[Finding] = []
+    walked: dict[str, Context] = {}
     settings: dict[str, str] = {}
     for unit in units:
         context = Context(schema=schema, options=options, unit=unit, settings=settings)
-        yield from _one(context, asked)
-    if context is not None:
-        yield from _ask(asked.get(When.LAST, ()), None, _last(context), context)
+        walked[unit.name] = context
+        found += _one(context, asked)
+    if walked:
+        found += _ask_last(asked, walked)
+    return found
+
+
+def _ask_last(asked: "Asked", walked: Mapping[str, Context]) -> Iterator[Finding]:
+    """Ask the rules that look at all migrations; a hit belongs to the migration of its place."""
+    *_, last = walked.values()
+    for rule in asked.get(When.LAST, ()):
+        for hit in rule.check(None, _last(last), last):  # type: ignore[arg-type]
+            context = walked.get(hit.place.migration, last) if hit.place else last
+            if context.unit.report and not (rule.spares_new and context.fresh(hit.table)):
+                yield _finding(rule, hit, _placed(hit, context) or _last(context), context)
+
+
+def _placed(hit: Hit, context: Context) -> Statement | None:
+    line = hit.place.line if hit.place else None
+    at_line = (statement for statement in context.before if statement.line == line)
+    return hit.statement or next(at_line, None)
 
 
 def _last(context: Context) -> Statement | None:
@@ -168,7 +189,7 @@ def _ask(
     for rule in asked:
         for hit in rule.check(node, statement, context):  # type: ignore[arg-type]
             if not (rule.spares_new and context.fresh(hit.table)):
-                yield _finding(rule, hit, hit.statement or statement, context)
+                yield _finding(rule, hit, _placed(hit, context) or statement, context)
 
 
 def _finding(rule: Rule, hit: Hit, statement: Statement | None, context: Context) -> Finding:
