@@ -34,7 +34,8 @@ def read(conn: Connection) -> Schema:
 
     Raises UnreachableError where something was dropped while it was read.
     """
-    schema = Schema(complete=True, version=conn.info.server_version // 10_000)
+    major, minor = divmod(conn.info.server_version, 10_000)
+    schema = Schema(complete=True, version=major, minor=minor)
     try:
         with conn.transaction(force_rollback=True):
             _read_session(conn, schema)
@@ -248,16 +249,25 @@ class _Reading:
         rows = self.ask(
             f"""SELECT i.indrelid::bigint, c.relname, i.indkey::smallint[], i.indnkeyatts,
                        i.indisunique, {distinct}, i.indisvalid, i.indimmediate,
-                       pg_catalog.pg_get_expr(i.indpred, i.indrelid), m.amname
+                       pg_catalog.pg_get_expr(i.indpred, i.indrelid), m.amname,
+                       0 = ALL (i.indoption::smallint[]) AND NOT EXISTS (
+                           SELECT FROM pg_catalog.pg_opclass AS o
+                           WHERE o.oid = ANY (i.indclass::oid[]) AND NOT o.opcdefault
+                       ) AND NOT EXISTS (
+                           SELECT FROM pg_catalog.pg_attribute AS x, unnest(
+                               i.indkey::smallint[], i.indcollation::oid[]) AS k(a, l)
+                           WHERE x.attrelid = i.indrelid AND x.attnum = k.a AND k.l <> 0
+                             AND k.l <> x.attcollation)
                 FROM pg_catalog.pg_index AS i
                 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
                 JOIN pg_catalog.pg_am AS m ON m.oid = c.relam
                 WHERE {_OURS} ORDER BY i.indrelid, c.relname"""  # noqa: S608
         )
-        for oid, name, numbers, keys, unique, distinct, valid, immediate, predicate, method in rows:
+        for oid, name, numbers, keys, unique, distinct, *parts in rows:
             if oid not in self.tables:
                 continue
+            valid, immediate, predicate, method, ordinary = parts
             names = self.names.get(oid, {})
             self.tables[oid].indexes[name] = Index(
                 name=name,
@@ -269,6 +279,7 @@ class _Reading:
                 immediate=immediate,
                 predicate=predicate,
                 method=method,
+                ordinary=ordinary,
                 live=True,
             )
 

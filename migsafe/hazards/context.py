@@ -1,5 +1,6 @@
 """What holds when a statement runs: the schema, the transaction, its locks and settings. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,9 @@ from pglast import ast, enums
 
 from migsafe.schema import Key, Schema, Table
 from migsafe.sql import Statement
+
+#: Milliseconds in each unit of time that PostgreSQL knows (guc.c); a bare number is milliseconds.
+_UNITS = {"us": 0.001, "": 1, "ms": 1, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
 
 _Kind = enums.TransactionStmtKind
 _Set = enums.VariableSetKind
@@ -89,6 +93,13 @@ class Context:
             if name in values:
                 return values[name]
         return None
+
+    def milliseconds(self, name: str) -> float | None:
+        """Return a setting that is a duration; None where nothing is known, 0 where it is off."""
+        value = self.setting(name)
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value or "")
+        unit = _UNITS.get(found[2]) if found else None
+        return float(found[1]) * unit if found and unit else None
 
     def fresh(self, table: Table | Key | None) -> bool:
         """Tell whether this migration made the relation, so that nobody else can use it yet.

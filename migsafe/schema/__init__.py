@@ -107,6 +107,8 @@ class Index:
     #: The predicate: a parse tree where a statement wrote it, text from the catalog.
     predicate: Any = None
     method: str = "btree"
+    #: Whether each key has its type's default operator class, collation and order.
+    ordinary: bool = True
     live: bool = False
     made: Place | None = None
 
@@ -220,11 +222,12 @@ class Schema:
     """Everything that is known, and the path along which unqualified names are looked up.
 
     `complete` says that it began as the catalog of a target: what is not in it is not there.
-    `version` is the server's major version, None where it is not known.
+    `version` is the server's major version and `minor` its release, None where they are not known.
     """
 
     complete: bool = False
     version: int | None = None
+    minor: int | None = None
     path: tuple[str, ...] = ("public",)
     tables: dict[Key, Table] = field(default_factory=dict)
     enums: dict[Key, Enum] = field(default_factory=dict)

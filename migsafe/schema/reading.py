@@ -182,8 +182,15 @@ def index(node: Any, table: Table, place: Place) -> Index:
         nulls_not_distinct=bool(node.nulls_not_distinct),
         predicate=node.whereClause,
         method=node.accessMethod or "btree",
+        ordinary=not any(_is_special(element) for element in node.indexParams),
         made=place,
     )
+
+
+def _is_special(element: Any) -> bool:
+    descends = element.ordering == enums.SortByDir.SORTBY_DESC
+    nulls = element.nulls_ordering != enums.SortByNulls.SORTBY_NULLS_DEFAULT
+    return bool(element.collation or element.opclass or descends or nulls)
 
 
 def names_in(node: Any) -> Iterator[str]:

@@ -89,6 +89,25 @@ def test_indexes_say_what_they_cover(conn: Conn) -> None:
     assert not table(conn, "t").unique_on(["d"])
 
 
+def test_an_index_with_its_own_class_collation_or_order_is_not_ordinary(conn: Conn) -> None:
+    conn.execute(
+        """CREATE TABLE t (a text, b int);
+           CREATE INDEX plain ON t (a, b);
+           CREATE INDEX included ON t (b) INCLUDE (a);
+           CREATE INDEX classed ON t (b, a text_pattern_ops);
+           CREATE INDEX collated ON t (a COLLATE "C");
+           CREATE INDEX ordered ON t (b DESC)"""
+    )
+    indexes = table(conn, "t").indexes
+    ordinary = {name for name, index in indexes.items() if index.ordinary}
+    assert ordinary == {"plain", "included"}
+
+
+def test_the_server_is_known_to_its_release(conn: Conn) -> None:
+    schema = read(conn)
+    assert (schema.version, schema.minor) == divmod(conn.info.server_version, 10_000)
+
+
 def test_types_carry_their_numbers_and_schemas(conn: Conn) -> None:
     conn.execute(
         """CREATE SCHEMA "Own"; CREATE TYPE "Own"."Mood" AS ENUM ('a');
