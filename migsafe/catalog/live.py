@@ -11,7 +11,18 @@ from psycopg import errors
 
 from migsafe import catalog
 from migsafe.errors import UnreachableError
-from migsafe.schema import Column, Constraint, Domain, Enum, Index, Key, Schema, Table, Type
+from migsafe.schema import (
+    Column,
+    Constraint,
+    Domain,
+    Enum,
+    Index,
+    Key,
+    Schema,
+    Table,
+    Trigger,
+    Type,
+)
 from migsafe.target import Connection
 
 Row = tuple[Any, ...]
@@ -98,7 +109,8 @@ class _Reading:
     def _read_relations(self) -> dict[int, Key]:
         rows = self.ask(
             f"""SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relpersistence::text,
-                       c.relrowsecurity, c.relreplident::text, p.partstrat::text,
+                       c.relrowsecurity, c.relreplident::text, c.relispopulated,
+                       p.partstrat::text,
                        pg_catalog.pg_get_expr(c.relpartbound, c.oid), e.extname
                 FROM pg_catalog.pg_class AS c
                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -284,18 +296,21 @@ class _Reading:
             )
 
     def _read_names(self) -> None:
-        """Read triggers, policies and extensions, of which only the names matter."""
+        """Read triggers, policies and extensions, of which little more than the names matters."""
         rows = self.ask(
-            """SELECT tgrelid::bigint, 't', tgname FROM pg_catalog.pg_trigger WHERE NOT tgisinternal
-               UNION ALL SELECT polrelid::bigint, 'p', polname FROM pg_catalog.pg_policy
-               UNION ALL SELECT 0, 'e', extname FROM pg_catalog.pg_extension"""
+            """SELECT t.tgrelid::bigint, 't', t.tgname, p.proname, t.tginitdeferred
+               FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+               WHERE NOT t.tgisinternal
+               UNION ALL SELECT polrelid::bigint, 'p', polname, '', false FROM pg_catalog.pg_policy
+               UNION ALL SELECT 0, 'e', extname, '', false FROM pg_catalog.pg_extension"""
         )
-        for oid, kind, name in rows:
+        for oid, kind, name, function, deferred in rows:
             if kind == "e":
                 self.schema.extensions.add(name)
+            elif oid in self.tables and kind == "t":
+                self.tables[oid].triggers[name] = Trigger(function, deferred)
             elif oid in self.tables:
-                table = self.tables[oid]
-                (table.triggers if kind == "t" else table.policies).add(name)
+                self.tables[oid].policies.add(name)
 
     def _read_published(self) -> None:
         rows = self.ask(
@@ -348,21 +363,36 @@ class _Reading:
                 WHERE {_OURS} GROUP BY p.proname"""  # noqa: S608
         )
         self.schema.functions = {name: (worst, language) for name, worst, language in rows}
+        # The server itself knows what a body in standard SQL needs, which has no text here.
+        bodies = self.ask(
+            f"""SELECT p.proname, p.prosrc, array(
+                    SELECT coalesce(te.typname || '[]', t.typname)::text
+                    FROM unnest(p.proargtypes) WITH ORDINALITY AS a (oid, number)
+                    {_TYPES.format(oid="a.oid")} ORDER BY a.number)
+                FROM pg_catalog.pg_proc AS p
+                JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+                WHERE {_OURS}"""  # noqa: S608
+        )
+        self.schema.bodies = {(name, tuple(types)): text for name, text, types in bodies}
 
     def _read_sizes(self) -> None:
         """Read how large relations are; a partitioned table is as large as its partitions."""
-        for oid, rows, size in self._sizes():
+        for oid, rows, size, empty in self._sizes():
             if oid in self.tables and self.tables[oid].kind in "rpm":
                 self.tables[oid].rows, self.tables[oid].bytes = rows, size
+                self.tables[oid].empty = empty
         for table in self.tables.values():
             if table.kind == "p":
                 leaves = [t for t in self.schema.children(table.key) if t.kind == "r"]
                 known = [leaf.rows for leaf in leaves if leaf.rows is not None]
                 table.rows = sum(known) if len(known) == len(leaves) else None
                 table.bytes = sum(leaf.bytes or 0 for leaf in leaves)
+                table.empty = all(t.empty for t in leaves) and all(
+                    t.kind != "f" for t in self.schema.children(table.key)
+                )
 
     def _sizes(self) -> list[Row]:
-        """Return oid, estimated rows and bytes of each table.
+        """Return oid, estimated rows, bytes and whether it has no page, of each table.
 
         pg_total_relation_size opens the relation, so it would wait for an ACCESS EXCLUSIVE lock;
         then the planner's own pages have to do.
@@ -373,7 +403,8 @@ class _Reading:
         source = f"""FROM pg_catalog.pg_class AS c
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             WHERE {_OURS} AND c.relkind IN ('r', 'p', 'm')"""
-        exact = f"""SELECT c.oid::bigint, {rows}, pg_catalog.pg_total_relation_size(c.oid)
+        exact = f"""SELECT c.oid::bigint, {rows}, pg_catalog.pg_total_relation_size(c.oid),
+                   c.relkind <> 'p' AND pg_catalog.pg_relation_size(c.oid) = 0
             {source}"""
         try:
             with self.conn.transaction():
@@ -384,12 +415,12 @@ class _Reading:
                 WHERE m.oid IN (c.oid, c.reltoastrelid) OR m.oid IN (
                     SELECT i.indexrelid FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid))"""
             blocks = "pg_catalog.current_setting('block_size')::bigint"
-            guess = f"SELECT c.oid::bigint, {rows}, ({pages} * {blocks})::bigint {source}"
+            guess = f"SELECT c.oid::bigint, {rows}, ({pages} * {blocks})::bigint, false {source}"
             return self.conn.execute(guess).fetchall()
 
 
 def _table(key: Key, kind: Any, parts: list[Any]) -> Table:
-    persistence, secured, identity, strategy, bound, extension = parts
+    persistence, secured, identity, populated, strategy, bound, extension = parts
     return Table(
         key=key,
         kind=kind,
@@ -400,6 +431,7 @@ def _table(key: Key, kind: Any, parts: list[Any]) -> Table:
         unlogged=persistence == "u",
         row_security=secured,
         replica_identity=identity,
+        populated=populated,
         extension=extension,
     )
 

@@ -126,6 +126,13 @@ class Write(NamedTuple):
     place: Place
 
 
+class Trigger(NamedTuple):
+    """A trigger of a user; `deferred` says that its events wait for COMMIT."""
+
+    function: str
+    deferred: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class Table:
     """One relation with rows or a view; `kind` as in pg_class.relkind: r p v m f.
@@ -143,10 +150,14 @@ class Table:
     made: Place | None = None
     rows: int | None = None
     bytes: int | None = None
+    #: Whether the target's file had no page, so that it had no row.
+    empty: bool = False
+    #: Whether a materialized view can be read; False after WITH NO DATA.
+    populated: bool = True
     columns: dict[str, Column] = field(default_factory=dict)
     constraints: dict[str, Constraint] = field(default_factory=dict)
     indexes: dict[str, Index] = field(default_factory=dict)
-    triggers: set[str] = field(default_factory=set)
+    triggers: dict[str, Trigger] = field(default_factory=dict)
     #: The parent of a partition, and the parents of INHERITS.
     parents: tuple[Key, ...] = ()
     #: Strategy of a partitioned table (range, list, hash), and its key; None is an expression.
@@ -238,6 +249,8 @@ class Schema:
     sequences: dict[Key, tuple[Key, str] | None] = field(default_factory=dict)
     #: Volatility of functions by bare name, the worst of all that share it: i s v; and language.
     functions: dict[str, tuple[Literal["i", "s", "v"], str]] = field(default_factory=dict)
+    #: Bodies of functions as text, by bare name and bare types of their input.
+    bodies: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     extensions: set[str] = field(default_factory=set)
     #: Walked statements whose effect on the schema nobody can tell (DO, dynamic SQL).
     opaque: list[Place] = field(default_factory=list)

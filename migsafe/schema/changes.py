@@ -8,7 +8,19 @@ from typing import Any
 
 from pglast import ast, enums
 
-from migsafe.schema import Domain, Enum, Key, Place, Schema, Table, Write, reading, tables
+from migsafe.schema import (
+    Domain,
+    Enum,
+    Key,
+    Place,
+    Schema,
+    Table,
+    Trigger,
+    Write,
+    reading,
+    routines,
+    tables,
+)
 from migsafe.sql import Statement
 
 _Object = enums.ObjectType
@@ -27,10 +39,8 @@ def advance(schema: Schema, statement: Statement, migration: str) -> None:
 def _rename(schema: Schema, node: Any, place: Place) -> None:
     if node.renameType == _Object.OBJECT_COLUMN and node.relation:
         _rename_column(schema, node)
-    elif node.renameType == _Object.OBJECT_TABCONSTRAINT:
-        table = schema.table(node.relation)
-        _move(table.constraints, node.subname, node.newname)
-        _move(table.indexes, node.subname, node.newname)
+    elif rename := _PARTS.get(node.renameType):
+        rename(schema.table(node.relation), node.subname, node.newname)
     elif node.renameType == _Object.OBJECT_SCHEMA:
         _rename_schema(schema, node.subname, node.newname)
     elif node.renameType in (_Object.OBJECT_TYPE, _Object.OBJECT_DOMAIN):
@@ -40,6 +50,35 @@ def _rename(schema: Schema, node: Any, place: Place) -> None:
                 kinds[Key(old.schema, node.newname)] = kinds.pop(old)
     elif node.relation is not None:
         _rename_relation(schema, node, place)
+
+
+def _rename_constraint(table: Table, old: str, new: str) -> None:
+    _move(table.constraints, old, new)
+    _move(table.indexes, old, new)
+
+
+def _rename_trigger(table: Table, old: str, new: str) -> None:
+    if old in table.triggers:
+        table.triggers[new] = table.triggers.pop(old)
+
+
+def _rename_policy(table: Table, old: str, new: str) -> None:
+    if old in table.policies:
+        table.policies.remove(old)
+        table.policies.add(new)
+
+
+def _rename_rule(_table: Table, _old: str, _new: str) -> None:
+    """Do nothing: rules are not followed."""
+
+
+#: Parts of a relation, which the statement names too.
+_PARTS: dict[Any, Callable[[Table, str, str], None]] = {
+    _Object.OBJECT_TABCONSTRAINT: _rename_constraint,
+    _Object.OBJECT_TRIGGER: _rename_trigger,
+    _Object.OBJECT_POLICY: _rename_policy,
+    _Object.OBJECT_RULE: _rename_rule,
+}
 
 
 def _types(schema: Schema) -> tuple[dict[Key, Any], ...]:
@@ -127,6 +166,14 @@ def _create_index(schema: Schema, node: Any, place: Place) -> None:
     table.indexes[index.name] = index
 
 
+_ROUTINES = {
+    _Object.OBJECT_FUNCTION,
+    _Object.OBJECT_PROCEDURE,
+    _Object.OBJECT_ROUTINE,
+    _Object.OBJECT_AGGREGATE,
+}
+
+
 def _drop(schema: Schema, node: Any, _place: Place) -> None:
     for parts in node.objects:
         drop = _DROPS.get(node.removeType)
@@ -135,6 +182,8 @@ def _drop(schema: Schema, node: Any, _place: Place) -> None:
         elif node.removeType in (_Object.OBJECT_TYPE, _Object.OBJECT_DOMAIN):
             for kinds in _types(schema):
                 kinds.pop(reading.key_of(parts.names, schema, kinds), None)
+        elif node.removeType in _ROUTINES:
+            routines.drop(schema, parts)
         elif node.removeType == _Object.OBJECT_SCHEMA:
             for key in [key for key in schema.tables if key.schema == parts.sval]:
                 tables.drop_relation(schema, key)
@@ -153,7 +202,7 @@ def _drop_index(schema: Schema, names: list[str]) -> None:
 def _drop_trigger(schema: Schema, names: list[str]) -> None:
     table = schema.tables.get(schema.key(names[-3] if len(names) > 2 else None, names[-2]))
     if table:
-        table.triggers.discard(names[-1])
+        table.triggers.pop(names[-1], None)
 
 
 def _drop_policy(schema: Schema, names: list[str]) -> None:
@@ -237,28 +286,21 @@ def _create_sequence(schema: Schema, node: Any, _place: Place) -> None:
     schema.sequences.setdefault(tables.new_key(schema, node.sequence), None)
 
 
-_VOLATILITY: Any = {"immutable": "i", "stable": "s", "volatile": "v"}
-
-
-def _create_function(schema: Schema, node: Any, _place: Place) -> None:
-    options = {item.defname: item.arg for item in node.options or ()}
-    said = getattr(options.get("volatility"), "sval", "volatile")
-    language = getattr(options.get("language"), "sval", "sql").lower()
-    name = node.funcname[-1].sval
-    worst = max(_VOLATILITY.get(said, "v"), schema.functions.get(name, ("i", ""))[0])
-    schema.functions[name] = (worst, language)
-
-
 def _create_extension(schema: Schema, node: Any, _place: Place) -> None:
     schema.extensions.add(node.extname)
 
 
 def _create_trigger(schema: Schema, node: Any, _place: Place) -> None:
-    schema.table(node.relation).triggers.add(node.trigname)
+    made = Trigger(node.funcname[-1].sval, bool(node.initdeferred))
+    schema.table(node.relation).triggers[node.trigname] = made
 
 
 def _create_policy(schema: Schema, node: Any, _place: Place) -> None:
     schema.table(node.table).policies.add(node.policy_name)
+
+
+def _refresh(schema: Schema, node: Any, _place: Place) -> None:
+    schema.table(node.relation).populated = not node.skipData
 
 
 def _do(schema: Schema, _node: Any, place: Place) -> None:
@@ -333,9 +375,10 @@ _CHANGES: dict[type, Callable[[Schema, Any, Place], None]] = {
     ast.AlterDomainStmt: _alter_domain,
     ast.CompositeTypeStmt: _create_composite,
     ast.CreateSeqStmt: _create_sequence,
-    ast.CreateFunctionStmt: _create_function,
+    ast.CreateFunctionStmt: routines.create,
     ast.CreateExtensionStmt: _create_extension,
     ast.CreateTrigStmt: _create_trigger,
+    ast.RefreshMatViewStmt: _refresh,
     ast.CreatePolicyStmt: _create_policy,
     ast.VariableSetStmt: _set,
     ast.DoStmt: _do,

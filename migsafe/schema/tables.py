@@ -119,7 +119,9 @@ def create_table_as(schema: Schema, node: Any, place: Place) -> None:
     if node.if_not_exists and key in schema.tables:
         return
     kind: Any = "m" if node.objtype == _Object.OBJECT_MATVIEW else "r"
-    schema.tables[key] = Table(key=key, kind=kind, made=place, query=node.query)
+    schema.tables[key] = Table(
+        key=key, kind=kind, made=place, query=node.query, populated=not node.into.skipData
+    )
     _note_readers(schema, key, node.query)
 
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from migsafe.catalog import live
-from migsafe.schema import Key, Schema, Table, Type, expressions
+from migsafe.schema import Key, Schema, Table, Trigger, Type, expressions, routines
 
 Conn = psycopg.Connection[Any]
 
@@ -31,7 +31,7 @@ def test_the_clinic_is_read_whole(conn: Conn) -> None:
     assert patients.columns["balance"].type == Type(None, "numeric", (10, 2))
     assert patients.columns["id"].identity
     assert patients.constraints["patients_age_check"].columns == ("age",)
-    assert patients.triggers == {"patients_touch"}
+    assert patients.triggers == {"patients_touch": Trigger("touch")}
     assert patients.readers[Key("public", "active_patients")] == {"id", "name", "active"}
     assert (patients.rows, (patients.bytes or 0) > 0) == (40, True)
     invoices = schema.tables[Key("public", "invoices")]
@@ -101,6 +101,36 @@ def test_an_index_with_its_own_class_collation_or_order_is_not_ordinary(conn: Co
     indexes = table(conn, "t").indexes
     ordinary = {name for name, index in indexes.items() if index.ordinary}
     assert ordinary == {"plain", "included"}
+
+
+def test_only_a_relation_without_a_page_is_empty(conn: Conn) -> None:
+    conn.execute(
+        """CREATE TABLE t (a int PRIMARY KEY);
+           CREATE TABLE gone (a int); INSERT INTO gone VALUES (1); DELETE FROM gone;
+           CREATE TABLE p (a int) PARTITION BY LIST (a);
+           CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+           CREATE MATERIALIZED VIEW m AS SELECT 1 AS a WITH NO DATA"""
+    )
+    schema = read(conn)
+    empty = {key.bare for key, found in schema.tables.items() if found.empty}
+    assert empty == {"t", "p", "p1", "m"}
+    assert not schema.tables[Key("public", "m")].populated
+    conn.execute("INSERT INTO p VALUES (1)")
+    assert not table(conn, "p").empty
+
+
+def test_functions_have_their_bodies_and_triggers_their_functions(conn: Conn) -> None:
+    conn.execute(
+        """CREATE FUNCTION f(a int, b text[], OUT c int) LANGUAGE plpgsql AS 'BEGIN c := g(); END';
+           CREATE FUNCTION w() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+           CREATE TABLE t (a int);
+           CREATE CONSTRAINT TRIGGER late AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+               FOR EACH ROW EXECUTE FUNCTION w()"""
+    )
+    schema = read(conn)
+    assert schema.bodies["f", ("int4", "text[]")] == "BEGIN c := g(); END"
+    assert list(routines.callers(schema, "g")) == ["f"]
+    assert schema.tables[Key("public", "t")].triggers == {"late": Trigger("w", deferred=True)}
 
 
 def test_the_server_is_known_to_its_release(conn: Conn) -> None:
