@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from migsafe.reports import Report
 
 #: What --format takes; a test holds it against `reports.RENDERERS`, which is not loaded for help.
-FORMATS = ("text", "json", "markdown")
+FORMATS = ("text", "json", "markdown", "sarif", "junit", "github", "gitlab")
+
+#: The formats of files that are named without one; `.json` is ours, not GitLab's.
+_ENDINGS = {
+    ".txt": "text",
+    ".json": "json",
+    ".md": "markdown",
+    ".sarif": "sarif",
+    ".xml": "junit",
+}
 
 
 @dataclass(slots=True)
@@ -58,7 +67,11 @@ def parse_file(value: str) -> tuple[str, Path]:
     name, colon, rest = value.partition(":")
     if colon and name in FORMATS:
         return name, _writable(Path(rest))
-    ending = {".json": "json", ".md": "markdown", ".txt": "text"}.get(Path(value).suffix)
+    if colon and name.isalpha():
+        raise click.BadParameter(
+            f"{name} is no format; take one of {', '.join(FORMATS)}", param_hint="--output"
+        )
+    ending = _ENDINGS.get(Path(value).suffix)
     if not ending:
         raise click.BadParameter(f"say the format, as in json:{value}", param_hint="--output")
     return ending, _writable(Path(value))

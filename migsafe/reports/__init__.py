@@ -1,5 +1,6 @@
 """One `Report` for every command, and one pure function a format that renders it."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -147,17 +148,23 @@ def json(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # on
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
 
 
-def _text(report: Report, *, verbose: bool = False) -> str:
-    from migsafe.reports import text
+def _of(module: str) -> Callable[..., str]:
+    """Return the renderer of a module, which is loaded when it is called for."""
 
-    return text.render(report, verbose=verbose)
+    def render(report: Report, *, verbose: bool = False) -> str:
+        loaded = importlib.import_module(f"migsafe.reports.{module}")
+        return str(loaded.render(report, verbose=verbose))
 
-
-def _markdown(report: Report, *, verbose: bool = False) -> str:
-    from migsafe.reports import markdown
-
-    return markdown.render(report, verbose=verbose)
+    return render
 
 
 #: The registry, and the choices of --format.
-RENDERERS: Mapping[str, Callable[..., str]] = {"text": _text, "json": json, "markdown": _markdown}
+RENDERERS: Mapping[str, Callable[..., str]] = {
+    "text": _of("text"),
+    "json": json,
+    "markdown": _of("markdown"),
+    "sarif": _of("sarif"),
+    "junit": _of("junit"),
+    "github": _of("github"),
+    "gitlab": _of("gitlab"),
+}

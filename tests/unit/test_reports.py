@@ -45,11 +45,16 @@ ODD = [
     "😀" * 30,
     "`code`",
     "%s{}",
+    "{0}",
+    "\x00\x1b[31mred\x1b[0m\x85\u2028\ufffe",
+    "::error::x\n##[add-mask]x",
+    "]]>&amp;<x>",
 ]
 
 texts = st.one_of(st.sampled_from(ODD), st.text(max_size=40), st.text("abc_", min_size=90))
 optional = st.none() | texts
 numbers = st.none() | st.integers(0, 10**9)
+files = optional | st.sampled_from(["/etc/x.sql", "//x", "../up.sql", "a:b#c?d%20.sql", "."])
 seconds = st.floats(0, 10**6, allow_nan=False)
 times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 values = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | seconds | texts
@@ -75,8 +80,10 @@ findings = st.builds(
     status=st.sampled_from(Status),
     message=texts,
     migration=optional,
-    file=optional,
+    file=files,
     line=numbers,
+    column=numbers,
+    end_line=numbers,
     statement=numbers,
     count=numbers,
     exact=st.none() | st.booleans(),
