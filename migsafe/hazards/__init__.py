@@ -93,6 +93,7 @@ class Rule:
 #: One module a family, each with its `RULES`.
 FAMILIES = (
     "columns",
+    "concurrent",
     "constraints",
     "destructive",
     "indexes",
