@@ -185,7 +185,8 @@ class _Reading:
                 WHERE {_OURS} AND y.typtype = 'e'"""  # noqa: S608
         )
         for schema, bare, labels in rows:
-            self.schema.enums[Key(schema, bare)] = Enum(labels=list(labels), live=True)
+            key = Key(schema, bare)
+            self.schema.enums[key] = Enum(labels=list(labels), live=True, origin=key)
         domains = self.ask(
             f"""SELECT n.nspname, y.typname, {_type("y.typtypmod")},
                        y.typnotnull, y.typdefault, array(
@@ -206,6 +207,7 @@ class _Reading:
                 checks={name: expression for name, expression, _ in checks},
                 unproven={name for name, _, valid in checks if valid != "true"},
                 live=True,
+                origin=Key(schema, bare),
             )
 
     def _read_constraints(self) -> None:
@@ -213,7 +215,8 @@ class _Reading:
         rows = self.ask(
             f"""SELECT k.conrelid::bigint, k.conname, k.contype::text, k.conkey, k.convalidated,
                        {enforced}, k.condeferrable, k.condeferred, k.confrelid::bigint, k.confkey,
-                       k.confmatchtype::text, pg_catalog.pg_get_expr(k.conbin, k.conrelid)
+                       k.confmatchtype::text, k.confupdtype::text, k.confdeltype::text,
+                       pg_catalog.pg_get_expr(k.conbin, k.conrelid)
                 FROM pg_catalog.pg_constraint AS k
                 -- A key to a partitioned table has a twin for each of its partitions.
                 LEFT JOIN pg_catalog.pg_constraint AS u
@@ -233,7 +236,8 @@ class _Reading:
     def _constraint(
         self, oid: int, name: str, kind: Any, columns: Iterable[int], parts: list[Any]
     ) -> Constraint:
-        valid, enforced, deferrable, deferred, target, referenced, match, expression = parts
+        valid, enforced, deferrable, deferred, target, referenced, match, *more = parts
+        on_update, on_delete, expression = more
         found = self.tables.get(target)
         names = self.names.get(target, {})
         return Constraint(
@@ -247,6 +251,8 @@ class _Reading:
             target=found.key if found else None,
             target_columns=tuple(names[n] for n in referenced or () if n in names),
             match="f" if match == "f" else "s",
+            on_update=on_update.strip() or "a",
+            on_delete=on_delete.strip() or "a",
             expression=expression if kind == "c" else None,
             live=True,
         )

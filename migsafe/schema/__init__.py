@@ -86,6 +86,9 @@ class Constraint:
     target: Key | None = None
     target_columns: tuple[str, ...] = ()
     match: Literal["s", "f"] = "s"
+    #: What happens to rows that refer: a (nothing), r(estrict), c(ascade), n(ull), d(efault).
+    on_update: str = "a"
+    on_delete: str = "a"
     expression: Any = None
     #: Whether it is in the target; False where a walked statement makes it.
     live: bool = False
@@ -202,7 +205,10 @@ class Table:
 
 @dataclass(slots=True, kw_only=True)
 class Domain:
-    """A domain over `base`; `checks` are expressions over VALUE, trees or texts by name."""
+    """A domain over `base`; `checks` are expressions over VALUE, trees or texts by name.
+
+    `origin` is its name in the target, None where a walked statement makes it.
+    """
 
     base: Type
     not_null: bool = False
@@ -211,6 +217,7 @@ class Domain:
     unproven: set[str] = field(default_factory=set)
     default: Any = None
     live: bool = False
+    origin: Key | None = None
 
     @property
     def constrained(self) -> bool:
@@ -220,10 +227,14 @@ class Domain:
 
 @dataclass(slots=True, kw_only=True)
 class Enum:
-    """An enum and its labels in order; `added` are those that walked statements added."""
+    """An enum and its labels in order; `added` are those that walked statements added.
+
+    `origin` is its name in the target, None where a walked statement makes it.
+    """
 
     labels: list[str]
     live: bool = False
+    origin: Key | None = None
     made: Place | None = None
     added: dict[str, Place] = field(default_factory=dict)
 

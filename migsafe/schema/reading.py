@@ -116,6 +116,8 @@ def constraint(
         target=target or None,
         target_columns=tuple(part.sval for part in node.pk_attrs or ()),
         match="f" if node.fk_matchtype == "f" else "s",
+        on_update=str(node.fk_upd_action or "a"),
+        on_delete=str(node.fk_del_action or "a"),
         expression=node.raw_expr,
         made=place,
     )
