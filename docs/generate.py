@@ -144,6 +144,7 @@ _READ_ON = {
 _FAMILIES = {
     "MA": "Audits from files",
     "MH": "History and ledger",
+    "MS": "Files and their comments",
     "MV": "Verification",
 }
 
@@ -248,6 +249,15 @@ _MEANINGS = {
     "shadow.placeholders": "Literal text of prelude and migrations, and what stands for it in the "
     "shadow. It changes nothing of what `apply` runs.",
     "gate.severity": "Findings of this severity or worse stop a run; `never` lets all pass.",
+    "lint.on": "Rules of [hazards](hazards/index.md) to ask that are off otherwise, by name or "
+    "code.",
+    "lint.off": "Rules not to ask. A comment above one statement is better: see "
+    "[lint](howto/lint.md#allow-one-statement).",
+    "lint.pg_version": "Major version of the server, where no target is asked.",
+    "lint.transaction": "Whether the runner of a file that belongs to no history puts it into a "
+    "transaction; `auto` says so of each file that a transaction does not refuse.",
+    "lint.timeouts": "Settings that another runner or the role gives to every migration, such as "
+    "`lock_timeout`.",
     "env.NAME.url": "`postgresql://…`, `env:VARIABLE`, or `file:PATH` whose first line is the URL.",
     "env.NAME.snapshot": "The provider that `apply --snapshot` uses. The flag asks for the "
     "snapshot, this key does not. `pg_dump` is served.",

@@ -33,7 +33,7 @@ class Source(StrEnum):
     VERIFY = "verify"
 
 
-#: Every finding code but those of hazards, which `hazards.rules()` lists. A code never changes its
+#: Every finding code but those of the hazard rules, which `hazards.rules()` lists. A code never changes its
 #: meaning and is never given again.
 CODES: Mapping[str, str] = {
     "MA001": "an audit returned more offenders than it tolerates",
@@ -57,6 +57,10 @@ CODES: Mapping[str, str] = {
     "MH116": "a part of a migration is in effect",
     "MH117": "a migration does not replay in the shadow",
     "MH118": "a migration is not in effect, although a later one is",
+    "MS455": "a file does not parse",
+    "MS470": "a comment allows a hazard that is not there",
+    "MS471": "a comment that would allow a hazard has no reason, or is misspelt",
+    "MS472": "a comment allows a rule that there is none of",
     "MV101": "a column's nullability is not what is expected",
     "MV102": "a column's type is not what is expected",
     "MV103": "an expected table or column is not there",

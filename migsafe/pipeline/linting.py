@@ -4,16 +4,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migsafe import findings, hazards, sql
-from migsafe.config import Settings
+from migsafe.config import LintConfig, Settings
 from migsafe.errors import ExitCode, UsageError, nearest
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.hazards import Options, Unit
+from migsafe.hazards import Options, Unit, suppressions
+from migsafe.pipeline import squawk
 from migsafe.schema import Schema
 
 if TYPE_CHECKING:
@@ -61,13 +62,23 @@ class _File:
 def lint(settings: Settings, asked: Asked) -> "Report":
     """Report the hazards of the files that are asked for."""
     started, clock = datetime.now(UTC), time.monotonic()
+    settings, borrowed = _borrowed(settings)
     options = options_of(settings, asked)
     if asked.live:
         return _pending(settings, asked, options)
     files = list(_files(settings, asked))
     wrapped = asked.transaction or settings.lint.transaction
     found = list(_walked(files, wrapped, Schema(), options))
-    return _report(settings, found, started, clock, notes=(_counted(files), _UNSIZED))
+    return _report(settings, found, started, clock, notes=(_counted(files), *borrowed, _UNSIZED))
+
+
+def _borrowed(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """Take the rules of a `.squawk.toml` where our own config says nothing, and say so."""
+    path = squawk.find(settings.root) if settings.lint == LintConfig() else None
+    if path is None:
+        return settings, ()
+    note = f"Rules, version and transaction are those of {path}: there is no [lint] of our own."
+    return replace(settings, lint=squawk.load(path)), (note,)
 
 
 _UNSIZED = "Table sizes are not known: with --url or --env, severity follows the live size."
@@ -241,7 +252,7 @@ def _walked(
         except sql.SqlError as error:
             if file.report:
                 yield _syntax(file, error)
-    yield from hazards.walk(units, schema, options)
+    yield from suppressions.settle(units, hazards.walk(units, schema, options))
 
 
 def _unit(file: _File, statements: Sequence[sql.Statement], wrapped: str) -> Unit:
