@@ -145,15 +145,28 @@ def _files(settings: Settings, asked: Asked) -> Iterator[_File]:
 
 
 def _directory(settings: Settings, asked: Asked) -> "Directory | None":
-    """Return the history: the configured one, or the directory that is the only argument."""
+    """Return the history: the configured one, else the one that the first file lies in."""
     from migsafe import histories
 
-    only = Path(asked.files[0]) if len(asked.files) == 1 else None
-    if only and only.is_dir():
-        return histories.load(only, settings.history)
-    if settings.migrations is None or asked.files == ("-",):
+    first = Path(asked.files[0]) if asked.files else None
+    if first and first.is_dir() and len(asked.files) == 1:
+        return histories.load(first, settings.history)
+    if asked.files == ("-",):
         return None
-    return histories.load(settings.migrations, settings.history)
+    if settings.migrations is None and first and first.is_file():
+        folder = first.parent.parent if first.name in _NAMELESS else first.parent
+        return histories.load(folder, settings.history) if _is_history(folder) else None
+    return histories.load(settings.migrations, settings.history) if settings.migrations else None
+
+
+#: Files that are called by their directories.
+_NAMELESS = ("migration.sql", "up.sql")
+
+
+def _is_history(folder: Path) -> bool:
+    from migsafe import histories
+
+    return len(set(histories.readings(folder)) - {"alembic"}) == 1
 
 
 def _named(settings: Settings, asked: Asked) -> Iterator[str]:
@@ -204,7 +217,7 @@ def _loose(name: str, asked: Asked) -> _File:
     if name == "-":
         return _File(name=asked.stdin_name, path=asked.stdin_name, text=sys.stdin.read())
     path = Path(name)
-    own = path.parent.name if path.name in ("migration.sql", "up.sql") else path.name
+    own = path.parent.name if path.name in _NAMELESS else path.name
     return _File(name=own, path=name, text=_read(path))
 
 
