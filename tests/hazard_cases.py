@@ -85,3 +85,32 @@ def found(rule: Rule, case: Case, schema: Schema | None = None) -> list[Finding]
     """Walk a case on the clinic and return what the rule finds."""
     findings = walk(case.units, clinic() if schema is None else schema, case.options)
     return [finding for finding in findings if finding.code == rule.code]
+
+
+def lint(
+    text: str, code: str, schema: Schema | None = None, *, transaction: bool = True
+) -> list[Finding]:
+    """Walk one migration, on the clinic where no schema is given, and return what a rule finds."""
+    unit = Unit(
+        name="1_a",
+        file="1_a.sql",
+        text=text,
+        statements=sql.parse(text),
+        transaction=transaction,
+    )
+    options = Options(on=frozenset({code}))
+    findings = walk([unit], clinic() if schema is None else schema, options)
+    return [finding for finding in findings if finding.code == code]
+
+
+def live(**sizes: tuple[int, int]) -> Schema:
+    """Return the clinic as a target has it; `sizes` are rows and bytes by table, the rest empty."""
+    schema = clinic()
+    schema.complete = True
+    for key, table in schema.tables.items():
+        rows, size = sizes.get(key.bare, (0, 0))
+        table.live, table.made, table.known, table.writes = key, None, True, []
+        table.rows, table.bytes, table.empty = rows, size, key.bare not in sizes
+        for column in table.columns.values():
+            column.live = column.name
+    return schema

@@ -272,7 +272,7 @@ class Schema:
         """Return where a name leads: to what is there, else to the first schema of the path."""
         if schema:
             return Key(schema, bare)
-        for candidate in self.path:
+        for candidate in ("pg_temp", *self.path):  # as the server does, whatever the path says
             if (key := Key(candidate, bare)) in self.tables:
                 return key
         return Key(self.path[0] if self.path else "public", bare)
@@ -308,6 +308,13 @@ class Schema:
                     seen.add(table.key)
                     todo.append(table.key)
                     yield table
+
+    def referrers(self, key: Key) -> Iterator[tuple[Table, Constraint]]:
+        """Yield each foreign key to a table, its own included, with the table that has it."""
+        for table in self.tables.values():
+            for made in table.constraints.values():
+                if made.target == key:
+                    yield table, made
 
     def typed(self, type_: Type, kinds: dict[Key, Any]) -> Any:
         """Return what `kinds` (enums, domains or composites) holds of a type, None for nothing."""

@@ -1,0 +1,41 @@
+"""The relations that a DROP names, and whether rows go with them. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from migsafe.findings import Severity
+from migsafe.hazards.context import Context
+from migsafe.schema import Key, Table
+
+
+def key_of(parts: Any, context: Context) -> Key:
+    """Return where the name of a relation (a list of strings) leads."""
+    names = [part.sval for part in parts]
+    return context.schema.key(names[-2] if len(names) > 1 else None, names[-1])
+
+
+def tables(node: Any, context: Context) -> Iterator[Table]:
+    """Yield the relations of a DropStmt; those that the target does not have are left out.
+
+    One that is not known is yielded as such, and is not noted in the schema.
+    """
+    for parts in node.objects:
+        key = key_of(parts, context)
+        found = context.schema.tables.get(key)
+        if found is not None or not context.schema.complete:
+            yield found or Table(key=key)
+
+
+def rowless(table: Table, context: Context) -> bool:
+    """Tell whether a table is proven to have no row: the target's is empty, and nothing fills it.
+
+    A partitioned table answers for its partitions.
+    """
+    family = (table, *context.schema.children(table.key))
+    return table.empty and not any(member.writes for member in family)
+
+
+def severity(table: Table, context: Context) -> Severity | None:
+    """Return ERROR where rows are seen to be lost, None where nobody has counted."""
+    seen = context.schema.complete and (table.rows or 0) > 0
+    return Severity.ERROR if seen else None
