@@ -122,6 +122,9 @@ CREATE TABLE doses (
     place address
 );
 
+-- Follows its type.
+CREATE TABLE addresses OF address;
+
 CREATE TABLE archive (id integer, payload text);
 
 -- Candidates for a primary key: NOT NULL, nullable, and nullable behind a valid CHECK.
@@ -194,6 +197,7 @@ INSERT INTO billing.rates SELECT n, n * 100 FROM generate_series(1, 5) AS n;
 INSERT INTO doses
     SELECT n, n, 'dose ' || n, (enum_range(NULL::dose_unit))[1 + n % 2], ROW('Main street', 'Town')::address
       FROM generate_series(1, 5) AS n;
+INSERT INTO addresses SELECT 'street ' || n, 'Town' FROM generate_series(1, 3) AS n;
 INSERT INTO archive SELECT n, 'payload ' || n FROM generate_series(1, 10) AS n;
 INSERT INTO imports SELECT n, 'source ' || n, n FROM generate_series(1, 10) AS n;
 INSERT INTO readings
