@@ -1,47 +1,15 @@
 """Hazards of indexes where the catalog, the version or the settings decide; cases have the rest."""
 
-from typing import Any
-
 import pytest
 
-from migsafe import hazards, sql
+from migsafe import sql
 from migsafe.findings import Finding, Severity
 from migsafe.hazards import Context, Options, Unit
-from migsafe.schema import Index, Key, Schema, Table
+from migsafe.schema import Key, Schema
 from migsafe.schema.changes import advance
+from tests.unit.hazard_walks import before, find, live
 
 INFO, WARNING, ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
-
-
-def find(
-    text: str, code: str, schema: Schema | None = None, *, transaction: bool = False, **options: Any
-) -> list[Finding]:
-    unit = Unit(
-        name="2_new",
-        file="2_new.sql",
-        text=text,
-        statements=sql.parse(text),
-        transaction=transaction,
-    )
-    asked = Options(on=frozenset({code}), **options)
-    walked = hazards.walk([unit], before() if schema is None else schema, asked)
-    return [finding for finding in walked if finding.code == code]
-
-
-def before(text: str = "CREATE TABLE t (a int, b text); CREATE INDEX i ON t (a)") -> Schema:
-    """Build the schema that an earlier migration leaves behind."""
-    schema = Schema()
-    for statement in sql.parse(text):
-        advance(schema, statement, "1_old")
-    return schema
-
-
-def live(*, size: int = 50_000_000, version: int = 16, minor: int = 4, **index: Any) -> Schema:
-    """Build a target's schema with a table t and its index i."""
-    key = Key("public", "t")
-    table = Table(key=key, known=True, live=key, rows=1_000_000, bytes=size)
-    table.indexes["i"] = Index(name="i", columns=("a",), live=True, **index)
-    return Schema(complete=True, version=version, minor=minor, tables={key: table})
 
 
 def severities(findings: list[Finding]) -> list[Severity]:
