@@ -31,12 +31,13 @@ Row = tuple[Any, ...]
 _OURS = """n.nspname <> 'information_schema' AND n.nspname <> 'pg_catalog'
     AND n.nspname !~ '^pg_(toast|temp_|toast_temp_)'"""
 
-#: Settings that a rule about locks and time asks for.
+#: Settings that a rule asks for: how long to wait, and whether the session lives in UTC.
 _SETTINGS = [
     "lock_timeout",
     "statement_timeout",
     "transaction_timeout",
     "idle_in_transaction_session_timeout",
+    "TimeZone",
 ]
 
 
@@ -73,7 +74,7 @@ def _read_session(conn: Connection, schema: Schema) -> None:
            WHERE name = ANY(%s) AND source NOT IN ('default', 'session') AND setting <> '0'""",
         [_SETTINGS],
     )
-    schema.settings = {str(name): str(value) for name, value in rows}
+    schema.settings = {str(name).lower(): str(value) for name, value in rows}
 
 
 class _Reading:
@@ -275,7 +276,13 @@ class _Reading:
                            SELECT FROM pg_catalog.pg_attribute AS x, unnest(
                                i.indkey::smallint[], i.indcollation::oid[]) AS k(a, l)
                            WHERE x.attrelid = i.indrelid AND x.attnum = k.a AND k.l <> 0
-                             AND k.l <> x.attcollation)
+                             AND k.l <> x.attcollation),
+                       array(SELECT DISTINCT d.refobjsubid::smallint
+                           FROM pg_catalog.pg_depend AS d
+                           WHERE (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
+                             AND d.classid = 'pg_catalog.pg_class'::regclass
+                             AND d.objid = i.indexrelid AND d.refobjid = i.indrelid
+                             AND d.refobjsubid > 0 ORDER BY 1)
                 FROM pg_catalog.pg_index AS i
                 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -285,12 +292,13 @@ class _Reading:
         for oid, name, numbers, keys, unique, distinct, *parts in rows:
             if oid not in self.tables:
                 continue
-            valid, immediate, predicate, method, ordinary = parts
+            valid, immediate, predicate, method, ordinary, reads = parts
             names = self.names.get(oid, {})
             self.tables[oid].indexes[name] = Index(
                 name=name,
                 columns=tuple(names.get(number) for number in numbers[:keys]),
                 included=self._named(oid, numbers[keys:]),
+                reads=self._named(oid, reads),
                 unique=unique,
                 nulls_not_distinct=distinct,
                 valid=valid,

@@ -103,6 +103,8 @@ class Index:
     name: str
     columns: tuple[str | None, ...] = ()
     included: tuple[str, ...] = ()
+    #: Columns that its expressions and its predicate need.
+    reads: tuple[str, ...] = ()
     unique: bool = False
     nulls_not_distinct: bool = False
     valid: bool = True

@@ -93,6 +93,10 @@ def _rename_column(schema: Schema, node: Any) -> None:
             part.columns = tuple(
                 node.newname if name == node.subname else name for name in part.columns
             )
+        for index in member.indexes.values():
+            index.reads = tuple(
+                node.newname if name == node.subname else name for name in index.reads
+            )
     for other in schema.tables.values():
         for made in other.constraints.values():
             if made.target == table.key:

@@ -103,15 +103,22 @@ def proves_not_null(expression: Any, column: str) -> bool:
     """
     node = tree(expression)
     if isinstance(node, ast.NullTest):
-        names: Any = getattr(node.arg, "fields", ())
-        return (
-            node.nulltesttype == enums.NullTestType.IS_NOT_NULL
-            and bool(names)
-            and getattr(names[-1], "sval", None) == column
-        )
+        return _tests(node, enums.NullTestType.IS_NOT_NULL, column)
     if isinstance(node, ast.BoolExpr):
+        if node.boolop == enums.BoolExprType.NOT_EXPR:
+            return _tests((node.args or (None,))[0], enums.NullTestType.IS_NULL, column)
         if node.boolop == enums.BoolExprType.AND_EXPR:
             return any(proves_not_null(part, column) for part in node.args or ())
         if node.boolop == enums.BoolExprType.OR_EXPR:
             return all(proves_not_null(part, column) for part in node.args or ())
     return False
+
+
+def _tests(node: Any, kind: Any, column: str) -> bool:
+    names: Any = getattr(getattr(node, "arg", None), "fields", ())
+    return (
+        isinstance(node, ast.NullTest)
+        and node.nulltesttype == kind
+        and bool(names)
+        and getattr(names[-1], "sval", None) == column
+    )

@@ -180,6 +180,7 @@ def index(node: Any, table: Table, place: Place) -> Index:
         name=node.idxname or _free(table, "_".join(parts)[:63]),
         columns=columns,
         included=tuple(element.name for element in node.indexIncludingParams or ()),
+        reads=tuple(dict.fromkeys(names_in((node.indexParams, node.whereClause)))),
         unique=bool(node.unique),
         nulls_not_distinct=bool(node.nulls_not_distinct),
         predicate=node.whereClause,

@@ -85,6 +85,8 @@ def test_indexes_say_what_they_cover(conn: Conn) -> None:
     one = indexes["one"]
     assert (one.columns, one.included, one.unique, one.valid) == (("A b", None), ("d",), True, True)
     assert expressions.text(one.predicate) == "(d > 0)"
+    assert {"c", "d"} <= set(one.reads)
+    assert indexes["t_d_key"].reads == ()
     assert not indexes["t_d_key"].immediate
     assert not table(conn, "t").unique_on(["d"])
 
@@ -183,9 +185,10 @@ def test_settings_are_those_that_a_session_is_given(conn: Conn, database: str) -
     name = conn.info.dbname
     conn.execute(f"ALTER DATABASE \"{name}\" SET lock_timeout = '3s'".encode())
     conn.execute("SET statement_timeout = '9s'")
-    assert read(conn).settings == {}
+    assert set(read(conn).settings) <= {"timezone"}
+    conn.execute(f"ALTER DATABASE \"{name}\" SET TimeZone = 'Asia/Tokyo'".encode())
     with psycopg.connect(database, autocommit=True) as other:
-        assert read(other).settings == {"lock_timeout": "3s"}
+        assert read(other).settings == {"lock_timeout": "3s", "timezone": "Asia/Tokyo"}
 
 
 def test_what_a_publication_needs_is_known(conn: Conn) -> None:
