@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-from psycopg import sql
 
 from migsafe.errors import BusyError
 from migsafe.target import Connection, Write
@@ -101,10 +100,8 @@ def prepare(conn: Connection) -> None:
         conn.execute(_DDL)
 
 
-_INSERT = sql.SQL(
-    """INSERT INTO migsafe.receipts (run, history, migration, checksum, event, statement)
-       VALUES (%s, %s, %s, %s, %s, %s)"""
-).format()
+_INSERT = """INSERT INTO migsafe.receipts (run, history, migration, checksum, event, statement)
+             VALUES (%s, %s, %s, %s, %s, %s)"""
 
 
 def write(receipt: Receipt) -> Write:

@@ -12,45 +12,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from migsafe import catalog, histories, ledger, target
+from migsafe import catalog, histories, ledger, outcomes, target
 from migsafe.histories import History
 from migsafe.ledger import Receipt
+from migsafe.outcomes import Outcome, StepResult, Stopped
 from migsafe.target import Connection, Write
 
 if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
     from migsafe.plan import Step
     from migsafe.sql import Statement
-
-
-class Outcome(StrEnum):
-    """How a step ended (CONTRACT, `steps[].outcome`)."""
-
-    DONE = "done"
-    BUSY = "busy"
-    FAILED = "failed"
-    DIRTY = "dirty"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    """What became of one step; `seconds` covers all attempts, `line` is that of the failure."""
-
-    migration: str
-    outcome: Outcome
-    attempts: int = 0
-    seconds: float = 0.0
-    error: str | None = None
-    statement: int | None = None
-    line: int | None = None
-    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,28 +39,8 @@ class Limits:
     attempts: int
 
 
-class _Stopped(Exception):
-    """A statement, or our own part where that is None, did not get through."""
-
-    def __init__(
-        self, cause: psycopg.Error | KeyboardInterrupt, statement: Statement | None
-    ) -> None:
-        super().__init__()
-        self.cause = cause
-        self.statement = statement
-
-    @property
-    def refused(self) -> bool:
-        """Whether the server itself said no, so that its answer is known."""
-        return isinstance(self.cause, psycopg.Error) and self.cause.sqlstate is not None
-
-
 #: A file may end under another role or with a timeout of its own; our rows must not.
-_AS_OURSELVES = (sql.SQL("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0").format(), ())
-_COMMIT = (sql.SQL("COMMIT").format(), ())
-
-#: What is worth another attempt, once the transaction is rolled back.
-_RETRIED = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
+_AS_OURSELVES = ("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0", ())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,25 +57,38 @@ class Runner:
     _touched: bool = False
     #: Whether the ledger and the history's table are there, committed.
     _prepared: bool = False
+    #: Whether the last COMMIT has begun the next step's transaction too.
+    _begun: bool = False
 
     def run(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         """Yield one result a step; after the first that is not done, the rest are skipped.
 
         Lazy: a caller that stops consuming stops the run at that boundary.
         """
+        try:
+            yield from self._results(steps)
+        finally:
+            if self._begun:
+                self._roll_back()
+
+    def _results(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         stopped = False
-        for step in steps:
+        for step, following in zip_longest(steps, steps[1:]):
             if stopped:
                 yield StepResult(migration=step.migration.name, outcome=Outcome.SKIPPED)
                 continue
             began, self._attempts = time.monotonic(), 0
-            result = self._alone(step) if step.alone else self._together(step)
+            result = self._alone(step) if step.alone else self._together(step, following)
             stopped = result.outcome is not Outcome.DONE or result.interrupted
             seconds = round(time.monotonic() - began, 3)
             yield replace(result, seconds=seconds, attempts=self._attempts)
 
-    def _together(self, step: Step) -> StepResult:
-        """Run a migration, its record and its receipt in one transaction."""
+    def _together(self, step: Step, following: Step | None) -> StepResult:
+        """Run a migration, its record and its receipt in one transaction.
+
+        Its COMMIT begins the transaction of the step that follows, where that will have one.
+        """
+        then = self._opening if following and not following.alone else ""
         committing = False
 
         def attempt() -> None:
@@ -128,19 +99,19 @@ class Runner:
             for statement in step.statements:
                 self._execute(statement)
             committing = True
-            self._record(step, self.history.record(step.migration, started))
+            self._record(step, self.history.record(step.migration, started), then)
 
         try:
             self._retrying(attempt)
-        except _Stopped as stopped:
+        except Stopped as stopped:
             if committing and not stopped.refused:
                 return self._after_commit(step, stopped)
-            return _result(step, stopped, _outcome(stopped.cause))
+            return outcomes.stopped(step, stopped, stopped.outcome)
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
-    def _after_commit(self, step: Step, stopped: _Stopped) -> StepResult:
+    def _after_commit(self, step: Step, stopped: Stopped) -> StepResult:
         """Decide by the receipt what became of a COMMIT whose answer never came."""
-        failed = _result(step, stopped, Outcome.FAILED)
+        failed = outcomes.stopped(step, stopped, Outcome.FAILED)
         try:
             done = ledger.is_done(self.conn, self.run_id, step.migration.name)
         except psycopg.Error:
@@ -157,19 +128,19 @@ class Runner:
         try:
             before = self._invalid_indexes()
             self._retrying(lambda: self._start(step))
-        except _Stopped as stopped:
-            outcome = _outcome(stopped.cause) if stopped.refused else Outcome.DIRTY
-            return _result(step, stopped, outcome)
+        except Stopped as stopped:
+            outcome = stopped.outcome if stopped.refused else Outcome.DIRTY
+            return outcomes.stopped(step, stopped, outcome)
         self._touched = False
         try:
             for statement in step.statements:
                 self._single(step, statement)
             if left := self._left_invalid(step, before):
-                return _invalid(step, left)
+                return outcomes.invalid(step, left)
             self._retrying(lambda: self._finish(step, started))
-        except _Stopped as stopped:
+        except Stopped as stopped:
             clean = self._untouched(stopped, before) and self._withdrawn(step)
-            return _result(step, stopped, _outcome(stopped.cause) if clean else Outcome.DIRTY)
+            return outcomes.stopped(step, stopped, stopped.outcome if clean else Outcome.DIRTY)
         return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
     def finish(self, step: Step, *, is_open: bool) -> StepResult:
@@ -185,12 +156,12 @@ class Runner:
             for statement in step.statements:
                 self._single(step, statement)
             if left := self._left_invalid(step, before):
-                result = _invalid(step, left)
+                result = outcomes.invalid(step, left)
             else:
                 self._retrying(lambda: self._finish(step, started))
                 result = StepResult(migration=step.migration.name, outcome=Outcome.DONE)
-        except _Stopped as stopped:
-            result = _result(step, stopped, Outcome.DIRTY)
+        except Stopped as stopped:
+            result = outcomes.stopped(step, stopped, Outcome.DIRTY)
         seconds = round(time.monotonic() - began, 3)
         return replace(result, seconds=seconds, attempts=self._attempts)
 
@@ -223,7 +194,7 @@ class Runner:
         self._touched = self._touched or self._idle
         with _ours():
             if idle and not self._idle:  # the file's own BEGIN
-                target.execute(self.conn, self._bound)
+                target.execute(self.conn, _bound(self.limits.lock_timeout))
             target.send(self.conn, self._receipt(step, "statement", statement.index))
 
     def _finish(self, step: Step, started: datetime) -> None:
@@ -240,7 +211,7 @@ class Runner:
         invalid = self._invalid_indexes()
         return sorted(name for oid, name in invalid if (oid, name) not in before or name in named)
 
-    def _untouched(self, stopped: _Stopped, before: frozenset[tuple[int, str]]) -> bool:
+    def _untouched(self, stopped: Stopped, before: frozenset[tuple[int, str]]) -> bool:
         """Tell whether a failure has surely left nothing of the migration in effect."""
         from migsafe.sql import ALL_OR_NOTHING
 
@@ -251,7 +222,7 @@ class Runner:
             return False
         try:
             return refuses in ALL_OR_NOTHING and self._invalid_indexes() == before
-        except _Stopped:
+        except Stopped:
             return False
 
     def _withdrawn(self, step: Step) -> bool:
@@ -261,14 +232,14 @@ class Runner:
             with _ours():
                 self.history.withdraw(self.conn, step.migration)
             self._commit(self._receipt(step, "failed"))
-        except _Stopped:
+        except Stopped:
             self._roll_back()
             return False
         return True
 
-    def _record(self, step: Step, row: Write) -> None:
+    def _record(self, step: Step, row: Write, then: str = "") -> None:
         """Commit with the tool's row and our receipt."""
-        self._commit(_AS_OURSELVES, row, self._receipt(step, "done"))
+        self._commit(_AS_OURSELVES, row, self._receipt(step, "done"), then=then)
 
     def _receipt(self, step: Step, event: str, statement: int | None = None) -> Write:
         return ledger.write(
@@ -287,16 +258,24 @@ class Runner:
 
         A question inside would keep a file's SET TRANSACTION from being first.
         """
+        if self._begun:
+            self._begun = False
+            return
         with _ours():
             if not self._prepared:
                 self._prepared = ledger.exists(self.conn) and self.history.present(self.conn)
-            target.execute(self.conn, f"BEGIN; {self._bound}")
+            target.execute(self.conn, self._opening)
 
-    def _commit(self, *writes: Write) -> None:
-        """Send statements of ours with the COMMIT, in one message: small migrations are many."""
+    def _commit(self, *writes: Write, then: str = "") -> None:
+        """Send statements of ours with the COMMIT, in one message: small migrations are many.
+
+        `then`, if anything, begins the next transaction; where it fails, the next step begins it.
+        """
         with _ours():
-            target.send(self.conn, *writes, _COMMIT)
-        self._prepared = True
+            through = target.commit(self.conn, *writes, then=then)
+        self._prepared, self._begun = True, through and bool(then)
+        if not through:
+            self._roll_back()
 
     def _prepare(self) -> None:
         """Make the ledger and the history's table in this transaction, if none before it has."""
@@ -306,30 +285,28 @@ class Runner:
                 self.history.prepare(self.conn)
 
     @property
-    def _bound(self) -> str:
-        """What keeps the statements of a transaction from queueing for a lock for long."""
-        timeout = sql.Literal(self.limits.lock_timeout).as_string(self.conn)
-        return f"SET LOCAL lock_timeout = {timeout}"
+    def _opening(self) -> str:
+        return f"BEGIN; {_bound(self.limits.lock_timeout)}"
 
     def _execute(self, statement: Statement) -> None:
         """Send one statement as it is written, in the simple protocol."""
         try:
             target.execute(self.conn, statement.text)
         except (psycopg.Error, KeyboardInterrupt) as error:
-            raise _Stopped(error, statement) from None
+            raise Stopped(error, statement) from None
 
     def _retrying(self, unit: Callable[[], None], *, attempts: int | None = None) -> None:
         """Try a unit until it is through or attempts are spent; roll back after each failure."""
         allowed = attempts or self.limits.attempts
         for attempt in range(1, allowed + 1):
             self._attempts = max(self._attempts, attempt)
-            inside = not self._idle
+            inside = not (self._idle or self._begun)
             try:
                 return unit()
-            except _Stopped as stopped:
+            except Stopped as stopped:
                 self._roll_back()
                 last = attempt == allowed
-                if inside or last or not isinstance(stopped.cause, _RETRIED):
+                if inside or last or not stopped.passing:
                     raise
             with _ours():  # full jitter; the base and the cap are arbitrary
                 time.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
@@ -348,51 +325,16 @@ class Runner:
             self.conn.close()
 
 
+@cache
+def _bound(lock_timeout: str) -> str:
+    """Return what keeps the statements of a transaction from queueing for a lock for long."""
+    return f"SET LOCAL lock_timeout = {sql.Literal(lock_timeout).as_string()}"
+
+
 @contextmanager
 def _ours() -> Iterator[None]:
-    """Turn a failure of our own statements into `_Stopped`."""
+    """Turn a failure of our own statements into `Stopped`."""
     try:
         yield
     except (psycopg.Error, KeyboardInterrupt) as error:
-        raise _Stopped(error, None) from None
-
-
-def _outcome(cause: psycopg.Error | KeyboardInterrupt) -> Outcome:
-    return Outcome.BUSY if isinstance(cause, _RETRIED) else Outcome.FAILED
-
-
-def _result(step: Step, stopped: _Stopped, outcome: Outcome) -> StepResult:
-    statement, cause = stopped.statement, stopped.cause
-    interrupted = isinstance(cause, KeyboardInterrupt)
-    what = "interrupted"
-    if not isinstance(cause, KeyboardInterrupt):
-        what = _explained(cause, step, statement)
-    return StepResult(
-        migration=step.migration.name,
-        outcome=outcome,
-        error=what if statement else f"{what} (while it was being recorded)",
-        statement=statement.index if statement else None,
-        line=_line(statement, cause) if statement else None,
-        interrupted=interrupted,
-    )
-
-
-def _explained(error: psycopg.Error, step: Step, statement: Statement | None) -> str:
-    """Explain an error by the SQL that caused it: at COMMIT, any statement of the step."""
-    sent = [statement] if statement else step.statements
-    return target.explain(error, "\n".join(item.text for item in sent))
-
-
-def _line(statement: Statement, cause: psycopg.Error | KeyboardInterrupt) -> int:
-    """Return the file's line of a failure: the server's position in the statement, or its start."""
-    position = getattr(getattr(cause, "diag", None), "statement_position", None)
-    before = statement.text[: int(position) - 1] if position else ""
-    return statement.line + before.count("\n")
-
-
-def _invalid(step: Step, names: Sequence[str]) -> StepResult:
-    return StepResult(
-        migration=step.migration.name,
-        outcome=Outcome.DIRTY,
-        error=f"INVALID after the run: index {', '.join(names)}; drop it and build it again",
-    )
+        raise Stopped(error, None) from None

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -196,37 +197,67 @@ def translated(target: Target) -> Iterator[None]:
         raise UnreachableError(target.place, explain(error), remedy) from None
 
 
-#: A statement of ours, and the values of its placeholders.
-Write = tuple[sql.Composed, Sequence[Any]]
+#: A statement of ours with %s for each value, and the values.
+Write = tuple[str, Sequence[Any]]
 
 
 def send(conn: Connection, *writes: Write) -> None:
     """Run statements of ours in one message of the simple protocol, in the caller's transaction."""
     encoding = conn.info.encoding  # a file may have chosen another one than ours
-    texts = (_filled(conn, query, values, encoding) for query, values in writes)
-    execute(conn, "; ".join(texts), encoding)
+    execute(conn, "; ".join(_filled(conn, writes, encoding)), encoding)
 
 
-def _filled(conn: Connection, query: sql.Composed, values: Sequence[Any], encoding: str) -> str:
-    """Put quoted values into the placeholders of a query."""
+def commit(conn: Connection, *writes: Write, then: str = "") -> bool:
+    """Send statements of ours, COMMIT, and SQL to go on with, in one message.
+
+    The server runs nothing of a message after an error, so `then` runs only once the transaction is
+    committed. Return False where it failed: that is no failure to commit, which is raised.
+    """
+    encoding = conn.info.encoding
+    texts = [*_filled(conn, writes, encoding), "COMMIT", *filter(None, [then])]
+    committed = False
+    for result in _answers(conn, "; ".join(texts), encoding):
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            if committed:
+                return False
+            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+        committed = committed or result.command_status == b"COMMIT"
+    return True
+
+
+def _filled(conn: Connection, writes: Sequence[Write], encoding: str) -> list[str]:
+    """Put quoted values into the placeholders of each query."""
     quote = pq.Escaping(conn.pgconn).escape_literal
-    literals = (
-        "NULL" if v is None else quote(str(v).encode(encoding)).decode(encoding) for v in values
-    )
-    return query.as_string() % tuple(literals)
+    return [
+        query
+        % tuple(
+            "NULL" if v is None else quote(str(v).encode(encoding)).decode(encoding) for v in values
+        )
+        for query, values in writes
+    ]
 
 
 def execute(conn: Connection, text: str, encoding: str = "utf-8") -> None:
-    """Send text as it is, in one message of the simple protocol, and drop what it returns.
+    """Send text as it is, in one message of the simple protocol, and drop what it returns."""
+    for result in _answers(conn, text, encoding):
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+
+
+def _answers(conn: Connection, text: str, encoding: str) -> list[pq.abc.PGresult]:
+    """Return what the server says to each statement of a message, ending with the first error.
 
     A cursor would do the same with five times the work, which a thousand small migrations show.
     """
     with conn.lock:
         conn.pgconn.send_query(text.encode(encoding))
-        results = conn.wait(generators.execute(conn.pgconn))
-    for result in results:
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(result, encoding="utf-8")
+        return conn.wait(generators.execute(conn.pgconn))
+
+
+@cache
+def template(query: str, *names: str) -> str:
+    """Put a qualified name into each {} of a query with placeholders."""
+    return sql.SQL(query).format(named(*names)).as_string()
 
 
 def named(*names: str) -> sql.Composable:

@@ -18,7 +18,7 @@ from migsafe.findings import Finding, Severity
 from migsafe.histories.entries import Entry, Recorded
 from migsafe.histories.forged import Oddity, is_sha256, is_uuid
 from migsafe.histories.migration import Directory, Migration, sha256, text_of
-from migsafe.target import Connection, Target, Write, named
+from migsafe.target import Connection, Target, Write, named, template
 
 SCRIPT = "migration.sql"
 TABLE = "_prisma_migrations"
@@ -247,7 +247,7 @@ class PrismaHistory:
                                    applied_steps_count) VALUES (%s, %s, %s, %s, %s, 1)"""
         now = datetime.now(UTC)
         values = [str(uuid.uuid4()), migration.checksum, started, now, migration.name]
-        return sql.SQL(query).format(self._named), values
+        return template(query, self.schema, TABLE), values
 
     def finish(self, migration: Migration, started: datetime) -> Write:
         """Build the update of the open row, or the insert where somebody removed that row."""
@@ -261,7 +261,7 @@ class PrismaHistory:
                    SELECT %s, %s, %s, %s, %s, 1 WHERE NOT EXISTS (SELECT FROM finished)"""
         now = datetime.now(UTC)
         row = [str(uuid.uuid4()), migration.checksum, started, now, migration.name]
-        return sql.SQL(query).format(self._named), [now, migration.name, *row]
+        return template(query, self.schema, TABLE), [now, migration.name, *row]
 
     def withdraw(self, conn: Connection, migration: Migration) -> None:
         """Delete the open row of the migration."""

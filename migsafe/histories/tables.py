@@ -16,7 +16,7 @@ from migsafe.histories.entries import Entry, History, Recorded
 from migsafe.histories.forged import Oddity, is_crc32, is_sha256
 from migsafe.histories.migration import Directory, Migration, distinct
 from migsafe.histories.sql import flyway_version
-from migsafe.target import Connection, Write, named, send
+from migsafe.target import Connection, Write, send, template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class _Table(ABC):
         return f"{self.schema}.{self.name}"
 
     def _write(self, query: str, values: Sequence[Any] = ()) -> Write:
-        return sql.SQL(query).format(named(self.schema, self.name)), values
+        return template(query, self.schema, self.name), values
 
     def _run(self, conn: Connection, query: str, values: Sequence[Any] = ()) -> list[Any]:
         cursor = conn.execute(*self._write(query, values))

@@ -24,8 +24,9 @@ from migsafe.pipeline.session import (
 from migsafe.reports import Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
+    from migsafe.outcomes import StepResult
     from migsafe.plan import Step
-    from migsafe.runner import Runner, StepResult
+    from migsafe.runner import Runner
     from migsafe.snapshots import Provider
     from migsafe.verify import Expectation, Verification
 
@@ -113,7 +114,7 @@ def runner_of(session: Session) -> "Runner":
 
 def _run(session: Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[StepResult, ...]":
     """Run the steps; what stops the run between two of them ends the list, it loses nothing."""
-    from migsafe.runner import Outcome, StepResult
+    from migsafe.outcomes import Outcome, StepResult
 
     runner = runner_of(session)
     results: list[StepResult] = []
@@ -139,7 +140,7 @@ def _verified(
     **parts: Any,
 ) -> Report:
     """Read the target again, compare, and store the report when something was changed."""
-    from migsafe.runner import Outcome
+    from migsafe.outcomes import Outcome
 
     code = _ended(results)
     done = [result.migration for result in results if result.outcome is Outcome.DONE]
@@ -179,7 +180,7 @@ def _checked(
 
 
 def _ended(results: "Sequence[StepResult]") -> ExitCode:
-    from migsafe.runner import Outcome
+    from migsafe.outcomes import Outcome
 
     outcomes = {result.outcome for result in results}
     if Outcome.DIRTY in outcomes:

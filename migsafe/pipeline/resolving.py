@@ -101,8 +101,8 @@ def _judged(
 
 def _finished(session: Session, name: str, notify: Notify) -> Report:
     """Run the statements of a migration that are not in effect, under receipts, and record it."""
+    from migsafe.outcomes import Outcome
     from migsafe.pipeline import halfway
-    from migsafe.runner import Outcome
 
     standing = session.stand()
     migration = wanted(session).directory.named(name)

@@ -10,7 +10,7 @@ import msgspec
 from migsafe import __version__, facts
 from migsafe.findings import Finding
 from migsafe.ledger import Run
-from migsafe.runner import StepResult
+from migsafe.outcomes import StepResult
 from migsafe.snapshots import Snapshot
 from migsafe.verify import Verification
 

@@ -9,7 +9,8 @@ import pytest
 
 from migsafe import histories, plan, target
 from migsafe.config import HistoryConfig
-from migsafe.runner import Limits, Outcome, Runner, StepResult
+from migsafe.outcomes import Outcome, StepResult
+from migsafe.runner import Limits, Runner
 from migsafe.sql import parse
 from tests.conftest import Called
 
@@ -77,7 +78,13 @@ def test_a_signal_after_the_commit_does_not_call_it_rolled_back(
     database: str, conn: Conn, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write(workdir / "m", _1_a="CREATE TABLE a ();", _2_b="CREATE TABLE b ();")
-    interrupt_after(monkeypatch, "COMMIT")
+    real = target.commit
+
+    def commit(*writes: Any, then: str) -> bool:
+        real(*writes, then=then)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(target, "commit", commit)
     results = run(database, folder)
     assert [r.outcome for r in results] == [Outcome.DONE, Outcome.SKIPPED]
     assert results[0].interrupted

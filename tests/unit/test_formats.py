@@ -22,8 +22,8 @@ from migsafe import hazards, reports
 from migsafe.cli.output import FORMATS, parse_file
 from migsafe.errors import ExitCode, UsageError, conceal
 from migsafe.findings import CODES, Finding, Severity, Source, Status
+from migsafe.outcomes import Outcome, StepResult
 from migsafe.reports import HistoryInfo, Report, TargetInfo, annotations
-from migsafe.runner import Outcome, StepResult
 from tests.unit.test_reports import every_report, finding, report, thorough
 
 JUNIT = xmlschema.XMLSchema(Path(__file__).parents[1] / "cases/formats/junit.xsd")

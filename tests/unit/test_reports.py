@@ -17,6 +17,7 @@ from migsafe.baseline import Verdict
 from migsafe.errors import ExitCode
 from migsafe.findings import CODES, Finding, Severity, Source, Status
 from migsafe.ledger import Run
+from migsafe.outcomes import Outcome, StepResult
 from migsafe.reports import (
     BaselineInfo,
     FactInfo,
@@ -28,7 +29,6 @@ from migsafe.reports import (
     VerdictInfo,
 )
 from migsafe.reports import text as text_reports
-from migsafe.runner import Outcome, StepResult
 from migsafe.snapshots import Snapshot
 from migsafe.verify import Column, Difference, Verification
 

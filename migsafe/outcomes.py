@@ -1,0 +1,110 @@
+"""How a step of a run ended, and what stopped it, in words that hold no row value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import errors
+
+from migsafe import target
+
+if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
+    from migsafe.plan import Step
+    from migsafe.sql import Statement
+
+
+class Outcome(StrEnum):
+    """How a step ended (CONTRACT, `steps[].outcome`)."""
+
+    DONE = "done"
+    BUSY = "busy"
+    FAILED = "failed"
+    DIRTY = "dirty"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What became of one step; `seconds` covers all attempts, `line` is that of the failure."""
+
+    migration: str
+    outcome: Outcome
+    attempts: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    statement: int | None = None
+    line: int | None = None
+    interrupted: bool = False
+
+
+class Stopped(Exception):
+    """A statement, or our own part where that is None, did not get through."""
+
+    def __init__(
+        self, cause: psycopg.Error | KeyboardInterrupt, statement: Statement | None
+    ) -> None:
+        """Keep what stopped it and where."""
+        super().__init__()
+        self.cause = cause
+        self.statement = statement
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server itself said no, so that its answer is known."""
+        return isinstance(self.cause, psycopg.Error) and self.cause.sqlstate is not None
+
+    @property
+    def passing(self) -> bool:
+        """Whether it is worth another attempt, once the transaction is rolled back."""
+        return isinstance(
+            self.cause,
+            errors.LockNotAvailable | errors.DeadlockDetected | errors.SerializationFailure,
+        )
+
+    @property
+    def outcome(self) -> Outcome:
+        """How a step ends that this has stopped and rolled back."""
+        return Outcome.BUSY if self.passing else Outcome.FAILED
+
+
+def stopped(step: Step, by: Stopped, outcome: Outcome) -> StepResult:
+    """Build the result of a step that did not get through."""
+    statement, cause = by.statement, by.cause
+    interrupted = isinstance(cause, KeyboardInterrupt)
+    what = "interrupted"
+    if not isinstance(cause, KeyboardInterrupt):
+        what = _explained(cause, step, statement)
+    return StepResult(
+        migration=step.migration.name,
+        outcome=outcome,
+        error=what if statement else f"{what} (while it was being recorded)",
+        statement=statement.index if statement else None,
+        line=_line(statement, cause) if statement else None,
+        interrupted=interrupted,
+    )
+
+
+def _explained(error: psycopg.Error, step: Step, statement: Statement | None) -> str:
+    """Explain an error by the SQL that caused it: at COMMIT, any statement of the step."""
+    sent = [statement] if statement else step.statements
+    return target.explain(error, "\n".join(item.text for item in sent))
+
+
+def _line(statement: Statement, cause: psycopg.Error | KeyboardInterrupt) -> int:
+    """Return the file's line of a failure: the server's position in the statement, or its start."""
+    position = getattr(getattr(cause, "diag", None), "statement_position", None)
+    before = statement.text[: int(position) - 1] if position else ""
+    return statement.line + before.count("\n")
+
+
+def invalid(step: Step, names: Sequence[str]) -> StepResult:
+    """Build the result of a step that ran and left INVALID indexes."""
+    return StepResult(
+        migration=step.migration.name,
+        outcome=Outcome.DIRTY,
+        error=f"INVALID after the run: index {', '.join(names)}; drop it and build it again",
+    )
