@@ -16,10 +16,6 @@ _Change = enums.AlterTableType
 _MANUAL = "https://www.postgresql.org/docs/current"
 
 
-def _cascades(node: Any) -> bool:
-    return bool(node.behavior == enums.DropBehavior.DROP_CASCADE)
-
-
 # ---------------------------------------------------------------- columns and tables
 
 
@@ -69,8 +65,8 @@ def _drop_table(node: Any, _statement: Statement, context: Context) -> Iterator[
         needed = [
             use for use in uses.of_table(context.schema, table.key) if use.table.key not in gone
         ]
-        if needed and not _cascades(node):
-            names = _listed([use.what for use in needed])
+        if needed and not dropped.cascades(node):
+            names = dropped.listed([use.what for use in needed])
             yield Hit(f"fails (2BP01): {names} need {table.key}", None, Severity.ERROR)
         elif not dropped.rowless(table, context):
             message = (
@@ -78,12 +74,6 @@ def _drop_table(node: Any, _statement: Statement, context: Context) -> Iterator[
                 "it fails from then on"
             )
             yield Hit(message, table, dropped.severity(table, context))
-
-
-def _listed(names: list[str]) -> str:
-    """Return names in a row, the tail of a long list as a number."""
-    shown, more = names[:4], len(names) - 4
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _create_after_drop(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
@@ -118,11 +108,11 @@ def _drop_schema(node: Any, _statement: Statement, context: Context) -> Iterator
         inside = [table for table in context.schema.tables.values() if table.key.schema == name]
         if name in new and all(context.fresh(table) for table in inside):
             continue
-        yield _schema_lost(name, inside, _cascades(node), context)
+        yield _schema_lost(name, inside, dropped.cascades(node), context)
 
 
 def _schema_lost(name: str, inside: list[Table], cascades: bool, context: Context) -> Hit:
-    names = _listed([str(table.key) for table in inside])
+    names = dropped.listed([str(table.key) for table in inside])
     if inside and not cascades:
         return Hit(f"fails (2BP01): the schema {name} holds {names}", None, Severity.ERROR)
     if not cascades:
@@ -154,10 +144,10 @@ def _truncate(node: Any, _statement: Statement, context: Context) -> Iterator[Hi
         table = context.schema.tables.get(key)
         if table is None and context.schema.complete:
             continue
-        keys = [use for use in _referencing(key, context) if use.table.key not in named]
-        if keys and not _cascades(node):
-            names = _listed([use.what for use in keys])
-            yield Hit(f"fails (0A000): {names} references {key}", None, Severity.ERROR)
+        others = [one for one in _referencing(key, context) if one.key not in named]
+        if others and not dropped.cascades(node):
+            names = dropped.listed([str(one.key) for one in others])
+            yield Hit(f"fails (0A000): {names} has a foreign key to {key}", None, Severity.ERROR)
         elif table is None or not dropped.rowless(table, context):
             yield _emptied(table or Table(key=key), context)
 
@@ -170,13 +160,14 @@ def _emptied(table: Table, context: Context) -> Hit:
     return Hit(message, table, dropped.severity(table, context))
 
 
-def _referencing(key: Key, context: Context) -> list[uses.Use]:
-    found = uses.of_table(context.schema, key)
-    return [use for use in found if use.what.startswith("the foreign key")]
+def _referencing(key: Key, context: Context) -> list[Table]:
+    """Return the other tables with a foreign key to one, each once."""
+    found = {table.key: table for table, _ in context.schema.referrers(key) if table.key != key}
+    return list(found.values())
 
 
 def _truncate_cascade(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
-    if not _cascades(node):
+    if not dropped.cascades(node):
         return
     for relation in node.relations:
         key = _key(relation, context)
@@ -184,7 +175,7 @@ def _truncate_cascade(node: Any, _statement: Statement, context: Context) -> Ite
         also = _reached(key, context)
         if also:
             lost = [one for one in also if dropped.severity(one, context)]
-            names = _listed([str(one.key) for one in also])
+            names = dropped.listed([str(one.key) for one in also])
             message = f"CASCADE empties {names} too, under ACCESS EXCLUSIVE on each"
             yield Hit(message, also[0], Severity.ERROR if lost else None)
         elif not (context.schema.complete or table.made):
@@ -197,10 +188,10 @@ def _reached(key: Key, context: Context) -> list[Table]:
     found: dict[Key, Table] = {}
     todo = [key]
     while todo:
-        for use in _referencing(todo.pop(), context):
-            if use.table.key != key and use.table.key not in found:
-                found[use.table.key] = use.table
-                todo.append(use.table.key)
+        for table in _referencing(todo.pop(), context):
+            if table.key != key and table.key not in found:
+                found[table.key] = table
+                todo.append(table.key)
     return list(found.values())
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pglast import enums
+
 from migsafe.findings import Severity
 from migsafe.hazards.context import Context
 from migsafe.schema import Key, Table
@@ -12,6 +14,20 @@ def key_of(parts: Any, context: Context) -> Key:
     """Return where the name of a relation (a list of strings) leads."""
     names = [part.sval for part in parts]
     return context.schema.key(names[-2] if len(names) > 1 else None, names[-1])
+
+
+def sequence_of(parts: Any, context: Context) -> Key:
+    """Return where the name of a sequence leads."""
+    schema = context.schema
+    *qualifier, bare = (part.sval for part in parts)
+    places = qualifier[-1:] or schema.path or ("public",)
+    there = (key for place in places if (key := Key(place, bare)) in schema.sequences)
+    return next(there, Key(places[0], bare))
+
+
+def cascades(node: Any) -> bool:
+    """Tell whether a statement or subcommand says CASCADE."""
+    return bool(node.behavior == enums.DropBehavior.DROP_CASCADE)
 
 
 def tables(node: Any, context: Context) -> Iterator[Table]:
@@ -39,3 +55,9 @@ def severity(table: Table, context: Context) -> Severity | None:
     """Return ERROR where rows are seen to be lost, None where nobody has counted."""
     seen = context.schema.complete and (table.rows or 0) > 0
     return Severity.ERROR if seen else None
+
+
+def listed(names: list[str]) -> str:
+    """Return names in a row, the tail of a long list as a number."""
+    shown, more = names[:4], len(names) - 4
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -20,6 +20,7 @@ from migsafe.schema import (
     reading,
     routines,
     tables,
+    typed,
 )
 from migsafe.sql import Statement
 
@@ -44,10 +45,7 @@ def _rename(schema: Schema, node: Any, place: Place) -> None:
     elif node.renameType == _Object.OBJECT_SCHEMA:
         _rename_schema(schema, node.subname, node.newname)
     elif node.renameType in (_Object.OBJECT_TYPE, _Object.OBJECT_DOMAIN):
-        for kinds in _types(schema):
-            old = reading.key_of(node.object, schema, kinds)
-            if old in kinds:
-                kinds[Key(old.schema, node.newname)] = kinds.pop(old)
+        typed.rename(schema, node)
     elif node.relation is not None:
         _rename_relation(schema, node, place)
 
@@ -184,8 +182,8 @@ def _drop(schema: Schema, node: Any, _place: Place) -> None:
         if drop and isinstance(parts, tuple | list):
             drop(schema, [part.sval for part in parts])
         elif node.removeType in (_Object.OBJECT_TYPE, _Object.OBJECT_DOMAIN):
-            for kinds in _types(schema):
-                kinds.pop(reading.key_of(parts.names, schema, kinds), None)
+            cascades = node.behavior == enums.DropBehavior.DROP_CASCADE
+            typed.drop(schema, parts.names, cascades=cascades)
         elif node.removeType in _ROUTINES:
             routines.drop(schema, parts)
         elif node.removeType == _Object.OBJECT_SCHEMA:

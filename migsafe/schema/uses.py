@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pglast import ast
 
-from migsafe.schema import Key, Schema, Table, Type, expressions, routines
+from migsafe.schema import Key, Schema, Table, expressions, routines, typed
 
 
 class Use(NamedTuple):
@@ -17,32 +17,24 @@ class Use(NamedTuple):
 
 def of_table(schema: Schema, key: Key) -> Iterator[Use]:
     """Yield what a table cannot be dropped without: foreign keys of others, views, heirs."""
+    for table, made in schema.referrers(key):
+        if table.key != key:
+            yield Use(f"the foreign key {made.name} of {table.key}", table)
+    readers = schema.tables[key].readers if key in schema.tables else ()
+    for view in readers:
+        if view in schema.tables:
+            yield Use(f"the view {view}", schema.tables[view])
     for table in schema.tables.values():
-        if table.key == key:
-            yield from (
-                Use(f"the view {view}", schema.tables[view])
-                for view in table.readers
-                if view in schema.tables
-            )
-            continue
-        for name, made in table.constraints.items():
-            if made.kind == "f" and made.target == key:
-                yield Use(f"the foreign key {name} of {table.key}", table)
         if key in table.parents and table.bound is None:
             yield Use(f"the heir {table.key}", table)
 
 
 def of_type(schema: Schema, key: Key) -> Iterator[Use]:
     """Yield the columns of a type, a domain over it included."""
-    over = {bare for (_, bare), domain in schema.domains.items() if _is(domain.base, key)}
-    for table in schema.tables.values():
-        for column in table.columns.values():
-            if _is(column.type, key) or column.type.name in over:
-                yield Use(f"{table.key}.{column.name}", table)
-
-
-def _is(type_: Type, key: Key) -> bool:
-    return type_.name == key.bare and type_.schema in (None, key.schema)
+    over = [one for one, domain in schema.domains.items() if typed.is_of(domain.base, key)]
+    for one in (key, *over):
+        for table, column in typed.columns(schema, one):
+            yield Use(f"{table.key}.{column.name}", table)
 
 
 def of_sequence(schema: Schema, key: Key) -> Iterator[Use]:
