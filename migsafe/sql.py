@@ -25,7 +25,8 @@ class Statement:
     """One statement of a migration; `index` and the lines are 1-based.
 
     `start` is its first character in the file, 0-based. `refuses` names what keeps it out of a
-    transaction block, None where nothing does.
+    transaction block, None where nothing does. `inner` says that it runs inside of another one, of
+    a DO block or of one that calls a function, whose index it has.
     """
 
     index: int
@@ -34,6 +35,7 @@ class Statement:
     refuses: str | None
     start: int = 0
     end_line: int = 0
+    inner: bool = False
     node: Any = field(compare=False, repr=False)
 
 

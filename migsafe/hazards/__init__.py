@@ -92,13 +92,16 @@ class Rule:
 
 #: One module a family, each with its `RULES`.
 FAMILIES = (
-    "columns",
+    "added_columns",
     "concurrent",
     "constraints",
     "dependents",
     "destructive",
+    "foreign_ends",
+    "foreign_keys",
     "index_keys",
     "indexes",
+    "queries",
     "relations",
     "rows",
     "session",
