@@ -7,7 +7,6 @@ is never run. Reads files only.
 import json
 import os
 import re
-import tomllib
 import zlib
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -48,7 +47,6 @@ _SECTION = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
-
 #: A numbered file whose marks are unknown: a migration of its directory, with a problem.
 _UNREADABLE = "unreadable"
 
@@ -62,18 +60,21 @@ def _is_down(name: str) -> bool:
     return name.endswith(".down.sql")
 
 
-def _class(file: Path) -> str | None:
-    """Return the layout that a file's name and section marks belong to; None for no layout."""
+def _class(file: Path, raw: bytes | None = None) -> str | None:
+    """Return the layout that a file's name and section marks belong to; None for no layout.
+
+    `raw` is its content, None where that has not been read.
+    """
     if _FLYWAY.fullmatch(file.name):
         return "flyway"
     if file.name.endswith(".up.sql") or _is_down(file.name):
         return "up-files"
     if not _NUMBERED.fullmatch(file.name):
         return None
-    text = _readable(file)
-    if text is None:
+    raw = _readable(file) if raw is None else raw
+    if raw is None:
         return _UNREADABLE
-    mark = _SECTION.search(text)
+    mark = _SECTION.search(raw.decode("utf-8", "replace"))
     if mark is None:
         return "numbered"
     return (
@@ -81,9 +82,9 @@ def _class(file: Path) -> str | None:
     )
 
 
-def _readable(file: Path) -> str | None:
+def _readable(file: Path) -> bytes | None:
     try:
-        return file.read_bytes().decode("utf-8", "replace")
+        return file.read_bytes()
     except OSError:
         return None
 
@@ -111,11 +112,17 @@ def _fits_numbered(path: Path, classes: Classes) -> bool:
 
 
 def _migration(
-    file: Path, name: str, *, version: str = "", section: str | None = None, bom: bool = False
+    file: Path,
+    name: str,
+    *,
+    raw: bytes | None = None,
+    version: str = "",
+    section: str | None = None,
+    bom: bool = False,
 ) -> Migration:
-    """Read one file; `section` is the tool whose up section counts."""
+    """Read one file, unless `raw` has it; `section` is the tool whose up section counts."""
     try:
-        whole, problem = text_of(file.read_bytes(), bom=bom)
+        whole, problem = text_of(file.read_bytes() if raw is None else raw, bom=bom)
     except OSError as error:
         whole, problem = "", f"cannot be read: {error.strerror}; check the file"
     text, transaction = up_section(whole) if section else (whole, True)
@@ -155,7 +162,8 @@ def _by_number(path: Path, *classes: str, section: str | None = None) -> list[Mi
     """Read the numbered files of some classes, by their number and then by name."""
     keyed = []
     for file in _files(path):
-        if _class(file) not in (*classes, _UNREADABLE) or _is_down(file.name):
+        raw = _readable(file)
+        if _class(file, raw) not in (*classes, _UNREADABLE) or _is_down(file.name):
             continue
         match = _NUMBERED.fullmatch(file.name)
         if not match:
@@ -163,7 +171,7 @@ def _by_number(path: Path, *classes: str, section: str | None = None) -> list[Mi
         number = int(match["version"])
         version = match["version"] if section == "dbmate" else str(number)
         name = file.name.removesuffix(".sql").removesuffix(".up")
-        read = _migration(file, name, version=version, section=section)
+        read = _migration(file, name, raw=raw, version=version, section=section)
         keyed.append(((number, file.name), read))
     return [migration for _, migration in sorted(keyed, key=lambda pair: pair[0])]
 
@@ -253,6 +261,8 @@ def _diesel(path: Path) -> list[Migration]:
 def _diesel_transaction(metadata: Path) -> bool:
     if not metadata.is_file():
         return True
+    import tomllib
+
     try:
         return (
             tomllib.loads(metadata.read_text("utf-8")).get("run_in_transaction", True) is not False
@@ -372,7 +382,7 @@ def _ignored(path: Path, layout: Layout, migrations: Sequence[Migration]) -> lis
     run = {migration.path for migration in migrations}
     left = [
         file
-        for file in sorted(path.rglob("*.sql") if layout.name == "flyway" else _files(path))
+        for file in (path.rglob("*.sql") if layout.name == "flyway" else _files(path))
         if file not in run and not _is_down(file.name) and not re.match(r"[UB][\d._]+__", file.name)
     ]
     return [
@@ -385,5 +395,5 @@ def _ignored(path: Path, layout: Layout, migrations: Sequence[Migration]) -> lis
             file=str(file),
             remedy="Rename it, or move it elsewhere.",
         )
-        for file in left
+        for file in sorted(left)
     ]
