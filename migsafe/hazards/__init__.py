@@ -95,6 +95,7 @@ FAMILIES = (
     "added_columns",
     "concurrent",
     "constraints",
+    "deferred",
     "dependents",
     "destructive",
     "foreign_ends",
@@ -143,8 +144,10 @@ def _ask_last(asked: "Asked", walked: Mapping[str, Context]) -> Iterator[Finding
     *_, last = walked.values()
     for rule in asked.get(When.LAST, ()):
         for hit in rule.check(None, _last(last), last):  # type: ignore[arg-type]
-            context = walked.get(hit.place.migration, last) if hit.place else last
-            if context.unit.report and not (rule.spares_new and context.fresh(hit.table)):
+            context = walked.get(hit.place.migration) if hit.place else last
+            if context is None or not context.unit.report:
+                continue
+            if not (rule.spares_new and context.fresh(hit.table)):
                 yield _finding(rule, hit, _placed(hit, context) or _last(context), context)
 
 

@@ -1,5 +1,131 @@
-"""Hazards of rows."""
+"""Hazards of statements that change rows: how many, and what they lock meanwhile."""
 
-from migsafe.hazards import Rule
+from collections.abc import Iterator
+from typing import Any
 
-RULES: tuple[Rule, ...] = ()
+from pglast import ast
+
+from migsafe.findings import Severity
+from migsafe.hazards import Context, Hit, Rule, dropped, writing
+from migsafe.sql import Statement
+
+_MANUAL = "https://www.postgresql.org/docs/current"
+
+
+def _update_all(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
+    for change in writing.changes(node):
+        if isinstance(change, ast.UpdateStmt) and writing.is_unconditional(change.whereClause):
+            table = context.table(change.relation)
+            if not dropped.rowless(table, context):
+                message = (
+                    f"updates every row of {table.key} in one statement: each stays locked for "
+                    "other writers until COMMIT, and leaves a dead version behind"
+                )
+                yield Hit(message, table)
+
+
+def _delete_all(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
+    for change in writing.changes(node):
+        if isinstance(change, ast.DeleteStmt) and writing.is_unconditional(change.whereClause):
+            table = context.table(change.relation)
+            if not dropped.rowless(table, context):
+                message = (
+                    f"deletes every row of {table.key} in one statement: each stays locked for "
+                    "other writers until COMMIT, and is gone afterwards"
+                )
+                yield Hit(message, table, dropped.severity(table, context))
+
+
+#: Rows up to which nobody waits long for an UPDATE or DELETE; arbitrary.
+_FEW = 10_000
+
+
+def _affected(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
+    for change in writing.changes(node):
+        if not isinstance(change, ast.UpdateStmt | ast.DeleteStmt):
+            continue
+        table = context.table(change.relation)
+        if writing.is_unconditional(change.whereClause) or writing.is_bounded(change, table):
+            continue
+        if table.rows is None or table.rows > _FEW:
+            verb = "updates" if isinstance(change, ast.UpdateStmt) else "deletes"
+            message = (
+                f"{verb} as many rows of {table.key} as its WHERE finds, in one statement: each "
+                "stays locked for other writers until COMMIT"
+            )
+            yield Hit(message, table)
+
+
+def _no_columns(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
+    for change in writing.changes(node):
+        if isinstance(change, ast.InsertStmt) and change.selectStmt and not change.cols:
+            table = context.table(change.relation)
+            yield Hit(f"inserts into {table.key} by the order of its columns, naming none", table)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        code="MS142",
+        name="update-without-where",
+        on=writing.HOLDERS,
+        check=_update_all,
+        weighed=True,
+        summary="every row of a table is updated in one statement",
+        why="An UPDATE locks each row that it changes until COMMIT: an application that writes one "
+        "of them waits. It writes a new version of every row and every index entry, so that the "
+        "table grows to twice its size, replicas lag, and vacuum has it all to clean. On a large "
+        "table it takes minutes to hours, and a failure near the end rolls everything back.",
+        remedy="Update in batches by key, each in a transaction of its own, outside of the "
+        "migration that changes the schema.",
+        source=f"{_MANUAL}/explicit-locking.html",
+        lock="ROW EXCLUSIVE",
+        scans=True,
+    ),
+    Rule(
+        code="MS143",
+        name="affected-rows",
+        severity=Severity.INFO,
+        on=writing.HOLDERS,
+        check=_affected,
+        rows=True,
+        summary="an UPDATE or DELETE may reach many rows",
+        why="How many rows a WHERE finds cannot be read from the text. Each of them is locked "
+        "against other writers until COMMIT, and leaves a dead version in the table and in its "
+        "indexes.",
+        remedy="Count the rows that the WHERE finds in production; where they are many, change "
+        "them in batches by key.",
+        source=f"{_MANUAL}/explicit-locking.html",
+        lock="ROW EXCLUSIVE",
+        scans=True,
+    ),
+    Rule(
+        code="MS309",
+        name="delete-without-where",
+        on=writing.HOLDERS,
+        check=_delete_all,
+        summary="every row of a table is deleted",
+        why="A DELETE without a WHERE removes all rows, which only a backup brings back. It locks "
+        "each row until COMMIT, checks every foreign key that points to it, and deletes there too "
+        "where the key says CASCADE. The space is not given back; queries still read past the "
+        "dead rows until vacuum has run.",
+        remedy="Say in a WHERE which rows are meant, and delete them in batches by key.",
+        source=f"{_MANUAL}/sql-delete.html",
+        lock="ROW EXCLUSIVE",
+        scans=True,
+    ),
+    Rule(
+        code="MS426",
+        name="insert-without-columns",
+        severity=Severity.INFO,
+        on=writing.HOLDERS,
+        check=_no_columns,
+        style=True,
+        spares_new=False,
+        summary="an INSERT does not name its columns",
+        why="Without a list, values go to the columns in the order in which the table has them. "
+        "That order differs where columns were added by hand or by another branch; then the "
+        "INSERT fails, or puts values into the wrong columns of the same type.",
+        remedy="Name the columns: INSERT INTO t (a, b) VALUES ….",
+        source=f"{_MANUAL}/sql-insert.html",
+    ),
+)
