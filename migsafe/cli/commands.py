@@ -65,6 +65,8 @@ def status(options: Options) -> "Report":
 )
 @click.option("--on", multiple=True, metavar="RULE", help="Ask a rule of style, too.")
 @click.option("--off", multiple=True, metavar="RULE", help="Do not ask this rule.")
+@click.option("--fix", is_flag=True, help="Show safe rewrites as a diff, and what remains.")
+@click.option("--write", is_flag=True, help="With --fix: change the files.")
 @target_options
 def lint(
     options: Options,
@@ -75,6 +77,8 @@ def lint(
     transaction: str | None,
     on: tuple[str, ...],
     off: tuple[str, ...],
+    fix: bool,
+    write: bool,
 ) -> "Report":
     """Say what the statements of migrations risk.
 
@@ -84,6 +88,8 @@ def lint(
     from migsafe import config
     from migsafe.pipeline import linting
 
+    if write and not fix:
+        raise click.UsageError("--write goes with --fix")
     asked = linting.Asked(
         files=paths,
         stdin_name=stdin_name,
@@ -93,6 +99,8 @@ def lint(
         version=pg_version,
         transaction=transaction,
         live=bool(options.url or options.env),
+        fix=fix,
+        write=write,
     )
     return linting.lint(config.load(options), asked)
 

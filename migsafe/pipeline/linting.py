@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,20 +44,22 @@ class Asked:
     version: int | None = None
     transaction: str | None = None
     live: bool = False
+    fix: bool = False
+    write: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class File:
     """One file to walk. `wrapped` says what its runner does, None where nobody knows.
 
-    `implicit` is a wrapping that one statement alone escapes.
+    `layout` is that of its history, None where it belongs to none.
     """
 
     name: str
     path: str
     text: str
     wrapped: bool | None = None
-    implicit: bool = False
+    layout: str | None = None
     report: bool = True
 
 
@@ -67,9 +71,9 @@ def lint(settings: Settings, asked: Asked) -> "Report":
     if asked.live:
         return _pending(settings, asked, options)
     files = list(_files(settings, asked))
-    wrapped = asked.transaction or settings.lint.transaction
-    found = list(_walked(files, wrapped, Schema(), options))
-    return _report(settings, found, started, clock, notes=(_counted(files), *borrowed, _UNSIZED))
+    found, parts = _judged(settings, asked, files, Schema, options)
+    notes = (_counted(files), *borrowed, *parts.pop("notes"), _UNSIZED)
+    return _report(settings, found, started, clock, notes=notes, **parts)
 
 
 def _borrowed(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
@@ -104,7 +108,7 @@ def _report(
     )
 
 
-def _counted(files: Sequence[_File]) -> str:
+def _counted(files: Sequence[File]) -> str:
     read = sum(file.report for file in files)
     earlier = len(files) - read
     after = f", after {earlier} earlier ones" if earlier else ""
@@ -130,7 +134,7 @@ def options_of(settings: Settings, asked: Asked) -> Options:
 # ---------------------------------------------------------------- which files
 
 
-def _files(settings: Settings, asked: Asked) -> Iterator[_File]:
+def _files(settings: Settings, asked: Asked) -> Iterator[File]:
     """Yield the files to walk, with the migrations before them where their history is known."""
     directory = _directory(settings, asked)
     wanted = None
@@ -213,12 +217,12 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def _loose(name: str, asked: Asked) -> _File:
+def _loose(name: str, asked: Asked) -> File:
     if name == "-":
-        return _File(name=asked.stdin_name, path=asked.stdin_name, text=sys.stdin.read())
+        return File(name=asked.stdin_name, path=asked.stdin_name, text=sys.stdin.read())
     path = Path(name)
     own = path.parent.name if path.name in _NAMELESS else path.name
-    return _File(name=own, path=name, text=_read(path))
+    return File(name=own, path=name, text=_read(path))
 
 
 def _read(path: Path) -> str:
@@ -230,7 +234,7 @@ def _read(path: Path) -> str:
 
 def _of_history(
     directory: "Directory", wanted: Sequence[str] | None, asked: Asked
-) -> Iterator[_File]:
+) -> Iterator[File]:
     """Yield the migrations up to the last wanted one, then wanted files that are none of them."""
     paths = None if wanted is None else {Path(name).resolve(): name for name in wanted}
     own = [migration.path.resolve() for migration in directory.migrations]
@@ -238,12 +242,12 @@ def _of_history(
     if paths is not None:
         last = max((number for number, path in enumerate(own, start=1) if path in paths), default=0)
     for migration, path in zip(directory.migrations[:last], own, strict=False):
-        yield _File(
+        yield File(
             name=migration.name,
             path=str(migration.path) if paths is None else paths.get(path, str(migration.path)),
             text=migration.text,
             wrapped=migration.transaction,
-            implicit=directory.layout in _IMPLICIT or directory.kind in _IMPLICIT,
+            layout=directory.layout or directory.kind,
             report=paths is None or path in paths,
         )
     for path, name in (paths or {}).items():
@@ -254,21 +258,46 @@ def _of_history(
 # ---------------------------------------------------------------- walking them
 
 
+def _judged(
+    settings: Settings,
+    asked: Asked,
+    files: Sequence[File],
+    schema: Callable[[], Schema],
+    options: Options,
+) -> tuple[list[Finding], dict[str, Any]]:
+    """Return the findings, those that remain where fixes are asked for, and what a report adds.
+
+    `schema` gives the schema before the first file, each time anew.
+    """
+    wrapped = asked.transaction or settings.lint.transaction
+    units, found = _walked(files, wrapped, schema(), options)
+    if not asked.fix:
+        return found, {"notes": ()}
+    from migsafe.pipeline import fixing
+
+    done = fixing.fixed(files, units, found, schema())
+    if asked.write:
+        fixing.write(done.changes)
+    left = _walked(fixing.replaced(files, done), wrapped, schema(), options)[1]
+    return left, {"fixes": fixing.info(done), "notes": fixing.notes(done, written=asked.write)}
+
+
 def _walked(
-    files: Iterable[_File], wrapped: str, schema: Schema, options: Options
-) -> Iterator[Finding]:
-    """Yield what the rules find; a file that PostgreSQL's grammar refuses is a finding itself."""
-    units = []
+    files: Iterable[File], wrapped: str, schema: Schema, options: Options
+) -> tuple[list[Unit], list[Finding]]:
+    """Return what the rules find; a file that PostgreSQL's grammar refuses is a finding itself."""
+    units: list[Unit] = []
+    unparsed: list[Finding] = []
     for file in files:
         try:
             units.append(_unit(file, sql.parse(file.text), wrapped))
         except sql.SqlError as error:
-            if file.report:
-                yield _syntax(file, error)
-    yield from suppressions.settle(units, hazards.walk(units, schema, options))
+            unparsed += [_syntax(file, error)] if file.report else []
+    found = hazards.walk(units, schema, options)
+    return units, [*unparsed, *suppressions.settle(units, found)]
 
 
-def _unit(file: _File, statements: Sequence[sql.Statement], wrapped: str) -> Unit:
+def _unit(file: File, statements: Sequence[sql.Statement], wrapped: str) -> Unit:
     return Unit(
         name=file.name,
         file=file.path,
@@ -279,19 +308,19 @@ def _unit(file: _File, statements: Sequence[sql.Statement], wrapped: str) -> Uni
     )
 
 
-def _in_transaction(file: _File, statements: Sequence[sql.Statement], said: str) -> bool:
+def _in_transaction(file: File, statements: Sequence[sql.Statement], said: str) -> bool:
     """Tell whether the runner puts a file into one transaction.
 
     Where nobody says so, a file that has what a transaction refuses is taken to run without one.
     """
-    if file.wrapped is False or (file.implicit and len(statements) < 2):
+    if file.wrapped is False or (file.layout in _IMPLICIT and len(statements) < 2):
         return False
     if file.wrapped is None and said == "auto":
         return not any(statement.refuses for statement in statements)
     return file.wrapped or said != "no"
 
 
-def _syntax(file: _File, error: sql.SqlError) -> Finding:
+def _syntax(file: File, error: sql.SqlError) -> Finding:
     return Finding(
         code="MS455",
         name="syntax-error",
@@ -322,12 +351,13 @@ def _pending(settings: Settings, asked: Asked, options: Options) -> "Report":
         standing = session.stand()
         pending = {migration.path.resolve() for migration in standing.pending}
         files = [f for f in _files(settings, asked) if Path(f.path).resolve() in pending]
-        wrapped = asked.transaction or settings.lint.transaction
-        found = (*standing.findings, *_walked(files, wrapped, live.read(session.conn), options))
-        notes = (_counted(files), *_left_out(asked, files))
-        return session.report(gated(session, found), findings=found, notes=notes)
+        schema = live.read(session.conn)
+        hits, parts = _judged(settings, asked, files, partial(deepcopy, schema), options)
+        found = (*standing.findings, *hits)
+        notes = (_counted(files), *_left_out(asked, files), *parts.pop("notes"))
+        return session.report(gated(session, found), findings=found, notes=notes, **parts)
 
 
-def _left_out(asked: Asked, files: Sequence[_File]) -> Iterator[str]:
+def _left_out(asked: Asked, files: Sequence[File]) -> Iterator[str]:
     if len(asked.files) > sum(file.report for file in files):
         yield "Files that are not pending on this target were left out."

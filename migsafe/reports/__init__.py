@@ -109,6 +109,15 @@ class BaselineInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FixInfo:
+    """One file as `lint --fix` would have it, as a unified diff; `new` where it makes the file."""
+
+    file: str
+    new: bool
+    diff: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a command found and did. Times are UTC, `seconds` a duration, `next` a sentence."""
 
@@ -127,6 +136,7 @@ class Report:
     snapshot: Snapshot | None = None
     verification: Verification | None = None
     baseline: BaselineInfo | None = None
+    fixes: tuple[FixInfo, ...] = ()
     plan: tuple[Planned, ...] = ()
     runs: tuple[Run, ...] = ()
     git_commit: str | None = None

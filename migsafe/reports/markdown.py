@@ -22,6 +22,7 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         _table("Plan", ("migration", "statements", "how"), _plan(report)),
         _table("Findings", ("result", "code", "finding", "what"), _findings(report)),
         "\n\n".join(_offenders(f) for f in report.findings if f.keys),
+        "\n\n".join(f"```diff\n{fix.diff.rstrip()}\n```" for fix in report.fixes),
         _table("Steps", ("migration", "outcome", "attempts", "seconds", "error"), _steps(report)),
         _table("Columns", ("table", "column", "expected", "found", "data_type"), _columns(report)),
         _table("Differences", ("severity", "fact", "found", "expected"), _differences(report)),

@@ -46,3 +46,14 @@ def _wrapped(text: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def painted_diff(diff: str) -> str:
+    """Colour the lines of a unified diff as git does."""
+    return "\n".join(_painted(line) for line in diff.rstrip("\n").split("\n"))
+
+
+def _painted(line: str) -> str:
+    if line.startswith(("---", "+++")):
+        return click.style(line, bold=True)
+    return click.style(line, fg={"+": "green", "-": "red", "@": "cyan"}.get(line[:1]))

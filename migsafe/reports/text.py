@@ -38,6 +38,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
         _plan(report, verbose=verbose),
         _findings(report, verbose=verbose),
         _hazards(report, verbose=verbose),
+        "\n".join(places.painted_diff(fix.diff) for fix in report.fixes),
         _steps(report, verbose=verbose),
         _verification(report),
         _differences(report, verbose=verbose),

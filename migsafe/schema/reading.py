@@ -92,27 +92,55 @@ _KINDS: dict[Any, Literal["p", "u", "f", "c", "x", "n"]] = {
 }
 
 
+_ATTRIBUTES = {
+    _Kind.CONSTR_ATTR_DEFERRABLE,
+    _Kind.CONSTR_ATTR_NOT_DEFERRABLE,
+    _Kind.CONSTR_ATTR_DEFERRED,
+    _Kind.CONSTR_ATTR_IMMEDIATE,
+    _Kind.CONSTR_ATTR_ENFORCED,
+    _Kind.CONSTR_ATTR_NOT_ENFORCED,
+}
+
+
+def inline(definition: Any) -> Iterator[tuple[Any, frozenset[Any]]]:
+    """Yield the constraints of a ColumnDef, each with the attributes that stand behind it."""
+    parts = list(definition.constraints or ())
+    while parts:
+        node, attributes = parts.pop(0), set()
+        while parts and parts[0].contype in _ATTRIBUTES:
+            attributes.add(parts.pop(0).contype)
+        yield node, frozenset(attributes)
+
+
 def constraint(
-    node: Any, table: Table, schema: Schema, *, column: str | None, place: Place
+    node: Any,
+    table: Table,
+    schema: Schema,
+    *,
+    column: str | None,
+    place: Place,
+    attributes: frozenset[Any] = frozenset(),
 ) -> Constraint | None:
     """Return the constraint of a Constraint node, None where it is none of its own.
 
-    `column` is the column that it is written with. A default, an identity or a column's plain NOT
-    NULL is a part of its column.
+    `column` is the column that it is written with, `attributes` those that `inline` found. A
+    default, an identity or a column's plain NOT NULL is a part of its column.
     """
     kind = _KINDS.get(node.contype)
     if kind is None or (kind == "n" and column is not None):
         return None
     columns = tuple(part.sval for part in _columns_of(node)) or ((column,) if column else ())
+    if kind == "c":
+        columns = tuple(dict.fromkeys(names_in(node.raw_expr)))
     target = node.pktable and schema.key(node.pktable.schemaname, node.pktable.relname)
     return Constraint(
         name=node.conname or _chosen(table, columns, kind),
         kind=kind,
-        columns=columns if kind != "c" else tuple(dict.fromkeys(names_in(node.raw_expr))),
+        columns=columns,
         valid=not node.skip_validation,
-        enforced=node.is_enforced or kind not in "cf",
-        deferrable=bool(node.deferrable),
-        deferred=bool(node.initdeferred),
+        enforced=kind not in "cf" or is_enforced(node, attributes),
+        deferrable=bool(node.deferrable or _DEFERS & attributes),
+        deferred=bool(node.initdeferred or _Kind.CONSTR_ATTR_DEFERRED in attributes),
         target=target or None,
         target_columns=tuple(part.sval for part in node.pk_attrs or ()),
         match="f" if node.fk_matchtype == "f" else "s",
@@ -121,6 +149,14 @@ def constraint(
         expression=node.raw_expr,
         made=place,
     )
+
+
+_DEFERS = {_Kind.CONSTR_ATTR_DEFERRABLE, _Kind.CONSTR_ATTR_DEFERRED}
+
+
+def is_enforced(node: Any, attributes: frozenset[Any] = frozenset()) -> bool:
+    """Tell whether a CHECK or a foreign key is to be held; NOT ENFORCED came with 18."""
+    return bool(node.is_enforced) and _Kind.CONSTR_ATTR_NOT_ENFORCED not in attributes
 
 
 def _columns_of(node: Any) -> Iterable[Any]:
@@ -134,17 +170,34 @@ _SUFFIX = {"p": "pkey", "u": "key", "f": "fkey", "c": "check", "x": "excl", "n":
 
 def _chosen(table: Table, columns: tuple[str, ...], kind: str) -> str:
     """Return the name that PostgreSQL gives a constraint without one (ChooseConstraintName)."""
-    middle = () if kind == "p" else columns
-    return _free(table, "_".join((table.key.bare, *middle, _SUFFIX[kind]))[:63])
+    named = () if kind == "p" or (kind == "c" and len(columns) > 1) else columns
+    return _free(table, "_".join(named), _SUFFIX[kind])
 
 
-def _free(table: Table, wanted: str) -> str:
+#: Bytes of a name; a longer one is put together from shortened parts (NAMEDATALEN).
+_LONGEST = 63
+
+
+def _free(table: Table, middle: str, suffix: str) -> str:
+    """Return the first of name, name1, name2 … that the table has not used."""
     taken = {*table.constraints, *table.indexes}
-    name, number = wanted, 0
-    while name in taken:
-        number += 1
-        name = f"{wanted}{number}"
-    return name
+    numbers = ("", *map(str, range(1, len(taken) + 1)))
+    names = (_object_name(table.key.bare, middle, f"{suffix}{number}") for number in numbers)
+    return next(name for name in names if name not in taken)
+
+
+def _object_name(first: str, second: str, label: str) -> str:
+    """Return the parts in one name, the longer one shortened until it fits (makeObjectName)."""
+    one, two = len(first.encode()), len(second.encode())
+    room = _LONGEST - len(label) - 1 - bool(second)
+    while one + two > room:
+        one, two = (one - 1, two) if one > two else (one, two - 1)
+    parts = (_clipped(first, one), _clipped(second, two), label)
+    return "_".join(part for part in parts if part)
+
+
+def _clipped(text: str, length: int) -> str:
+    return text.encode()[:length].decode("utf-8", "ignore")
 
 
 def backing(node: Any, made: Constraint, table: Table) -> Index | None:
@@ -175,9 +228,10 @@ def _excluded(node: Any) -> Iterator[str | None]:
 def index(node: Any, table: Table, place: Place) -> Index:
     """Return the index of an IndexStmt; without a name it gets the one PostgreSQL would choose."""
     columns = tuple(element.name for element in node.indexParams)
-    parts = (table.key.bare, *(name or "expr" for name in columns), "idx")
+    elements = (*node.indexParams, *(node.indexIncludingParams or ()))
+    parts = "_".join(element.name or _figured(element.expr) for element in elements)
     return Index(
-        name=node.idxname or _free(table, "_".join(parts)[:63]),
+        name=node.idxname or _free(table, _clipped(parts, _LONGEST), "idx"),
         columns=columns,
         included=tuple(element.name for element in node.indexIncludingParams or ()),
         reads=tuple(dict.fromkeys(names_in((node.indexParams, node.whereClause)))),
@@ -188,6 +242,19 @@ def index(node: Any, table: Table, place: Place) -> Index:
         ordinary=not any(_is_special(element) for element in node.indexParams),
         made=place,
     )
+
+
+def _figured(expression: Any) -> str:
+    """Return what PostgreSQL calls an expression in an index's name (FigureIndexColname)."""
+    names: Any = getattr(expression, "funcname", None) or getattr(expression, "fields", None)
+    if names and isinstance(expression, ast.FuncCall | ast.ColumnRef):
+        return str(getattr(names[-1], "sval", "expr"))
+    if isinstance(expression, ast.TypeCast):
+        inner = _figured(expression.arg)
+        return type_of(expression.typeName).name if inner == "expr" else inner
+    if isinstance(expression, ast.CoalesceExpr):
+        return "coalesce"
+    return _figured(expression.arg) if isinstance(expression, ast.CollateClause) else "expr"
 
 
 def _is_special(element: Any) -> bool:

@@ -1,0 +1,445 @@
+"""Safe rewrites of statements, where they are mechanical. Pure.
+
+The author's text is kept where a word is enough (CONCURRENTLY, NOT VALID). What is printed from a
+tree is parsed again and must be that tree, or there is no fix.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pglast import ast, enums, parse_sql
+from pglast.parser import ParseError, scan
+from pglast.stream import RawStream, maybe_double_quote_name
+
+from migsafe import sql
+from migsafe.findings import Finding, Source, Status
+from migsafe.hazards import Unit
+from migsafe.schema import Place, Schema, Table, reading
+from migsafe.schema.changes import advance
+from migsafe.sql import Statement
+
+_Change = enums.AlterTableType
+_Kind = enums.ConstrType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One statement of the result, without its semicolon.
+
+    `alone` shares no transaction with another statement; `apart` begins another one than the
+    statement before. `head` is what stands before it in the file, `tail` what follows on its line.
+    """
+
+    text: str
+    head: str = ""
+    tail: str = ""
+    alone: bool = False
+    apart: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """A migration as it would be: each part is one transaction, or one statement without."""
+
+    parts: tuple[tuple[Chunk, ...], ...]
+    fixed: tuple[str, ...]
+
+
+#: A fix: the chunks that stand for a statement, or None where it is not mechanical there.
+Fix = Callable[[Statement, Schema, Place], "list[Chunk] | None"]
+
+
+def rewrite(unit: Unit, findings: Iterable[Finding], schema: Schema) -> Rewritten | None:
+    """Return a migration with the fixable findings fixed, None where there is nothing to fix.
+
+    `schema` is the one before the migration; it is moved along.
+    """
+    statements = sql.unwrapped(tuple(unit.statements))
+    if any(isinstance(s.node, ast.TransactionStmt) for s in statements):
+        return None
+    hits = _hits(unit, findings)
+    around = _around(unit)
+    chunks: list[Chunk] = []
+    fixed: list[str] = []
+    for statement in statements:
+        place = Place(unit.name, statement.line)
+        names, instead = _fixed(statement, hits.get(statement.index, ()), schema, place)
+        instead = instead or [Chunk(text=statement.text, alone=bool(statement.refuses))]
+        fixed += names
+        head, tail = around[statement.index]
+        instead[0] = replace(instead[0], head=head)
+        instead[-1] = replace(instead[-1], tail=tail)
+        chunks += instead
+        advance(schema, statement, unit.name)
+    if not fixed:
+        return None
+    return Rewritten(parts=tuple(_parts(chunks)), fixed=tuple(dict.fromkeys(fixed)))
+
+
+def _hits(unit: Unit, findings: Iterable[Finding]) -> dict[int, list[str]]:
+    hits: dict[int, list[str]] = {}
+    for finding in findings:
+        if (
+            finding.migration == unit.name
+            and finding.source is Source.HAZARD
+            and finding.status is Status.FAILED
+            and not finding.suppressed
+            and finding.statement is not None
+        ):
+            hits.setdefault(finding.statement, []).append(finding.name)
+    return hits
+
+
+def _fixed(
+    statement: Statement, names: Sequence[str], schema: Schema, place: Place
+) -> tuple[tuple[str, ...], list[Chunk] | None]:
+    """Return what is fixed and by which chunks; an ALTER TABLE is fixed command by command."""
+    wanted = [name for name in names if name in FIXES]
+    if not wanted:
+        return (), None
+    if isinstance(statement.node, ast.AlterTableStmt) and len(statement.node.cmds or ()) > 1:
+        return tuple(wanted), _each_command(statement, wanted, schema, place)
+    for name in wanted:
+        if chunks := FIXES[name](statement, schema, place):
+            return (name,), chunks
+    return (), None
+
+
+def _each_command(
+    statement: Statement, names: Sequence[str], schema: Schema, place: Place
+) -> list[Chunk] | None:
+    chunks: list[Chunk] = []
+    changed = False
+    for command in statement.node.cmds:
+        single = _single(statement, command)
+        if single is None:
+            return None
+        fixed = next((c for name in names if (c := FIXES[name](single, schema, place))), None)
+        changed = changed or fixed is not None
+        chunks += fixed or [Chunk(text=single.text)]
+    return chunks if changed else None
+
+
+def _single(statement: Statement, command: Any) -> Statement | None:
+    node = copy(statement.node)
+    node.cmds = (command,)
+    text = printed(node)
+    if text is None:
+        return None
+    return Statement(index=statement.index, line=statement.line, text=text, refuses=None, node=node)
+
+
+def printed(node: Any) -> str | None:
+    """Return a tree as SQL, None where the text would not be that tree."""
+    text = str(RawStream()(node))
+    try:
+        back = parse_sql(text)
+    except ParseError:
+        return None
+    return text if len(back) == 1 and back[0].stmt == node else None
+
+
+def _around(unit: Unit) -> dict[int, tuple[str, str]]:
+    """Return what stands before each statement and behind it on its line: comments, mostly."""
+    ends = [statement.start + len(statement.text) for statement in unit.statements]
+    starts = [*(statement.start for statement in unit.statements[1:]), len(unit.text)]
+    head = unit.text[: unit.statements[0].start]
+    found: dict[int, tuple[str, str]] = {}
+    for statement, end, start in zip(unit.statements, ends, starts, strict=True):
+        tail, newline, following = unit.text[end:start].lstrip().removeprefix(";").partition("\n")
+        found[statement.index] = (head, tail.rstrip())
+        head = following.lstrip("\n") if newline else ""
+    if head.strip():
+        found[statement.index] = (found[statement.index][0], f"{tail.rstrip()}\n{head.rstrip()}")
+    return found
+
+
+def _parts(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, ...]]:
+    part: list[Chunk] = []
+    for chunk in chunks:
+        if part and (chunk.alone or chunk.apart or part[-1].alone):
+            yield tuple(part)
+            part = []
+        part.append(chunk)
+    if part:
+        yield tuple(part)
+
+
+def one_part(part: Iterable[Chunk]) -> str:
+    """Return one part as a file of its own."""
+    return "".join(f"{chunk.head}{chunk.text};{chunk.tail}\n" for chunk in part)
+
+
+def one_file(rewritten: Rewritten) -> str:
+    """Return the parts as one file with its own transactions, for a runner that adds none."""
+    several = len(rewritten.parts) > 1
+    texts = (
+        f"BEGIN;\n{one_part(part)}COMMIT;\n" if several and len(part) > 1 else one_part(part)
+        for part in rewritten.parts
+    )
+    return "\n".join(texts)
+
+
+# ---------------------------------------------------------------- one word more
+
+
+def _after(text: str, *words: str, insert: str) -> str | None:
+    """Return the text with `insert` behind the first keyword that is one of `words`."""
+    for token in scan(text):
+        if token.name in words:
+            return f"{text[: token.end + 1]} {insert}{text[token.end + 1 :]}"
+    return None
+
+
+def _concurrently(*words: str) -> Fix:
+    def fix(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
+        text = _after(statement.text, *words, insert="CONCURRENTLY")
+        return [Chunk(text=text, alone=True)] if text else None
+
+    return fix
+
+
+def _create_index(statement: Statement, schema: Schema, place: Place) -> list[Chunk] | None:
+    """Build it CONCURRENTLY, after what an earlier try may have left INVALID under its name."""
+    node = statement.node
+    table = schema.table(node.relation)
+    if table.kind == "p":
+        return None
+    if node.if_not_exists or not (node.idxname or table.known):
+        return _concurrently("INDEX")(statement, schema, place)
+    name = maybe_double_quote_name(reading.index(node, table, place).name)
+    insert = "CONCURRENTLY" if node.idxname else f"CONCURRENTLY {name}"
+    text = _after(statement.text, "INDEX", insert=insert)
+    schema_name = node.relation.schemaname
+    path = f"{maybe_double_quote_name(schema_name)}." if schema_name else ""
+    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {path}{name}"
+    return [Chunk(text=drop, alone=True), Chunk(text=text, alone=True)] if text else None
+
+
+def _refreshed(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
+    text = _after(statement.text, "VIEW", insert="CONCURRENTLY")
+    return [Chunk(text=text)] if text and not statement.node.skipData else None
+
+
+def _drop_index(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
+    """Drop each index by itself: CONCURRENTLY takes one, and knows no CASCADE."""
+    if statement.node.behavior == enums.DropBehavior.DROP_CASCADE:
+        return None
+    if_exists = "IF EXISTS " if statement.node.missing_ok else ""
+    return [
+        Chunk(text=f"DROP INDEX CONCURRENTLY {if_exists}{_dotted(parts)}", alone=True)
+        for parts in statement.node.objects
+    ]
+
+
+def _dotted(parts: Iterable[Any]) -> str:
+    return ".".join(maybe_double_quote_name(part.sval) for part in parts)
+
+
+# ---------------------------------------------------------------- constraints
+
+
+def _command(statement: Statement, *kinds: Any) -> Any:
+    """Return the only command of an ALTER TABLE where it is of one of these kinds, else None."""
+    node = statement.node
+    commands = node.cmds or () if isinstance(node, ast.AlterTableStmt) else ()
+    if len(commands) == 1 and commands[0].subtype in kinds and not node.missing_ok:
+        return commands[0]
+    return None
+
+
+def _alter(statement: Statement, tail: str) -> str:
+    return f"ALTER TABLE {RawStream()(statement.node.relation)} {tail}"
+
+
+def _set_not_null(statement: Statement, schema: Schema, _place: Place) -> list[Chunk] | None:
+    """Prove it by a CHECK that was validated under a weak lock (PostgreSQL 12 and newer)."""
+    command = _command(statement, _Change.AT_SetNotNull)
+    if command is None or (schema.version or 12) < 12:
+        return None
+    table = schema.table(statement.node.relation)
+    name = f"{table.key.bare}_{command.name}_present"
+    if len(name.encode()) > _LONGEST or name in table.constraints:
+        return None
+    column, check = maybe_double_quote_name(command.name), maybe_double_quote_name(name)
+    return [
+        Chunk(
+            text=_alter(statement, f"ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID")
+        ),
+        Chunk(text=_alter(statement, f"VALIDATE CONSTRAINT {check}"), alone=True),
+        Chunk(text=_alter(statement, f"ALTER COLUMN {column} SET NOT NULL"), apart=True),
+        Chunk(text=_alter(statement, f"DROP CONSTRAINT {check}")),
+    ]
+
+
+#: Bytes of an identifier; a longer one is cut (NAMEDATALEN).
+_LONGEST = 63
+
+
+def _not_valid(statement: Statement, schema: Schema, place: Place) -> list[Chunk] | None:
+    """Add a foreign key or CHECK for new rows first, and read the old ones under a weak lock."""
+    command = _command(statement, _Change.AT_AddConstraint)
+    if command is None:
+        return None
+    return _in_two(statement, command.def_, schema, place, column=None)
+
+
+def _in_two(
+    statement: Statement, node: Any, schema: Schema, place: Place, *, column: str | None
+) -> list[Chunk] | None:
+    table = schema.table(statement.node.relation)
+    made = reading.constraint(node, table, schema, column=column, place=place)
+    if made is None or made.kind not in "cf" or table.kind == "p" or not node.is_enforced:
+        return None
+    constraint = _named(node, made.name, made.columns if made.kind == "f" else ())
+    constraint.skip_validation, constraint.initially_valid = True, False
+    text = _added(statement, constraint)
+    if text is None or not (node.conname or table.known):
+        return None
+    check = maybe_double_quote_name(made.name)
+    return [
+        Chunk(text=text),
+        Chunk(text=_alter(statement, f"VALIDATE CONSTRAINT {check}"), alone=True),
+    ]
+
+
+def _named(node: Any, name: str, columns: Iterable[str]) -> Any:
+    """Return a constraint as one of its table, with the name that it gets either way."""
+    constraint = copy(node)
+    constraint.conname = name
+    if columns and node.contype == _Kind.CONSTR_FOREIGN:
+        constraint.fk_attrs = tuple(ast.String(sval=column) for column in columns)
+    return constraint
+
+
+def _added(statement: Statement, constraint: Any) -> str | None:
+    command = ast.AlterTableCmd(
+        subtype=_Change.AT_AddConstraint,
+        num=0,
+        def_=constraint,
+        behavior=enums.DropBehavior.DROP_RESTRICT,
+        missing_ok=False,
+        recurse=False,
+    )
+    single = _single(statement, command)
+    return single.text if single else None
+
+
+def _using_index(statement: Statement, schema: Schema, place: Place) -> list[Chunk] | None:
+    """Build the index without blocking anybody, then let the constraint take it over."""
+    command = _command(statement, _Change.AT_AddConstraint)
+    if command is None:
+        return None
+    return _indexed(statement, command.def_, schema, place, column=None)
+
+
+def _indexed(
+    statement: Statement, node: Any, schema: Schema, place: Place, *, column: str | None
+) -> list[Chunk] | None:
+    table = schema.table(statement.node.relation)
+    made = reading.constraint(node, table, schema, column=column, place=place)
+    plain = not (node.options or node.indexspace or node.without_overlaps or node.indexname)
+    if made is None or made.kind not in "pu" or table.kind == "p" or not plain:
+        return None
+    if not (node.conname or table.known) or (made.kind == "p" and not _required(table, made)):
+        return None
+    name = maybe_double_quote_name(made.name)
+    columns = ", ".join(maybe_double_quote_name(column) for column in made.columns)
+    included = ", ".join(maybe_double_quote_name(part.sval) for part in node.including or ())
+    word = "PRIMARY KEY" if made.kind == "p" else "UNIQUE"
+    index = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {RawStream()(statement.node.relation)}"
+    path = statement.node.relation.schemaname
+    qualified = f"{maybe_double_quote_name(path)}.{name}" if path else name
+    return [
+        Chunk(text=f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}", alone=True),
+        Chunk(
+            text=f"{index} ({columns})"
+            f"{f' INCLUDE ({included})' if included else ''}"
+            f"{' NULLS NOT DISTINCT' if node.nulls_not_distinct else ''}",
+            alone=True,
+        ),
+        Chunk(
+            text=_alter(
+                statement,
+                f"ADD CONSTRAINT {name} {word} USING INDEX {name}"
+                f"{' DEFERRABLE' if made.deferrable else ''}"
+                f"{' INITIALLY DEFERRED' if made.deferred else ''}",
+            )
+        ),
+    ]
+
+
+def _required(table: Table, made: Any) -> bool:
+    return table.known and all(table.columns[name].not_null for name in made.columns)
+
+
+def _apart(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
+    """Validate in a transaction of its own, which holds no stronger lock."""
+    return [Chunk(text=statement.text, alone=True)]
+
+
+def _inline(statement: Statement, schema: Schema, place: Place) -> list[Chunk] | None:
+    """Add the column by itself, then what its definition demands of it."""
+    command = _command(statement, _Change.AT_AddColumn)
+    if command is None or command.missing_ok:
+        return None
+    definition = copy(command.def_)
+    moved = [part for part in definition.constraints or () if part.contype in _INLINE]
+    definition.constraints = (
+        tuple(part for part in definition.constraints if part not in moved) or None
+    )
+    single = _single(statement, _with(command, definition))
+    if single is None or not moved:
+        return None
+    chunks = [Chunk(text=single.text)]
+    for part in moved:
+        split = _INLINE[part.contype](statement, part, schema, place, column=definition.colname)
+        if split is None:
+            return None
+        chunks += split
+    return chunks
+
+
+def _with(command: Any, definition: Any) -> Any:
+    changed = copy(command)
+    changed.def_ = definition
+    return changed
+
+
+_INLINE: Mapping[Any, Callable[..., list[Chunk] | None]] = {
+    _Kind.CONSTR_CHECK: _in_two,
+    _Kind.CONSTR_FOREIGN: _in_two,
+    _Kind.CONSTR_UNIQUE: _indexed,
+}
+
+
+def _domain(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
+    """Add a domain's CHECK for new values first; nobody waits while the old ones are read."""
+    node = statement.node
+    if node.subtype != "C" or not node.def_.conname:
+        return None
+    name = maybe_double_quote_name(node.def_.conname)
+    return [
+        Chunk(text=f"{statement.text} NOT VALID"),
+        Chunk(text=f"ALTER DOMAIN {_dotted(node.typeName)} VALIDATE CONSTRAINT {name}", alone=True),
+    ]
+
+
+#: What is mechanical, by the name of the hazard.
+FIXES: Mapping[str, Fix] = {
+    "create-index-not-concurrent": _create_index,
+    "drop-index-not-concurrent": _drop_index,
+    "reindex-not-concurrent": _concurrently("INDEX", "TABLE", "SCHEMA", "DATABASE"),
+    "refresh-matview-not-concurrent": _refreshed,
+    "set-not-null": _set_not_null,
+    "add-foreign-key-validating": _not_valid,
+    "add-check-validating": _not_valid,
+    "add-unique-constraint": _using_index,
+    "add-primary-key": _using_index,
+    "add-column-inline-check": _inline,
+    "add-column-inline-unique": _inline,
+    "validate-in-same-transaction": _apart,
+    "domain-add-constraint": _domain,
+}
