@@ -1,0 +1,101 @@
+"""The constraints that a statement declares, beside its columns and within them. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from pglast import ast, enums
+
+from migsafe.hazards.context import Context
+from migsafe.schema import Key, Place, Schema, Table, reading, tables
+
+_Kind = enums.ConstrType
+_Change = enums.AlterTableType
+
+
+class Declared(NamedTuple):
+    """One Constraint node; `column` is the ColumnDef within which it stands, if it does."""
+
+    node: Any
+    column: Any = None
+    enforced: bool = True
+
+
+def constraints(node: Any) -> Iterator[Declared]:
+    """Yield what CREATE TABLE or ALTER TABLE declares, attributes like NOT ENFORCED read."""
+    for element in _elements(node):
+        if isinstance(element, ast.Constraint):
+            yield Declared(element, None, element.is_enforced or not _may_be_off(element))
+        elif isinstance(element, ast.ColumnDef):
+            yield from _within(element)
+
+
+def _elements(node: Any) -> Iterator[Any]:
+    if isinstance(node, ast.CreateStmt):
+        yield from (*(node.tableElts or ()), *(node.constraints or ()))
+    elif isinstance(node, ast.AlterTableStmt):
+        for command in node.cmds or ():
+            if command.subtype in (_Change.AT_AddColumn, _Change.AT_AddConstraint):
+                yield command.def_
+
+
+def _may_be_off(node: Any) -> bool:
+    return node.contype in (_Kind.CONSTR_CHECK, _Kind.CONSTR_FOREIGN)
+
+
+def _within(column: Any) -> Iterator[Declared]:
+    """Yield a column's constraints; the grammar puts their attributes behind them."""
+    parts = column.constraints or ()
+    for part, following in zip(parts, (*parts[1:], None), strict=False):
+        off = following is not None and following.contype == _Kind.CONSTR_ATTR_NOT_ENFORCED
+        if not part.contype.name.startswith("CONSTR_ATTR_"):
+            yield Declared(part, column, not off)
+
+
+class ForeignKey(NamedTuple):
+    """A foreign key that a statement adds; `child` has its columns as they are then."""
+
+    child: Table
+    columns: tuple[str, ...]
+    target: Key
+    #: Columns that it names in the target; none where it means the primary key.
+    target_columns: tuple[str, ...]
+    node: Any
+
+    def __str__(self) -> str:
+        """Return its ends as a reader calls them."""
+        return f"{self.child.key} ({', '.join(self.columns)})"
+
+
+def foreign_keys(node: Any, context: Context) -> Iterator[ForeignKey]:
+    """Yield the foreign keys that CREATE TABLE or ALTER TABLE adds."""
+    found = [one for one in constraints(node) if one.node.contype == _Kind.CONSTR_FOREIGN]
+    if not found:
+        return
+    child = _child(node, context)
+    for one in found:
+        target = one.node.pktable
+        own = [part.sval for part in one.node.fk_attrs or ()]
+        yield ForeignKey(
+            child=child,
+            columns=tuple(own) or (one.column.colname,),
+            target=context.schema.key(target.schemaname, target.relname),
+            target_columns=tuple(part.sval for part in one.node.pk_attrs or ()),
+            node=one.node,
+        )
+
+
+def _child(node: Any, context: Context) -> Table:
+    """Return the table as the statement leaves it, as far as keys and columns go."""
+    schema, place = context.schema, Place(context.unit.name, 0)
+    if isinstance(node, ast.AlterTableStmt):
+        return _with_columns(schema.table(node.relation), node, schema)
+    after = replace(schema, tables=dict(schema.tables), sequences=dict(schema.sequences))
+    tables.create_table(after, node, place)
+    return after.tables[tables.new_key(schema, node.relation)]
+
+
+def _with_columns(table: Table, node: Any, schema: Schema) -> Table:
+    definitions = [c.def_ for c in node.cmds if c.subtype == _Change.AT_AddColumn]
+    added = {d.colname: reading.column(d, schema) for d in definitions}
+    return replace(table, columns={**table.columns, **added}) if added else table
