@@ -153,7 +153,7 @@ def castable(old: Type, new: Type, schema: Schema, *, explicit: bool) -> bool | 
         return True
     if not old.array and not new.array and _listed(old.name, new.name, explicit=explicit):
         return True
-    return False if _told(old, schema) and _told(new, schema) else None
+    return False if known(old, schema) and known(new, schema) else None
 
 
 def _listed(old: str, new: str, *, explicit: bool) -> bool:
@@ -173,8 +173,8 @@ def _is_string(type_: Type) -> bool:
     return type_.name in STRINGS and not type_.array
 
 
-def _told(type_: Type, schema: Schema) -> bool:
-    """Tell whether all casts of a type are known."""
+def known(type_: Type, schema: Schema) -> bool:
+    """Tell whether a type is the server's own, or an enum or composite whose making is known."""
     if type_.schema is None and type_.name in _KNOWN:
         return True
     kinds = (schema.enums, schema.composites)

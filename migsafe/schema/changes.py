@@ -364,6 +364,7 @@ def _write_with(schema: Schema, node: Any, place: Place) -> None:
 
 _CHANGES: dict[type, Callable[[Schema, Any, Place], None]] = {
     ast.CreateStmt: tables.create_table,
+    ast.CreateForeignTableStmt: tables.create_foreign_table,
     ast.CreateTableAsStmt: tables.create_table_as,
     ast.ViewStmt: tables.create_view,
     ast.AlterTableStmt: tables.alter_table,

@@ -81,13 +81,14 @@ def volatility(expression: Any, schema: Schema) -> Volatility | None:
     worst: Volatility = "s" if any(nodes(node, ast.SQLValueFunction)) else "i"
     unknown = False
     for name in calls(node):
-        found = _of(name, schema)
+        found = of_function(name, schema)
         unknown = unknown or found is None
         worst = max(worst, found or "i")
     return None if unknown and worst != "v" else worst
 
 
-def _of(name: str, schema: Schema) -> Volatility | None:
+def of_function(name: str, schema: Schema) -> Volatility | None:
+    """Return the worst volatility of the functions of a name, None where it is not known."""
     if name in VOLATILE:
         return "v"
     if name in schema.functions:

@@ -36,6 +36,12 @@ def create_table(schema: Schema, node: Any, place: Place) -> None:
     schema.tables[key] = table
 
 
+def create_foreign_table(schema: Schema, node: Any, place: Place) -> None:
+    """Take in a new foreign table, whose rows are elsewhere."""
+    create_table(schema, node.base, place)
+    schema.tables[new_key(schema, node.base.relation)].kind = "f"
+
+
 def new_key(schema: Schema, relation: Any) -> Key:
     """Return where CREATE puts a relation: the first schema of the path, whatever else is there."""
     if relation.relpersistence == "t":
@@ -90,14 +96,21 @@ def _add_column(schema: Schema, table: Table, definition: Any, place: Place) -> 
         name = f"{table.key.bare}_{column.name}_seq"
         schema.sequences[Key(table.key.schema, name)] = (table.key, column.name)
         column.default = column.default or "nextval"
-    for part in definition.constraints or ():
-        _add_constraint(schema, table, part, column.name, place)
+    for part, attributes in reading.inline(definition):
+        _add_constraint(schema, table, part, column.name, place, attributes)
 
 
 def _add_constraint(
-    schema: Schema, table: Table, node: Any, column: str | None, place: Place
+    schema: Schema,
+    table: Table,
+    node: Any,
+    column: str | None,
+    place: Place,
+    attributes: frozenset[Any] = frozenset(),
 ) -> None:
-    made = reading.constraint(node, table, schema, column=column, place=place)
+    made = reading.constraint(
+        node, table, schema, column=column, place=place, attributes=attributes
+    )
     if made is None:
         return
     index = reading.backing(node, made, table)

@@ -55,3 +55,32 @@ def index(text: str) -> Index:
 )
 def test_an_index_knows_what_its_expressions_read(text: str, reads: tuple[str, ...]) -> None:
     assert index(text).reads == reads
+
+
+def constraints(text: str) -> list[tuple[str, bool, bool, bool]]:
+    schema = Schema()
+    for statement in sql.parse(text):
+        advance(schema, statement, "1_a")
+    made = schema.tables[Key("public", "t")].constraints.values()
+    return [(one.kind, one.enforced, one.deferrable, one.deferred) for one in made]
+
+
+@pytest.mark.parametrize(
+    ("column", "made"),
+    [
+        ("CHECK (a > 0)", [("c", True, False, False)]),
+        ("CHECK (a > 0) NOT ENFORCED", [("c", False, False, False)]),
+        ("UNIQUE DEFERRABLE NOT NULL", [("u", True, True, False)]),
+        ("REFERENCES p DEFERRABLE INITIALLY DEFERRED", [("f", True, True, True)]),
+        ("REFERENCES p NOT DEFERRABLE INITIALLY IMMEDIATE", [("f", True, False, False)]),
+        (
+            "REFERENCES p NOT ENFORCED CHECK (a > 0)",
+            [("f", False, False, False), ("c", True, False, False)],
+        ),
+    ],
+)
+def test_a_constraint_within_a_column_has_the_attributes_behind_it(
+    column: str, made: list[tuple[str, bool, bool, bool]]
+) -> None:
+    assert constraints(f"CREATE TABLE t (a int {column})") == made
+    assert constraints(f"CREATE TABLE t (); ALTER TABLE t ADD COLUMN a int {column}") == made

@@ -1,0 +1,9 @@
+-- Every row is read although none can break the rule.
+ALTER TABLE patients ADD COLUMN weight numeric CHECK (weight > 0); -- MS206
+ALTER TABLE staff -- MS206
+    ADD COLUMN note text,
+    ADD COLUMN "shift" text DEFAULT 'day' CONSTRAINT staff_shift_check CHECK ("shift" IN ('day', 'night'));
+ALTER TABLE logs ADD COLUMN size integer CHECK (size >= 0); -- MS206
+
+-- It may speak of other columns.
+ALTER TABLE billing.rates ADD COLUMN tax numeric CHECK (price IS NULL OR price >= 0); -- MS206
