@@ -105,6 +105,7 @@ FAMILIES = (
     "queries",
     "relations",
     "rows",
+    "sequences",
     "session",
     "style",
     "transactions",

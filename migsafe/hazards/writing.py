@@ -48,8 +48,8 @@ def is_bounded(node: Any, table: Table) -> bool:
     parts = tuple(_conjuncts(node.whereClause))
     if any(isinstance(part, ast.CurrentOfExpr) for part in parts):
         return True
-    equal = {name for part in parts for name in _pinned(part)}
-    return any(key <= equal for key in _keys(table))
+    pinned = _pinned(parts)
+    return any(key <= pinned for key in _keys(table))
 
 
 def _is_values(source: Any) -> bool:
@@ -65,21 +65,31 @@ def _conjuncts(condition: Any) -> Iterator[Any]:
         yield condition
 
 
-_COMPARES: dict[Any, set[str]] = {
-    _Kind.AEXPR_OP: {"=", "<", "<=", ">", ">="},
-    _Kind.AEXPR_IN: {"="},
-    _Kind.AEXPR_BETWEEN: {"BETWEEN"},
+_PINS: dict[Any, str] = {
+    _Kind.AEXPR_OP: "=",
+    _Kind.AEXPR_IN: "=",
+    _Kind.AEXPR_OP_ANY: "=",
+    _Kind.AEXPR_BETWEEN: "BETWEEN",
 }
 
 
-def _pinned(part: Any) -> Iterator[str]:
-    """Yield the column that a condition compares with constants: by =, IN, BETWEEN, < or >."""
-    if not isinstance(part, ast.A_Expr) or not isinstance(part.lexpr, ast.ColumnRef):
-        return
-    names: Any = part.name
-    compares = names[-1].sval in _COMPARES.get(part.kind, ())
-    if compares and not any(expressions.nodes(part.rexpr, (ast.ColumnRef, ast.SubLink))):
-        yield from reading.names_in(part.lexpr)
+def _pinned(parts: tuple[Any, ...]) -> set[str]:
+    """Return the columns that conditions hold to constants, or between two of them."""
+    pinned, above, below = set(), set(), set()
+    for part in parts:
+        if not isinstance(part, ast.A_Expr) or not isinstance(part.lexpr, ast.ColumnRef):
+            continue
+        if any(expressions.nodes(part.rexpr, (ast.ColumnRef, ast.SubLink))):
+            continue
+        operator = part.name[-1].sval if part.name else ""
+        names = set(reading.names_in(part.lexpr))
+        if part.kind in _PINS and operator == _PINS[part.kind]:
+            pinned |= names
+        elif part.kind == _Kind.AEXPR_OP and operator in (">", ">="):
+            above |= names
+        elif part.kind == _Kind.AEXPR_OP and operator in ("<", "<="):
+            below |= names
+    return pinned | (above & below)
 
 
 def _keys(table: Table) -> Iterator[set[str]]:
