@@ -15,30 +15,36 @@ import psycopg
 from psycopg import errors, sql
 
 from migsafe import catalog, target
-from migsafe.audits import Audit
+from migsafe.audits import Audit, asking
+from migsafe.audits.asking import SHOWN, How
 from migsafe.errors import UnreachableError
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.target import Connection, Target
-
-#: Keys shown of each audit; the count is always complete. Arbitrary, a screenful.
-SHOWN = 20
 
 #: Connections at most. Arbitrary: enough to overlap long scans, few enough for a busy server.
 PARALLEL = 4
 
 
-def run(where: Target, audits: Sequence[Audit], pending: Sequence[str]) -> list[Finding]:
+def run(
+    where: Target, audits: Sequence[Audit], pending: Sequence[str], how: How | None = None
+) -> list[Finding]:
     """Answer every audit, in the given order; `pending` are the names of the pending migrations."""
-    due = [audit for audit in audits if _due(audit, pending)]
-    answers: dict[str, Finding] = {}
+    how = how or How()
+    found = {id(audit): _at_once(audit, pending, how) for audit in audits}
+    due = [audit for audit in audits if found[id(audit)] is None]
     if due:
         with _snapshot(where, min(PARALLEL, len(due))) as sessions:
-            answers = _answer_all(sessions, due)
-    return [answers.get(audit.name) or _not_due(audit) for audit in audits]
+            found |= _answer_all(sessions, due, how)
+    return [finding for audit in audits if (finding := found[id(audit)])]
 
 
-def _due(audit: Audit, pending: Sequence[str]) -> bool:
-    return not audit.before or any(name in pending for name in audit.before)
+def _at_once(audit: Audit, pending: Sequence[str], how: How) -> Finding | None:
+    """Return the finding of an audit that needs no question, None for one that does."""
+    if audit.derived:
+        return asking.settled(audit, how)
+    if not audit.before or any(name in pending for name in audit.before):
+        return None
+    return _not_due(audit)
 
 
 @contextmanager
@@ -56,28 +62,41 @@ def _snapshot(where: Target, size: int) -> Iterator[list[Connection]]:
         for session in sessions:
             # A policy would hide offenders; so PostgreSQL refuses the question instead (42501).
             session.execute("SET row_security = off")
+            session.execute("SET jit = off")  # it compiles longer than most questions run
         for session in sessions[1:]:
             session.execute(begin)
             session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(shared)))
         yield sessions
 
 
-def _answer_all(sessions: Sequence[Connection], due: Sequence[Audit]) -> dict[str, Finding]:
+def _answer_all(
+    sessions: Sequence[Connection], due: Sequence[Audit], how: How
+) -> dict[int, Finding]:
+    """Answer audits on several sessions, by their identity; the largest reading begins first."""
     free: SimpleQueue[Connection] = SimpleQueue()
+    derived = asking.grouped(sessions[0], [audit for audit in due if audit.derived])
+    groups = sorted(derived, key=lambda group: -group[1])
+    groups += [([audit], 0) for audit in due if not audit.derived]
     for session in sessions:
         free.put(session)
 
-    def answer(audit: Audit) -> Finding:
+    def answer(group: asking.Group) -> list[Finding]:
         session = free.get()
         try:
-            return _answer(session, audit)
+            if group[0][0].derived:
+                return asking.answer(session, group, how)
+            return [_answer(session, group[0][0])]
         finally:
             free.put(session)
 
     with ThreadPoolExecutor(len(sessions)) as pool:
-        found = pool.map(answer, due)
+        answers = pool.map(answer, groups)
         try:
-            return {audit.name: finding for audit, finding in zip(due, found, strict=True)}
+            return {
+                id(audit): finding
+                for (audits, _), found in zip(groups, answers, strict=True)
+                for audit, finding in zip(audits, found, strict=True)
+            }
         except BaseException:
             for session in sessions:  # or the pool would wait for the slowest answer
                 session.cancel()

@@ -1,0 +1,482 @@
+"""Questions that constraints and unique indexes raise about the rows that are there. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pglast import ast, enums
+
+from migsafe.audits.derived.names import Later, Rows, Unknown, called, joined, quoted, raises
+from migsafe.audits.derived.walking import Draft, Walk, primary_key
+from migsafe.schema import Constraint, Index, Table, expressions, reading
+
+_Kind = enums.ConstrType
+
+
+def not_null(
+    walk: Walk,
+    rows: Rows,
+    column: str,
+    *,
+    only: bool | None,
+    name: str = "set-not-null",
+    since: int = 0,
+) -> Iterator[Draft]:
+    """Ask for NULLs in a column that is to refuse them."""
+    yield Draft(
+        name=name,
+        what=f"of {rows.table.key} with NULL in {column}",
+        rows=rows,
+        only=only,
+        offends=lambda: f"{rows.column(column)} IS NULL",
+        reads=(column,),
+        since=since,
+        proof=_no_null(walk, rows, column),
+        remedy="Fill these values in an earlier migration, or in this one before the statement.",
+    )
+
+
+def _no_null(walk: Walk, rows: Rows, column: str) -> str | None:
+    """Return what proves that a column has no NULL, None where only its rows can tell."""
+    table = rows.table
+    found = table.columns.get(column)
+    if found is None or column in rows.values:
+        return None
+    if found.not_null:
+        return f"{column} is NOT NULL already"
+    for made in table.constraints.values():
+        holds = made.kind == "c" and made.valid and made.enforced
+        if holds and expressions.proves_not_null(made.expression, column):
+            return f"the valid check {made.name} refuses NULL"
+    if (id(table), column) in walk.filled and not any(walk.past.since(table, (column,))):
+        return f"{column} is new, and its default is never NULL"
+    return None
+
+
+# ---------------------------------------------------------------- unique
+
+
+class Unique(NamedTuple):
+    """What is to be unique: columns, or expressions (trees), by which rows are compared."""
+
+    keys: tuple[Any, ...]
+    predicate: Any = None
+    not_distinct: bool = False
+    #: Whether classes and collations are those of the columns.
+    ordinary: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the keys that are columns."""
+        return tuple(key for key in self.keys if isinstance(key, str))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Return all columns that are needed."""
+        trees = [key for key in (*self.keys, self.predicate) if not isinstance(key, str)]
+        names = [name for tree in trees if tree is not None for name in _names(tree)]
+        return tuple(dict.fromkeys((*self.columns, *names)))
+
+
+def _names(expression: Any) -> Iterator[str]:
+    return reading.names_in(expressions.tree(expression))
+
+
+def unique(walk: Walk, rows: Rows, wanted: Unique, name: str) -> Iterator[Draft]:
+    """Ask for rows that are equal where none may be."""
+    table = rows.table
+    keys = ", ".join(key if isinstance(key, str) else "an expression" for key in wanted.keys)
+    yield Draft(
+        name=name,
+        what=f"of equal {keys} in {table.key}",
+        rows=rows,
+        query=lambda: _groups(rows, wanted),
+        keys=lambda: _duplicates(rows, wanted),
+        reads=wanted.reads,
+        proof=_distinct(walk, rows, wanted),
+        noun="group",
+        tries=len(wanted.columns) < len(wanted.keys) or wanted.predicate is not None,
+        remedy="Keep one row of each group and correct or delete the others before the statement.",
+    )
+
+
+def _distinct(walk: Walk, rows: Rows, wanted: Unique) -> str | None:
+    """Return what proves that no two rows are equal: a unique index on some of the columns."""
+    table, columns = rows.table, {*wanted.columns}
+    if rows.values.keys() & columns or not wanted.ordinary:
+        return None
+    for index in table.indexes.values():
+        if _proves(index, table, columns, wanted):
+            return f"the unique index {index.name} proves it"
+    for name in columns:
+        if (id(table), name) in walk.distinct and not any(walk.past.since(table, (name,))):
+            return f"{name} is new, and numbered by its own sequence"
+    return None
+
+
+def _proves(index: Index, table: Table, columns: set[str], wanted: Unique) -> bool:
+    if not (index.unique and index.valid and index.immediate and index.plain and index.ordinary):
+        return False
+    if not index.columns or not {*index.columns} <= columns:
+        return False
+    nulls = wanted.not_distinct and not index.nulls_not_distinct
+    return not nulls or all(table.columns[str(name)].not_null for name in index.columns)
+
+
+def _parts(rows: Rows, wanted: Unique) -> tuple[list[str], str]:
+    """Return the keys as SQL, and the condition on rows that are compared."""
+    if not wanted.ordinary:
+        raise Unknown("an operator class or collation of its own decides what is equal")
+    keys = [
+        rows.column(key) if isinstance(key, str) else rows.expression(key) for key in wanted.keys
+    ]
+    conditions = [] if wanted.not_distinct else [f"{key} IS NOT NULL" for key in keys]
+    if wanted.predicate is not None:
+        conditions.append(rows.expression(wanted.predicate))
+    return keys, f" WHERE {joined(conditions)}" if conditions else ""
+
+
+def _groups(rows: Rows, wanted: Unique) -> str:
+    keys, where = _parts(rows, wanted)
+    # A parenthesized constant is no position in the list.
+    grouped = ", ".join(f"({key})" for key in keys)
+    return (
+        f"SELECT count(*) AS equal_rows FROM {rows.source()} AS t{where}"
+        f" GROUP BY {grouped} HAVING count(*) > 1"
+    )
+
+
+def _duplicates(rows: Rows, wanted: Unique) -> str:
+    keys, where = _parts(rows, wanted)
+    shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(rows.table)) or "1"
+    grouped = ", ".join(f"({key})" for key in keys)
+    groups = _groups(rows, wanted).replace("count(*) AS equal_rows", grouped, 1)
+    return (
+        f"SELECT {shown} FROM {rows.source()} AS t"
+        f"{where or ' WHERE true'} AND ({grouped}) IN ({groups} LIMIT 20)"
+    )
+
+
+def index(walk: Walk, node: Any, table: Table) -> Iterator[Draft]:
+    """Ask what CREATE INDEX needs of the rows."""
+    rows = walk.rows(table)
+    made = reading.index(node, table, walk.place)
+    keys = tuple(element.name or element.expr for element in node.indexParams)
+    if node.unique:
+        wanted = Unique(keys, node.whereClause, bool(node.nulls_not_distinct), made.ordinary)
+        plain = node.whereClause is None and all(isinstance(key, str) for key in keys)
+        name = "create-unique-index" if plain else "create-unique-index-partial-expr"
+        if node.concurrent and plain:
+            name = "create-unique-index-concurrently"
+        yield from unique(walk, rows, wanted, name)
+    elif any(raises(key) for key in keys if not isinstance(key, str)):
+        yield _evaluated(rows, keys, node.whereClause)
+    if (node.accessMethod or "btree") == "btree":
+        yield from _too_large(rows, keys, node)
+
+
+def _evaluated(rows: Rows, keys: Sequence[Any], predicate: Any) -> Draft:
+    def query() -> str:
+        tried = ", ".join(rows.expression(key) for key in keys if not isinstance(key, str))
+        where = "" if predicate is None else f" WHERE {rows.expression(predicate)}"
+        return f"SELECT ROW({tried}) AS tried FROM {rows.source()} AS t{where}"
+
+    return Draft(
+        name="expression-index-error",
+        what=f"of {rows.table.key} for which the index's expression raises an error",
+        rows=rows,
+        query=query,
+        tries=True,
+        remedy="Correct the values, or write an expression that none of them breaks.",
+    )
+
+
+#: Types whose values may be larger than an index entry.
+_WIDE = ("text", "varchar", "bpchar", "bytea", "citext", "numeric", "jsonb", "varbit")
+
+#: The largest entry of a btree (BTMaxItemSize with blocks of 8 kB), and the head of one with its
+#: alignment.
+_LARGEST, _HEAD = 2704, 24
+
+
+def _too_large(rows: Rows, keys: Sequence[Any], node: Any) -> Iterator[Draft]:
+    included = [element.name for element in node.indexIncludingParams or ()]
+    columns = [rows.table.columns.get(name) for name in (*keys, *included) if isinstance(name, str)]
+    wide = [
+        c
+        for c in columns
+        if c and c.type.name in _WIDE and not (c.type.mods and c.type.mods[0] < 600)
+    ]
+    if not wide:
+        return
+
+    def offends() -> str:
+        sizes = " + ".join(f"coalesce(pg_column_size({rows.column(c.name)}), 0)" for c in wide)
+        where = "" if node.whereClause is None else f" AND ({rows.expression(node.whereClause)})"
+        return f"{sizes} + {_HEAD} > {_LARGEST}{where}"
+
+    yield Draft(
+        name="index-row-too-large",
+        what=f"of {rows.table.key} with values too large for an index entry",
+        rows=rows,
+        only=walk_only(rows),
+        offends=offends,
+        reads=tuple(c.name for c in wide),
+        remedy="Index a hash or the beginning of the value instead.",
+    )
+
+
+def walk_only(rows: Rows) -> bool:
+    """Tell whether an index is on the table alone: it is on partitions too, but not on heirs."""
+    return rows.table.kind != "p"
+
+
+# ---------------------------------------------------------------- foreign keys
+
+
+def foreign_key(
+    walk: Walk, rows: Rows, made: Constraint, name: str, *, since: int = 0
+) -> Iterator[Draft]:
+    """Ask for rows whose parent is not there."""
+    target = walk.schema.tables.get(made.target) if made.target else None
+    if target is None:
+        return
+    columns = made.target_columns or primary(target)
+    if target.known and not (columns and target.unique_on(columns)):
+        yield _no_target(rows, made, target)
+        return
+    alone = len(made.columns) == 1
+    what = f"of {rows.table.key} whose {', '.join(made.columns)} has no row in {target.key}"
+    yield Draft(
+        name=name,
+        what=what,
+        rows=rows,
+        query=lambda: _orphans(walk, rows, made, target, columns),
+        reads=made.columns,
+        also=() if target is rows.table else ((target, tuple(columns)),),
+        since=since,
+        proof=_kept(rows, made, target, columns),
+        remedy="Add the missing rows, or "
+        + ("set these to NULL or delete them" if alone else "correct these")
+        + " before the statement.",
+    )
+
+
+def primary(table: Table) -> tuple[str, ...]:
+    """Return the columns of the primary key, none where there is none."""
+    return next((c.columns for c in table.constraints.values() if c.kind == "p"), ())
+
+
+def _no_target(rows: Rows, made: Constraint, target: Table) -> Draft:
+    columns = ", ".join(made.target_columns) or "a primary key"
+    why = f"{target.key} has no unique constraint on {columns}, to which {made.name} could refer"
+    return Draft(
+        name="fk-target-not-unique",
+        what=why,
+        rows=rows,
+        refuted=why,
+        remedy="Add the unique constraint first.",
+    )
+
+
+def _kept(rows: Rows, made: Constraint, target: Table, columns: Sequence[str]) -> str | None:
+    """Return the valid foreign key that says the same, None where there is none."""
+    if rows.values:
+        return None
+    for other in rows.table.constraints.values():
+        same = (
+            other.kind == "f"
+            and other.valid
+            and other.enforced
+            and other.target == target.key
+            and other.columns == made.columns
+            and (other.target_columns or primary(target)) == tuple(columns)
+            and other.match == made.match
+        )
+        if same:
+            return f"the valid foreign key {other.name} says the same"
+    return None
+
+
+def _orphans(
+    walk: Walk, rows: Rows, made: Constraint, target: Table, columns: Sequence[str]
+) -> str:
+    keys = [rows.column(name) for name in made.columns]
+    present = [f"{key} IS NOT NULL" for key in keys]
+    wanted = joined(present, "OR" if made.match == "f" else "AND")
+    shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(rows.table)) or "1"
+    begun = f"SELECT {shown} FROM {rows.source(only=rows.table.kind == 'r')} AS t WHERE ({wanted})"
+    if target.live is None:
+        filled = next(walk.past.since(target, ()), None)
+        if filled or target.query is not None:
+            raise Later(filled.place if filled else target.made or walk.place)
+        return begun
+    parents = walk.rows(target)
+    equal = joined(
+        f"{parents.column(there, 'k')} = {key}" for there, key in zip(columns, keys, strict=True)
+    )
+    source = parents.source(only=target.kind == "r")
+    return f"{begun} AND NOT EXISTS (SELECT FROM {source} AS k WHERE {equal})"
+
+
+# ---------------------------------------------------------------- checks and exclusions
+
+
+def check(
+    rows: Rows, expression: Any, name: str, *, label: str, only: bool | None, since: int = 0
+) -> Iterator[Draft]:
+    """Ask for rows that a CHECK refuses: it lets NULL through."""
+    yield Draft(
+        name=name,
+        what=f"of {rows.table.key} refused by {label}",
+        rows=rows,
+        only=only,
+        offends=lambda: f"({rows.expression(expression)}) IS FALSE",
+        reads=tuple(dict.fromkeys(reading.names_in(expressions.tree(expression)))),
+        since=since,
+        tries=True,
+        proof=_checked(rows, expression),
+        remedy="Correct these rows before the statement, or the condition.",
+    )
+
+
+def _checked(rows: Rows, expression: Any) -> str | None:
+    if rows.values:
+        return None
+    tree = expressions.tree(expression)
+    for made in rows.table.constraints.values():
+        holds = made.kind == "c" and made.valid and made.enforced
+        if holds and expressions.tree(made.expression) == tree:
+            return f"the valid check {made.name} says the same"
+    return None
+
+
+def exclusion(rows: Rows, node: Any) -> Iterator[Draft]:
+    """Ask for rows that exclude one another."""
+    pairs = [(element, operator[-1].sval) for element, operator in node.exclusions or ()]
+    yield Draft(
+        name="add-exclusion",
+        what=f"of {rows.table.key} in conflict with another one",
+        rows=rows,
+        query=lambda: _conflicts(rows, pairs, node.where_clause),
+        tries=True,
+        remedy="Correct or delete one row of each pair before the statement.",
+    )
+
+
+_RANGES = frozenset(("int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"))
+
+
+def _conflicts(rows: Rows, pairs: Sequence[tuple[Any, str]], predicate: Any) -> str:
+    """Return the query for conflicts: for one range among equal values, by sorting.
+
+    Of ranges in order, one that meets any later one meets the next.
+    """
+    ranges = [e for e, operator in pairs if operator == "&&" and _is_range(rows, e)]
+    equal = [e for e, operator in pairs if operator == "="]
+    shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(rows.table)) or "1 AS k"
+    if len(ranges) == 1 and len(equal) == len(pairs) - 1:
+        extent = _element(rows, ranges[0])
+        keys = [_element(rows, element) for element in equal]
+        conditions = [f"{key} IS NOT NULL" for key in (*keys, extent)] + [f"NOT isempty({extent})"]
+        conditions += [rows.expression(predicate)] if predicate is not None else []
+        by = f"PARTITION BY {', '.join(keys)} " if keys else ""
+        return (
+            f"SELECT * FROM (SELECT {shown}, {extent} && lag({extent}) OVER ({by}ORDER BY {extent})"
+            f" AS meets FROM {rows.source()} AS t WHERE {joined(conditions)}) AS o WHERE o.meets"
+        )
+    conditions = ["t.ctid < u.ctid"]
+    conditions += [
+        f"{_element(rows, element)} {operator} {_element(rows, element, 'u')}"
+        for element, operator in pairs
+    ]
+    if predicate is not None:
+        conditions += [rows.expression(predicate), rows.expression(predicate, "u")]
+    source = rows.source()
+    return f"SELECT {shown} FROM {source} AS t JOIN {source} AS u ON {joined(conditions)}"
+
+
+def _element(rows: Rows, element: Any, alias: str = "t") -> str:
+    if element.name:
+        return rows.column(element.name, alias)
+    return rows.expression(element.expr, alias)
+
+
+def _is_range(rows: Rows, element: Any) -> bool:
+    if element.name:
+        column = rows.table.columns.get(element.name)
+        return column is not None and column.type.name in _RANGES and not column.type.array
+    return isinstance(element.expr, ast.FuncCall) and called(element.expr) in _RANGES
+
+
+# ---------------------------------------------------------------- ALTER TABLE
+
+
+def added(walk: Walk, table: Table, node: Any, *, recurses: bool) -> Iterator[Draft]:
+    """Ask what ADD CONSTRAINT needs of the rows."""
+    if node.skip_validation or (not node.is_enforced and node.contype in _MAY_REST):
+        return
+    yield from constraint(walk, walk.rows(table), node, recurses=recurses)
+
+
+_MAY_REST = (_Kind.CONSTR_CHECK, _Kind.CONSTR_FOREIGN)
+
+
+def constraint(walk: Walk, rows: Rows, node: Any, *, recurses: bool) -> Iterator[Draft]:
+    """Ask what a constraint needs of the rows, whose values may be those of a new column."""
+    table = rows.table
+    only = walk.only(table, recurses=recurses)
+    column = next(iter(rows.values), None)
+    made = reading.constraint(node, table, walk.schema, column=column, place=walk.place)
+    if made is None:
+        return
+    if made.kind == "p":
+        yield from _primary_key(walk, rows, made, node)
+    elif made.kind == "u" and not node.indexname:
+        different = bool(node.nulls_not_distinct)
+        name = "add-unique-nulls-not-distinct" if different else "add-unique"
+        yield from unique(walk, rows, Unique(made.columns, None, different), name)
+    elif made.kind == "f":
+        yield from foreign_key(walk, rows, made, foreign_name(made))
+    elif made.kind == "c":
+        yield from check(
+            rows, node.raw_expr, "add-check", label=f"the check {made.name}", only=only
+        )
+    elif made.kind == "n":
+        yield from not_null(walk, rows, made.columns[0], only=only)
+    elif made.kind == "x":
+        yield from exclusion(rows, node)
+
+
+def foreign_name(made: Constraint) -> str:
+    """Return the name of the question about a foreign key."""
+    if len(made.columns) < 2:
+        return "add-fk"
+    return "add-fk-composite-match-full" if made.match == "f" else "add-fk-composite-match-simple"
+
+
+def _primary_key(walk: Walk, rows: Rows, made: Constraint, node: Any) -> Iterator[Draft]:
+    taken = rows.table.indexes.get(node.indexname or "")
+    columns = tuple(str(name) for name in taken.columns) if taken else made.columns
+    name = "add-primary-key-using-index-null" if taken else "add-primary-key-null"
+    for column in columns:
+        yield from not_null(walk, rows, column, only=rows.table.kind != "p", name=name)
+    if not node.indexname:
+        yield from unique(walk, rows, Unique(columns), "add-primary-key-dup")
+
+
+def validated(walk: Walk, table: Table, name: str, *, recurses: bool) -> Iterator[Draft]:
+    """Ask what VALIDATE CONSTRAINT needs of the rows; new ones are right since it was made."""
+    made = table.constraints.get(name)
+    if made is None or made.valid:
+        return
+    rows, since = walk.rows(table), walk.known_since(table, name)
+    only = walk.only(table, recurses=recurses)
+    if made.kind == "f":
+        yield from foreign_key(walk, rows, made, "validate-fk", since=since)
+    elif made.kind == "c":
+        label = f"the check {name}"
+        yield from check(
+            rows, made.expression, "validate-check", label=label, only=only, since=since
+        )
+    elif made.kind == "n":
+        yield from not_null(walk, rows, made.columns[0], only=only, since=since)

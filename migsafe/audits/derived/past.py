@@ -1,0 +1,309 @@
+"""What the statements walked so far do to rows. Pure.
+
+It knows less than the server, so it takes a write that it cannot bound for one on every table.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from pglast import ast, enums
+
+from migsafe.audits.derived.names import called
+from migsafe.schema import Place, Schema, Table, expressions
+
+#: Rows come, go, or get other values.
+Kind = Literal["more", "less", "edit"]
+
+
+class Change(NamedTuple):
+    """A change of a table's rows (of every table where it is None), of all columns where empty."""
+
+    number: int
+    kind: Kind
+    table: Table | None
+    columns: frozenset[str]
+    place: Place
+
+
+class Opaque(NamedTuple):
+    """A statement that may do anything to the tables whose names are in its text."""
+
+    number: int
+    text: str | None
+    place: Place
+
+
+@dataclass(slots=True, kw_only=True)
+class Past:
+    """The walked statements by number, beginning with 1; 0 is the target as it was read."""
+
+    schema: Schema
+    number: int = 0
+    changes: list[Change] = field(default_factory=list)
+    opaque: list[Opaque] = field(default_factory=list)
+    #: The number of the statement that makes a constraint, by table and name.
+    made: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def take(self, node: Any, place: Place) -> None:
+        """Take in a statement, before the schema does."""
+        self.number += 1
+        self._note_constraints(node)
+        for write in expressions.nodes(node, tuple(_WRITES)):
+            _WRITES[type(write)](self, write, place)
+        if effect := _EFFECTS.get(type(node)):
+            effect(self, node, place)
+        if _is_opaque(node, self.schema):
+            self.opaque.append(Opaque(self.number, _reach(node, self.schema), place))
+
+    def _note_constraints(self, node: Any) -> None:
+        if isinstance(node, ast.AlterTableStmt) and node.relation:
+            table = self.schema.find(node.relation)
+            for command in node.cmds or () if table else ():
+                name = getattr(command.def_, "conname", None)
+                if name and isinstance(command.def_, ast.Constraint):
+                    self.made[id(table), name] = self.number
+
+    def since(self, table: Table, columns: Collection[str], number: int = 0) -> Iterator[Change]:
+        """Yield what changed those columns of a table's rows after a statement."""
+        for change in self.changes:
+            concerned = change.table is None or change.table is table
+            touched = not change.columns or not columns or not change.columns.isdisjoint(columns)
+            if concerned and touched and change.number > number:
+                yield change
+
+    def opaque_for(self, tables: Iterable[Table]) -> Place | None:
+        """Return the last statement that may have done anything to one of the tables."""
+        names = {key.bare for t in tables for key in (t.key, t.live) if key}
+        for found in reversed(self.opaque):
+            if found.text is None or any(_mentions(found.text, name) for name in names):
+                return found.place
+        return None
+
+    def note(
+        self, table: Table | None, kind: Kind, place: Place, columns: Iterable[str] = ()
+    ) -> None:
+        """Note a change, and what follows from it on partitions, heirs and by triggers."""
+        changed = frozenset(columns)
+        if table is None:
+            self.changes.append(Change(self.number, kind, None, frozenset(), place))
+            return
+        for member in self._family(table):
+            edited = self._also_edited(member, changed)
+            self.changes.append(Change(self.number, kind, member, edited, place))
+
+    def _family(self, table: Table) -> list[Table]:
+        """Return a table with those that show the same rows: parents, partitions and heirs."""
+        found = [table, *self.schema.children(table.key)]
+        todo = list(table.parents)
+        while todo:
+            parent = self.schema.tables.get(todo.pop())
+            if parent and parent not in found:
+                found.append(parent)
+                todo += parent.parents
+        return found
+
+    def _also_edited(self, table: Table, columns: frozenset[str]) -> frozenset[str]:
+        """Return the columns that change with these: all of them behind a trigger."""
+        if not columns or table.triggers:
+            return frozenset()
+        return columns | {c.name for c in table.columns.values() if c.generated}
+
+    def note_up(self, table: Table | None, kind: Kind, place: Place) -> None:
+        """Note rows that come or go in a table and its parents, with a whole partition."""
+        while table is not None:
+            self.changes.append(Change(self.number, kind, table, frozenset(), place))
+            table = self.schema.tables.get(table.parents[0]) if table.parents else None
+
+    def fire(self, table: Table, place: Place) -> None:
+        """Note that the triggers of a table run, whose functions may write any other table."""
+        for trigger in table.triggers.values():
+            body = self.schema.bodies.get((trigger.function, ()), None)
+            if body is None or _WRITING.search(body) or _reaches(body, self.schema):
+                self.note(None, "edit", place)
+
+    def refer(self, table: Table, place: Place, columns: Collection[str] | None = None) -> None:
+        """Note what foreign keys do to the rows that refer to a table's, on DELETE or UPDATE."""
+        for other in self.schema.tables.values():
+            for made in other.constraints.values():
+                if made.kind != "f" or made.target != table.key:
+                    continue
+                if columns is not None and not {*made.target_columns} & {*columns}:
+                    continue
+                action = made.on_delete if columns is None else made.on_update
+                if action == "c" and columns is None:
+                    if not any(change.table is other for change in self._now()):
+                        self.note(other, "less", place)
+                        self.refer(other, place)
+                elif action in ("c", "n", "d"):
+                    self.note(other, "edit", place, made.columns)
+
+    def _now(self) -> Iterable[Change]:
+        return (change for change in self.changes if change.number == self.number)
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE) is not None
+
+
+# ---------------------------------------------------------------- writes
+
+
+def _insert(past: Past, node: Any, place: Place) -> None:
+    table = past.schema.table(node.relation)
+    past.note(table, "more", place)
+    past.fire(table, place)
+    clause = node.onConflictClause
+    if clause and clause.action == enums.OnConflictAction.ONCONFLICT_UPDATE:
+        past.note(table, "edit", place, [item.name for item in clause.targetList or ()])
+
+
+def _update(past: Past, node: Any, place: Place) -> None:
+    table = past.schema.table(node.relation)
+    columns = [item.name for item in node.targetList or () if item.name]
+    past.note(table, "edit", place, columns)
+    past.fire(table, place)
+    past.refer(table, place, columns)
+
+
+def _delete(past: Past, node: Any, place: Place) -> None:
+    table = past.schema.table(node.relation)
+    past.note(table, "less", place)
+    past.fire(table, place)
+    past.refer(table, place)
+
+
+def _merge(past: Past, node: Any, place: Place) -> None:
+    table = past.schema.table(node.relation)
+    past.note(table, "edit", place)
+    past.fire(table, place)
+    past.refer(table, place)
+    past.refer(table, place, [*table.columns])
+
+
+_WRITES = {
+    ast.InsertStmt: _insert,
+    ast.UpdateStmt: _update,
+    ast.DeleteStmt: _delete,
+    ast.MergeStmt: _merge,
+}
+
+
+def _truncate(past: Past, node: Any, place: Place) -> None:
+    for relation in node.relations or ():
+        table = past.schema.table(relation)
+        past.note(table, "less", place)
+        past.fire(table, place)
+        if node.behavior == enums.DropBehavior.DROP_CASCADE:
+            past.note(None, "less", place)
+
+
+def _copy(past: Past, node: Any, place: Place) -> None:
+    if node.is_from and node.relation:
+        past.note(past.schema.table(node.relation), "more", place)
+        past.fire(past.schema.table(node.relation), place)
+
+
+def _refresh(past: Past, node: Any, place: Place) -> None:
+    past.note(past.schema.table(node.relation), "edit", place)
+
+
+_Change = enums.AlterTableType
+
+
+def _alter(past: Past, node: Any, place: Place) -> None:
+    """Note the rows that come and go with partitions and heirs."""
+    table = past.schema.find(node.relation)
+    for command in node.cmds or () if table else ():
+        if command.subtype in (_Change.AT_AttachPartition, _Change.AT_DetachPartition):
+            kind: Kind = "more" if command.subtype == _Change.AT_AttachPartition else "less"
+            past.note_up(table, kind, place)
+        elif command.subtype in (_Change.AT_AddInherit, _Change.AT_DropInherit):
+            kind = "more" if command.subtype == _Change.AT_AddInherit else "less"
+            parent = past.schema.find(command.def_)
+            past.note_up(parent, kind, place)
+
+
+def _drop(past: Past, node: Any, place: Place) -> None:
+    """Note the rows that parents lose with a partition or an heir."""
+    if node.removeType != enums.ObjectType.OBJECT_TABLE:
+        return
+    for parts in node.objects:
+        names = [part.sval for part in parts]
+        key = past.schema.key(names[-2] if len(names) > 1 else None, names[-1])
+        table = past.schema.tables.get(key)
+        for parent in table.parents if table else ():
+            past.note_up(past.schema.tables.get(parent), "less", place)
+
+
+_EFFECTS = {
+    ast.TruncateStmt: _truncate,
+    ast.CopyStmt: _copy,
+    ast.RefreshMatViewStmt: _refresh,
+    ast.AlterTableStmt: _alter,
+    ast.DropStmt: _drop,
+}
+
+
+# ---------------------------------------------------------------- what nobody can tell
+
+#: Words by which a body may write rows, or call what does.
+_WRITING = re.compile(
+    r"\b(insert|update|delete|merge|truncate|copy|execute|perform|call|alter|drop)\b",
+    re.IGNORECASE,
+)
+
+#: Words by which a body may write a table whose name is not in its text.
+_INDIRECT = re.compile(r"\b(execute|perform|call)\b", re.IGNORECASE)
+
+_ROUTINES = (ast.DoStmt, ast.CallStmt, ast.ExecuteStmt)
+
+
+def _is_opaque(node: Any, schema: Schema) -> bool:
+    """Tell whether a statement runs code that may write rows or change the schema."""
+    if isinstance(node, _ROUTINES):
+        return True
+    if isinstance(node, ast.CreateFunctionStmt | ast.CreateTrigStmt | ast.ViewStmt):
+        return False
+    return isinstance(node, _QUERIES) and any(_is_ours(call, schema) for call in _calls(node))
+
+
+_QUERIES = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
+
+
+def _calls(node: Any) -> Iterator[str]:
+    return (called(call) for call in expressions.nodes(node, ast.FuncCall))
+
+
+def _is_ours(name: str, schema: Schema) -> bool:
+    """Tell whether a function is volatile and written in a language that can write rows."""
+    volatility, language = schema.functions.get(name, ("i", "c"))
+    return name.startswith("dblink") or (volatility == "v" and language not in ("c", "internal"))
+
+
+def _reach(node: Any, schema: Schema) -> str | None:
+    """Return the text that names what is written, None where it may be anything."""
+    if isinstance(node, ast.DoStmt):
+        body = next((a.arg.sval for a in node.args or () if a.defname == "as"), "")
+        return None if _reaches(body, schema) else body
+    if isinstance(node, _ROUTINES):
+        return None
+    bodies = [
+        body
+        for name in _calls(node)
+        if _is_ours(name, schema)
+        for (bare, _types), body in schema.bodies.items()
+        if bare == name
+    ]
+    return None if not bodies or any(_reaches(b, schema) for b in bodies) else "\n".join(bodies)
+
+
+def _reaches(body: str, schema: Schema) -> bool:
+    """Tell whether code may write what its text does not name: dynamic SQL, functions, triggers."""
+    if _INDIRECT.search(body):
+        return True
+    calls = {name.lower() for name in re.findall(r"([\w$]+)\s*\(", body)}
+    if any(name.lower() in calls and _is_ours(name, schema) for name in schema.functions):
+        return True
+    return any(t.triggers and _mentions(body, t.key.bare) for t in schema.tables.values())

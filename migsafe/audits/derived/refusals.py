@@ -1,0 +1,102 @@
+"""What the server refuses whatever the rows are: the schema alone answers. Pure.
+
+Only refusals are reported; what hazard rules report with the same evidence is left to them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pglast import enums
+
+from migsafe.audits.derived.walking import Draft, Walk
+from migsafe.schema import Key, Table
+
+_CASCADE = enums.DropBehavior.DROP_CASCADE
+
+
+def _refused(walk: Walk, table: Table, name: str, why: str, remedy: str) -> Draft:
+    return Draft(name=name, what=why, rows=walk.rows(table), refuted=why, remedy=remedy)
+
+
+def table_dropped(walk: Walk, key: Key, going: set[Key], behavior: Any) -> Iterator[Draft]:
+    """Tell which foreign keys and views keep a table from being dropped."""
+    table = walk.schema.tables.get(key)
+    if table is None or behavior == _CASCADE:
+        return
+    going = going | {child.key for child in walk.schema.children(key)}
+    keeping = [f"the foreign key {name} of {other}" for name, other in _referring(walk, key, going)]
+    keeping += [f"the view {view}" for view in table.readers if view not in going]
+    if keeping:
+        why = f"{keeping[0]} needs {key}{_others(keeping)}"
+        yield _refused(walk, table, "drop-table-referenced", why, "Drop that first.")
+
+
+def _others(found: list[str]) -> str:
+    return f", and {len(found) - 1} more" if len(found) > 1 else ""
+
+
+def _referring(walk: Walk, key: Key, going: set[Key]) -> Iterator[tuple[str, Key]]:
+    for other in walk.schema.tables.values():
+        for made in other.constraints.values():
+            if made.kind == "f" and made.target == key and other.key not in going | {key}:
+                yield made.name, other.key
+
+
+def truncated(walk: Walk, node: Any) -> Iterator[Draft]:
+    """Tell which foreign keys keep tables from being truncated, even where no row refers."""
+    if node.behavior == _CASCADE:
+        return
+    tables = [found for r in node.relations or () if (found := walk.schema.find(r))]
+    going = {table.key for table in tables}
+    for table in tables:
+        keeping = list(_referring(walk, table.key, going))
+        if keeping:
+            name, other = keeping[0]
+            why = f"the foreign key {name} of {other} refers to {table.key}"
+            yield _refused(walk, table, "truncate-referenced", why, "Truncate both at once.")
+
+
+def column_read(walk: Walk, table: Table, name: str, question: str) -> Iterator[Draft]:
+    """Tell which views keep a column from being dropped or from getting another type."""
+    views = [
+        f"the view {view}"
+        for view, columns in table.readers.items()
+        if name in columns or not columns
+    ]
+    if views and name in table.columns:
+        why = f"{views[0]} reads {name} of {table.key}{_others(views)}"
+        remedy = "Drop the view first, and create it again afterwards."
+        yield _refused(walk, table, question, why, remedy)
+
+
+def inherited(walk: Walk, table: Table, command: Any) -> Iterator[Draft]:
+    """Tell which columns of its parent to be a table lacks."""
+    parent = walk.schema.find(command.def_)
+    if parent is None or not (parent.known and table.known):
+        return
+    for column in parent.columns.values():
+        own = table.columns.get(column.name)
+        if own is None:
+            why = f"{table.key} has no column {column.name}, which {parent.key} has"
+            yield _refused(walk, table, "inherit-missing-column", why, "Add the column first.")
+
+
+def logged(walk: Walk, table: Table) -> Iterator[Draft]:
+    """Tell which unlogged table keeps one from being logged."""
+    for made in table.constraints.values():
+        target = walk.schema.tables.get(made.target) if made.kind == "f" and made.target else None
+        if target and target.unlogged and target is not table:
+            why = f"{table.key} refers to {target.key}, which is unlogged"
+            remedy = f"Set {target.key} logged first."
+            yield _refused(walk, table, "set-logged-fk-unlogged", why, remedy)
+
+
+def refreshed(walk: Walk, node: Any) -> Iterator[Draft]:
+    """Tell that REFRESH … CONCURRENTLY has no unique index to go by."""
+    table = walk.schema.find(node.relation)
+    if not node.concurrent or table is None or not table.known:
+        return
+    if not any(i.unique and i.valid and i.plain for i in table.indexes.values()):
+        why = f"{table.key} has no unique index on columns, over all rows"
+        name = "refresh-matview-concurrently-no-unique"
+        yield _refused(walk, table, name, why, "Create one first.")

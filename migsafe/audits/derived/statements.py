@@ -1,0 +1,257 @@
+"""Questions of statements about rows, whole tables and domains. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pglast import ast, enums
+
+from migsafe.audits.derived import columns, constraints
+from migsafe.audits.derived.names import Rows, Unknown, constant, is_null, joined, quoted, text
+from migsafe.audits.derived.walking import Draft, Walk, primary_key
+from migsafe.findings import Severity
+from migsafe.schema import Constraint, Domain, Key, Table, Type, expressions
+
+# ---------------------------------------------------------------- INSERT
+
+
+def inserted(walk: Walk, node: Any) -> Iterator[Draft]:
+    """Ask for rows that have the unique values of rows that a script inserts."""
+    table = walk.schema.find(node.relation)
+    lists = getattr(node.selectStmt, "valuesLists", None)
+    if table is None or table.kind not in "rp" or not lists or node.onConflictClause:
+        return
+    named = [item.name for item in node.cols or ()] or list(table.columns)
+    for index in table.indexes.values():
+        if index.unique and index.valid and index.plain:
+            keys = [str(name) for name in index.columns]
+            tuples = _given(named, keys, lists)
+            if tuples:
+                yield _conflict(walk, table, index.name, keys, tuples)
+
+
+def _given(named: Sequence[str], keys: Sequence[str], lists: Any) -> list[tuple[Any, ...]]:
+    """Return the values of a unique key in each row that has them all, as constants."""
+    found = []
+    for row in lists:
+        given = dict(zip(named, row, strict=False))
+        values = tuple(given.get(key) for key in keys)
+        if all(value is not None and constant(value) and not is_null(value) for value in values):
+            found.append(values)
+    return found
+
+
+def _conflict(
+    walk: Walk, table: Table, name: str, keys: Sequence[str], tuples: Sequence[tuple[Any, ...]]
+) -> Draft:
+    rows = walk.rows(table)
+
+    def offends() -> str:
+        return joined(
+            (
+                " AND ".join(
+                    f"{rows.column(key)} = {text(value)}"
+                    for key, value in zip(keys, values, strict=True)
+                )
+                for values in tuples
+            ),
+            "OR",
+        )
+
+    return Draft(
+        name="insert-seed-conflict",
+        what=f"of {table.key} with an inserted {', '.join(keys)} already ({name})",
+        rows=rows,
+        only=table.kind == "r",
+        offends=offends,
+        reads=tuple(keys),
+        remedy="Write ON CONFLICT, or leave out the rows that are there.",
+    )
+
+
+# ---------------------------------------------------------------- DELETE, TRUNCATE, DROP TABLE
+
+
+def deleted(walk: Walk, node: Any) -> Iterator[Draft]:
+    """Ask for rows that refer to rows which a DELETE removes."""
+    table = walk.schema.find(node.relation)
+    for other, made in _referring(walk, table) if table else ():
+        if made.on_delete in "ar" and made.enforced:
+            yield _blocking(walk, node, table, other, made)
+
+
+def _referring(walk: Walk, table: Table | None) -> Iterator[tuple[Table, Constraint]]:
+    for other in walk.schema.tables.values():
+        for made in other.constraints.values():
+            if table is not None and made.kind == "f" and made.target == table.key:
+                yield other, made
+
+
+def _blocking(walk: Walk, node: Any, table: Any, other: Table, made: Constraint) -> Draft:
+    rows, parents = walk.rows(other), walk.rows(table)
+    columns_ = made.target_columns or constraints.primary(table)
+
+    def query() -> str:
+        alias = node.relation.alias.aliasname if node.relation.alias else table.key.bare
+        source, condition = _deleting(walk, parents, node, alias)
+        there = ", ".join(parents.column(name, alias) for name in columns_)
+        here = ", ".join(rows.column(name) for name in made.columns)
+        shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(other)) or "1"
+        deleted_ = f"SELECT {there} FROM {source} WHERE {condition}"
+        left = f"SELECT {shown} FROM {rows.source(only=other.kind == 'r')} AS t"
+        mine = (
+            f" AND ({condition.replace(quoted(alias), 't')}) IS NOT TRUE" if other is table else ""
+        )
+        return f"{left} WHERE ({here}) IN ({deleted_}){mine}"
+
+    return Draft(
+        name="delete-blocked-by-fk",
+        what=f"of {other.key} referring to deleted rows of {table.key} ({made.name})",
+        rows=rows,
+        query=query,
+        reads=made.columns,
+        also=((table, ()),),
+        remedy="Delete or correct the rows that refer to them first.",
+    )
+
+
+def _deleting(walk: Walk, parents: Rows, node: Any, alias: str) -> tuple[str, str]:
+    """Return FROM and WHERE of the rows that a DELETE removes.
+
+    A condition that asks other tables is taken as it is, where nothing has another name yet.
+    """
+    table = parents.table
+    only = "ONLY " if not node.relation.inh else ""
+    if table.live is None:
+        raise Unknown(f"{table.key} is not there yet")
+    source = f"{only}{parents.source(only=False)} AS {quoted(alias)}"
+    if node.whereClause is None:
+        return source, "true"
+    if not node.usingClause and not _asks(node.whereClause):
+        return source, parents.expression(node.whereClause, alias)
+    relations = list(expressions.nodes((node.usingClause, node.whereClause), ast.RangeVar))
+    if node.withClause or not _as_now(walk, [node.relation, *relations]):
+        raise Unknown("it asks tables that earlier statements change")
+    others = "".join(f", {text_of(item)}" for item in node.usingClause or ())
+    return source + others, text(node.whereClause)
+
+
+def text_of(node: Any) -> str:
+    """Print a node of a FROM clause."""
+    from pglast.stream import RawStream
+
+    return str(RawStream()(node))
+
+
+def _asks(tree: Any) -> bool:
+    return any(True for _ in expressions.nodes(tree, ast.SubLink))
+
+
+def _as_now(walk: Walk, relations: Sequence[Any]) -> bool:
+    """Tell whether tables have the names, columns and rows that they have now."""
+    for relation_ in relations:
+        table = walk.schema.find(relation_)
+        if table is None or table.live != table.key or any(walk.past.since(table, ())):
+            return False
+        if any(c.live != c.name or c.value is not None for c in table.columns.values()):
+            return False
+    return True
+
+
+def truncated(walk: Walk, node: Any) -> Iterator[Draft]:
+    """Ask how many rows TRUNCATE takes along."""
+    for relation_ in node.relations or ():
+        table = walk.schema.find(relation_)
+        if table and table.kind in "rp":
+            only = not relation_.inh or walk.only(table, recurses=True)
+            yield _lost(walk, table, "truncate-data", only=only)
+
+
+def dropped(walk: Walk, key: Key) -> Iterator[Draft]:
+    """Ask how many rows a dropped table takes along."""
+    table = walk.schema.tables.get(key)
+    if table and table.kind in "rp":
+        yield _lost(walk, table, "drop-table-data", only=walk.only(table, recurses=True))
+
+
+def _lost(walk: Walk, table: Table, name: str, *, only: bool) -> Draft:
+    return Draft(
+        name=name,
+        what=f"of {table.key} that would be lost",
+        rows=walk.rows(table),
+        only=only,
+        offends=lambda: "true",
+        severity=Severity.WARNING,
+        shows=False,
+        remedy="Keep them elsewhere before the statement, or be sure that nobody needs them.",
+    )
+
+
+# ---------------------------------------------------------------- ALTER DOMAIN
+
+_CHECKS = (enums.ConstrType.CONSTR_CHECK,)
+
+
+def domain(walk: Walk, node: Any) -> Iterator[Draft]:
+    """Ask for values in columns of a domain that its new rule refuses."""
+    parts = [part.sval for part in node.typeName or ()]
+    named = Type(parts[-2] if len(parts) > 1 else None, parts[-1])
+    key = walk.names.key(named, walk.schema.domains)
+    if key is None:
+        return
+    found = walk.schema.domains[key]
+    rule = _rule(node, found)
+    if rule is None:
+        return
+    for table, name in _columns(walk, key):
+        yield _refused(walk, table, name, rule)
+
+
+def _rule(node: Any, found: Domain) -> Any:
+    """Return the new rule: an expression, True for NOT NULL, None for nothing to ask."""
+    if node.subtype == "O":
+        return None if found.not_null else True
+    if node.subtype == "C" and node.def_.contype == enums.ConstrType.CONSTR_CHECK:
+        return None if node.def_.skip_validation else node.def_.raw_expr
+    if node.subtype == "C" and node.def_.contype == enums.ConstrType.CONSTR_NOTNULL:
+        return None if found.not_null else True
+    if node.subtype == "V" and node.name in found.unproven:
+        return found.checks.get(node.name)
+    return None
+
+
+def _columns(walk: Walk, key: Key) -> Iterator[tuple[Table, str]]:
+    """Yield the columns of a domain, or of a domain over it."""
+    kinds = {key}
+    for other, made in walk.schema.domains.items():
+        if walk.names.key(made.base, walk.schema.domains) in kinds:
+            kinds.add(other)
+    for table in walk.schema.tables.values():
+        if table.kind not in "rm":
+            continue
+        for column in table.columns.values():
+            if walk.names.key(column.type, walk.schema.domains) in kinds:
+                yield table, column.name
+
+
+def _refused(walk: Walk, table: Table, name: str, rule: Any) -> Draft:
+    rows = walk.rows(table)
+
+    def offends() -> str:
+        column = table.columns[name]
+        if column.type.array:
+            raise Unknown("it is an array of the domain")
+        if rule is True:
+            return f"{rows.column(name)} IS NULL"
+        return f"({columns.value_in(walk, rule, rows.column(name))}) IS FALSE"
+
+    return Draft(
+        name="domain-set-not-null" if rule is True else "domain-add-check",
+        what=f"of {name} in {table.key} refused by the domain",
+        noun="value",
+        rows=rows,
+        only=True,
+        offends=offends,
+        reads=(name,),
+        tries=rule is not True,
+        remedy="Correct these values before the statement.",
+    )

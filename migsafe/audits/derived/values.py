@@ -1,0 +1,124 @@
+"""What columns will hold, as expressions over what they hold now. Pure.
+
+A value is a tree over the target's own columns; None where nobody knows.
+"""
+
+from typing import Any
+
+from pglast import ast
+
+from migsafe.audits.derived.names import (
+    Rows,
+    Unknown,
+    is_null,
+    literal,
+    never_null,
+    reference,
+    swapped,
+    text,
+)
+from migsafe.audits.derived.walking import Walk
+from migsafe.schema import Column, Table, expressions, reading
+
+
+def of_new(walk: Walk, table: Table, column: Column, node: Any) -> Any:
+    """Return what a new column holds in the rows that are there."""
+    if column.generated:
+        return computed(walk, table, column, column.default)
+    if column.identity or reading.is_serial(node):
+        return None
+    default = expressions.tree(column.default)
+    if default is None or is_null(default):
+        return _cast(walk, "NULL", column)
+    if expressions.volatility(default, walk.schema) != "i":
+        return None
+    return computed(walk, table, column, default)
+
+
+def computed(walk: Walk, table: Table, column: Column, expression: Any) -> Any:
+    """Return the value of an expression that becomes the column's."""
+    try:
+        return _cast(walk, live(walk.rows(table), expression), column)
+    except Unknown:
+        return None
+
+
+def live(rows: Rows, expression: Any) -> str:
+    """Return an expression as SQL over the target's columns, without an alias."""
+    return _bare(rows.tree(expression))
+
+
+def _bare(tree: Any) -> str:
+    """Print a tree without the alias of its columns."""
+
+    def swap(node: Any) -> Any:
+        if not isinstance(node, ast.ColumnRef):
+            return None
+        fields: Any = node.fields
+        return reference(fields[-1].sval)
+
+    return text(swapped(tree, swap))
+
+
+def _cast(walk: Walk, value: str, column: Column) -> Any:
+    try:
+        return expressions.tree(f"CAST({value} AS {walk.names.type_(column.type)})")
+    except Unknown:
+        # The type is not there yet; NULL has any.
+        return expressions.tree("NULL") if value == "NULL" else None
+
+
+def of_retyped(walk: Walk, table: Table, column: Column, command: Any) -> Any:
+    """Return what a column holds after ALTER COLUMN … TYPE."""
+    using = command.def_.raw_default
+    new = reading.type_of(command.def_.typeName)
+    try:
+        source = using if using is not None else reference(column.name)
+        value = live(walk.rows(table), source)
+        return expressions.tree(f"CAST({value} AS {walk.names.type_(new)})")
+    except Unknown:
+        return None
+
+
+def add(walk: Walk, table: Table, column: Column, value: Any, *, numbered: bool) -> None:
+    """Note a new column: what it holds, and what is sure of it although nobody knows that."""
+    set_(walk, table, column.name, value)
+    if numbered or (column.default is not None and never_null(expressions.tree(column.default))):
+        walk.filled.add((id(table), column.name))
+    if numbered:
+        walk.distinct.add((id(table), column.name))
+
+
+def set_(walk: Walk, table: Table, name: str, value: Any) -> None:
+    """Note what a column holds after the statement."""
+    walk.after.append((table, name, None if value is None else text(value)))
+
+
+def quoted_label(label: str) -> str:
+    """Return a label as SQL."""
+    return literal(label)
+
+
+def as_label(walk: Walk, table: Table, column: Column, using: Any) -> str:
+    """Return the text of what becomes a value of an enum that may not be there yet.
+
+    Casts to an enum are left out of it: a label is its text.
+    """
+    tree = using if using is not None else reference(column.name)
+
+    def swap(node: Any) -> Any:
+        if isinstance(node, ast.TypeCast) and _is_enum(walk, node.typeName):
+            return _as_text(swapped(node.arg, swap))
+        return None
+
+    return f"({walk.rows(table).expression(_as_text(swapped(tree, swap)))})"
+
+
+def _is_enum(walk: Walk, name: Any) -> bool:
+    type_ = reading.type_of(name)
+    return not type_.array and walk.schema.typed(type_, walk.schema.enums) is not None
+
+
+def _as_text(tree: Any) -> Any:
+    name = expressions.tree("CAST(NULL AS text)").typeName
+    return ast.TypeCast(arg=tree, typeName=name)

@@ -1,0 +1,273 @@
+"""A walk over pending statements, and the drafts of the questions that they raise. Pure."""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pglast import ast, enums
+
+from migsafe.audits import DERIVED, Audit, Derived, Scan, Verdict
+from migsafe.audits.derived.names import Later, Names, Rows, Unknown, quoted
+from migsafe.audits.derived.past import Change, Past
+from migsafe.findings import Severity
+from migsafe.hazards import Unit
+from migsafe.schema import Place, Schema, Table
+from migsafe.schema.changes import advance
+from migsafe.sql import SqlError, Statement, question
+
+#: Tables and the columns of them that a question reads; all where there are none.
+Inputs = tuple[tuple[Table, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A question before it is written down.
+
+    `offends` gives a condition on a row of `rows` (aliased t), `query` a whole query of offenders,
+    `keys` one of the keys to show. They raise Unknown or Later. `reads` are columns of the table,
+    `also` tables whose rows the answer needs: they repair where rows come, and break where they go.
+    `since` is the number of the statement from which on the server itself keeps new rows right.
+    `proof` or `refuted` answer without a question. `shows` is False where keys are of no use.
+    """
+
+    name: str
+    what: str
+    rows: Rows
+    only: bool | None = None
+    offends: Callable[[], str] | None = None
+    query: Callable[[], str] | None = None
+    keys: Callable[[], str] | None = None
+    reads: tuple[str, ...] = ()
+    also: Inputs = ()
+    since: int = 0
+    proof: str | None = None
+    refuted: str | None = None
+    shows: bool = True
+    noun: str = "row"
+    tries: bool = False
+    severity: Severity = Severity.ERROR
+    remedy: str = "Correct these rows in an earlier migration, or in this one before the statement."
+
+
+@dataclass(slots=True, kw_only=True)
+class Walk:
+    """Where a walk stands: the schema so far, and what has been done to types and rows."""
+
+    schema: Schema
+    path: tuple[str, ...]
+    names: Names
+    past: Past
+    #: What is being walked; the walk sets them.
+    unit: Unit = field(init=False)
+    statement: Statement = field(init=False)
+    #: Columns that walked statements fill with values that are never NULL, or never equal.
+    filled: set[tuple[int, str]] = field(default_factory=set)
+    distinct: set[tuple[int, str]] = field(default_factory=set)
+    #: What columns hold after the statement that is being walked: None where nobody knows.
+    after: list[tuple[Table, str, str | None]] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """Return where the walked statement stands."""
+        return Place(self.unit.name, self.statement.line)
+
+    def rows(self, table: Table, values: Mapping[str, Any] | None = None) -> Rows:
+        """Return the rows of a table as the statement finds them, with other values for some."""
+        return Rows(names=self.names, table=table, values=values or {})
+
+    def only(self, table: Table, *, recurses: bool) -> bool:
+        """Tell whether a statement leaves out partitions and heirs, or there are none."""
+        return not (recurses and (table.kind == "p" or any(self.schema.children(table.key))))
+
+    def known_since(self, table: Table, name: str) -> int:
+        """Return the number of the statement that makes a constraint, 0 where the target has it."""
+        return self.past.made.get((id(table), name), 0)
+
+    def take(self, node: Any) -> None:
+        """Move on behind a statement."""
+        statement = dataclasses.replace(self.statement, node=node)
+        self.past.take(node, self.place)
+        self._note_names(node)
+        advance(self.schema, statement, self.unit.name)
+        for table, name, value in self.after:
+            for member in (table, *self.schema.children(table.key)):
+                if column := member.columns.get(name):
+                    column.value = value
+                    column.live = column.live if value is not None else None
+        self.after.clear()
+
+    def _note_names(self, node: Any) -> None:
+        if isinstance(node, ast.CreateFunctionStmt) and node.funcname:
+            self.names.functions.add(str(node.funcname[-1].sval))
+        elif isinstance(node, ast.AlterEnumStmt | ast.AlterDomainStmt):
+            parts = [part.sval for part in node.typeName or ()]
+            for kinds in (self.schema.enums, self.schema.domains):
+                self.names.types |= {key for key in kinds if key.bare == parts[-1]}
+
+    # ------------------------------------------------------------ writing drafts down
+
+    def audit(self, draft: Draft) -> Audit:
+        """Write a draft down, with what is settled before it is asked."""
+        table = draft.rows.table
+        settled, because = self._settled(draft)
+        sql, scan, keys, place = "", None, None, None
+        if settled is None:
+            try:
+                sql, scan, keys = self._written(draft)
+                question(sql)
+            except Unknown as reason:
+                settled, because = Verdict.UNKNOWN, str(reason)
+            except SqlError as error:
+                settled, because = Verdict.UNKNOWN, str(error)
+            except Later as later:
+                settled, place = Verdict.DEPENDS, later.place
+        breaks, repairs = self._turns(draft)
+        derived = Derived(
+            code=DERIVED[draft.name],
+            migration=self.unit.name,
+            statement=self.statement.index,
+            end_line=self.statement.end_line,
+            noun=draft.noun,
+            settled=settled,
+            because=because,
+            breaks=place or breaks,
+            repairs=place or repairs,
+            tries=draft.tries,
+            scan=scan,
+            keys=keys,
+            primary=primary_key(table) if draft.shows else (),
+            table=table.live,
+            path=self.schema.path if self.schema.path != self.path else (),
+        )
+        return Audit(
+            name=draft.name,
+            sql=sql,
+            file=Path(self.unit.file),
+            line=self.statement.line,
+            description=draft.what,
+            severity=draft.severity,
+            remedy=draft.remedy,
+            derived=derived,
+        )
+
+    def _settled(self, draft: Draft) -> tuple[Verdict | None, str]:
+        tables = [draft.rows.table, *(table for table, _ in draft.also)]
+        if draft.refuted:
+            return Verdict.FAIL, draft.refuted
+        if place := self.past.opaque_for(tables):
+            return Verdict.UNKNOWN, f"nobody can tell what {self.called(place)} does"
+        if draft.proof:
+            return Verdict.PASS, draft.proof
+        table = draft.rows.table
+        if table.live is None and self._never_filled(table):
+            return Verdict.PASS, f"{table.key} is new and empty"
+        if table.empty and not any(self.past.since(table, ())):
+            return Verdict.PASS, f"{table.key} is empty"
+        return None, ""
+
+    def called(self, place: Place) -> str:
+        """Name a place, with its migration where it is another one."""
+        other = place.migration != self.unit.name
+        return f"line {place.line}{f' of {place.migration}' if other else ''}"
+
+    def _never_filled(self, table: Table) -> bool:
+        return table.query is None and not any(self.past.since(table, ()))
+
+    def _written(self, draft: Draft) -> tuple[str, Scan | None, str | None]:
+        table = draft.rows.table
+        if table.live is None:
+            filled = next(self.past.since(table, ()), None)
+            raise Later(filled.place if filled else table.made or self.place)
+        keys = draft.keys() if draft.keys else None
+        if draft.query:
+            return draft.query(), None, keys
+        assert draft.offends is not None  # noqa: S101  # a draft has one of them
+        condition, relation = draft.offends(), draft.rows.source(only=draft.only)
+        shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(table)) or "1"
+        sql = f"SELECT {shown} FROM {relation} AS t WHERE {condition}"
+        return sql, Scan(relation=relation, condition=condition), keys
+
+    def _turns(self, draft: Draft) -> tuple[Place | None, Place | None]:
+        """Return the last statements that may add offenders, and take some away."""
+        own = list(self.past.since(draft.rows.table, draft.reads))
+        breaks = [c for c in own if c.kind != "less" and c.number > draft.since]
+        repairs = [c for c in own if c.kind != "more"]
+        for table, columns in draft.also:
+            changes = list(self.past.since(table, columns))
+            breaks += [c for c in changes if c.kind != "more" and c.number > draft.since]
+            repairs += [c for c in changes if c.kind != "less"]
+        return _last(breaks), _last(repairs)
+
+
+def _last(changes: Iterable[Change]) -> Place | None:
+    found = max(changes, key=lambda change: change.number, default=None)
+    return found.place if found else None
+
+
+def primary_key(table: Table) -> tuple[tuple[str, str], ...]:
+    """Return the columns of the primary key, as they are called now, with their types."""
+    for made in table.constraints.values():
+        if made.kind == "p" and made.live:
+            columns = [table.columns[name] for name in made.columns if name in table.columns]
+            if all(column.live and column.retyped is None for column in columns):
+                return tuple((str(column.live), column.type.name) for column in columns)
+    return ()
+
+
+def duplicate(value: Any) -> Any:
+    """Return a copy of a schema that can be moved along without the original."""
+    if isinstance(value, dict):
+        return {key: duplicate(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [duplicate(item) for item in value]
+    if isinstance(value, set):
+        return set(value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    twin = copy.copy(value)
+    for part in dataclasses.fields(value):
+        inner = getattr(value, part.name)
+        if isinstance(inner, dict | list | set):
+            setattr(twin, part.name, duplicate(inner))
+    return twin
+
+
+_Change = enums.AlterTableType
+
+#: The order in which ALTER TABLE does its subcommands (AlterTablePass in tablecmds.c).
+_PASSES = {
+    _Change.AT_DropColumn: 0,
+    _Change.AT_DropConstraint: 0,
+    _Change.AT_AlterColumnType: 1,
+    _Change.AT_AddColumn: 2,
+    _Change.AT_SetExpression: 3,
+    _Change.AT_AddConstraint: 5,
+    _Change.AT_AddIndex: 5,
+}
+
+
+def parts(node: Any) -> Iterator[Any]:
+    """Yield an ALTER TABLE as statements that follow one another; any other statement is one.
+
+    Retypings stay together: each USING sees the old values of all columns.
+    """
+    commands: tuple[Any, ...] = getattr(node, "cmds", None) or ()
+    if not isinstance(node, ast.AlterTableStmt) or len(commands) < 2:
+        yield node
+        return
+    retyped = tuple(c for c in commands if c.subtype == _Change.AT_AlterColumnType)
+    ordered = sorted(commands, key=lambda command: _PASSES.get(command.subtype, 4))
+    for command in ordered:
+        if command.subtype != _Change.AT_AlterColumnType:
+            yield _altering(node, (command,))
+        elif command is retyped[0]:
+            yield _altering(node, retyped)
+
+
+def _altering(node: Any, commands: tuple[Any, ...]) -> Any:
+    return ast.AlterTableStmt(
+        relation=node.relation, cmds=commands, objtype=node.objtype, missing_ok=node.missing_ok
+    )
