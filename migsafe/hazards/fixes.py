@@ -102,9 +102,17 @@ def _fixed(
     if isinstance(statement.node, ast.AlterTableStmt) and len(statement.node.cmds or ()) > 1:
         return tuple(wanted), _each_command(statement, wanted, schema, place)
     for name in wanted:
-        if chunks := FIXES[name](statement, schema, place):
+        chunks = FIXES[name](statement, schema, place)
+        if chunks and all(map(_parses, chunks)):
             return (name,), chunks
     return (), None
+
+
+def _parses(chunk: Chunk) -> bool:
+    try:
+        return len(parse_sql(chunk.text)) == 1
+    except ParseError:
+        return False
 
 
 def _each_command(
@@ -216,6 +224,12 @@ def _create_index(statement: Statement, schema: Schema, place: Place) -> list[Ch
     path = f"{maybe_double_quote_name(schema_name)}." if schema_name else ""
     drop = f"DROP INDEX CONCURRENTLY IF EXISTS {path}{name}"
     return [Chunk(text=drop, alone=True), Chunk(text=text, alone=True)] if text else None
+
+
+def _reindex(statement: Statement, schema: Schema, place: Place) -> list[Chunk] | None:
+    if any(option.defname == "concurrently" for option in statement.node.params or ()):
+        return None  # somebody switched it off on purpose
+    return _concurrently("INDEX", "TABLE")(statement, schema, place)
 
 
 def _refreshed(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
@@ -386,10 +400,11 @@ def _inline(statement: Statement, schema: Schema, place: Place) -> list[Chunk] |
     if command is None or command.missing_ok:
         return None
     definition = copy(command.def_)
-    moved = [part for part in definition.constraints or () if part.contype in _INLINE]
-    definition.constraints = (
-        tuple(part for part in definition.constraints if part not in moved) or None
-    )
+    parts = definition.constraints or ()
+    moved = [part for part in parts if part.contype in _INLINE]
+    if any("_ATTR_" in part.contype.name for part in parts):
+        return None  # DEFERRABLE and its like stand beside the constraint that they belong to
+    definition.constraints = tuple(part for part in parts if part not in moved) or None
     single = _single(statement, _with(command, definition))
     if single is None or not moved:
         return None
@@ -431,7 +446,7 @@ def _domain(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk]
 FIXES: Mapping[str, Fix] = {
     "create-index-not-concurrent": _create_index,
     "drop-index-not-concurrent": _drop_index,
-    "reindex-not-concurrent": _concurrently("INDEX", "TABLE", "SCHEMA", "DATABASE"),
+    "reindex-not-concurrent": _reindex,
     "refresh-matview-not-concurrent": _refreshed,
     "set-not-null": _set_not_null,
     "add-foreign-key-validating": _not_valid,
