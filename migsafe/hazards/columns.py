@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
+from migsafe.hazards import around
 from migsafe.hazards.context import Context
 from migsafe.schema import Column, Table, reading
 from migsafe.sql import Statement
@@ -58,6 +59,15 @@ def family(found: Table, statement: Statement, context: Context) -> list[Table]:
     """Return the table and, unless ONLY is said, its partitions and heirs."""
     heirs = context.schema.children(found.key) if statement.node.relation.inh else ()
     return [found, *heirs]
+
+
+def is_new(found: Table, name: str, context: Context) -> bool:
+    """Tell whether no code can use the column yet: the migration, or a pending one, adds it."""
+    column = found.columns.get(name)
+    if column is not None and column.live is None and context.schema.complete:
+        return True
+    additions = around.altered(context, _Change.AT_AddColumn)
+    return any(key == found.key and made.def_.colname == name for key, made in additions)
 
 
 def is_null(expression: Any) -> bool:

@@ -90,6 +90,8 @@ class Constraint:
     on_update: str = "a"
     on_delete: str = "a"
     expression: Any = None
+    #: Whether heirs do without it (NO INHERIT).
+    alone: bool = False
     #: Whether it is in the target; False where a walked statement makes it.
     live: bool = False
     #: Where a walked statement makes it.
@@ -186,6 +188,8 @@ class Table:
     writes: list[Write] = field(default_factory=list)
     #: The query of a view: a parse tree where a statement wrote it, text from the catalog.
     query: Any = None
+    #: The composite type whose columns it has (CREATE TABLE … OF).
+    of: Key | None = None
     #: The extension that owns it, which manages its schema.
     extension: str | None = None
 

@@ -17,6 +17,7 @@ from migsafe.schema import (
     Table,
     Trigger,
     Write,
+    expressions,
     reading,
     routines,
     tables,
@@ -86,6 +87,7 @@ def _types(schema: Schema) -> tuple[dict[Key, Any], ...]:
 def _rename_column(schema: Schema, node: Any) -> None:
     table = schema.table(node.relation)
     for member in (table, *(schema.children(table.key) if node.relation.inh else ())):
+        _rename_in_expressions(member, node.subname, node.newname)
         _move(member.columns, node.subname, node.newname)
         for part in (*member.constraints.values(), *member.indexes.values()):
             part.columns = tuple(
@@ -101,6 +103,18 @@ def _rename_column(schema: Schema, node: Any) -> None:
                 made.target_columns = tuple(
                     node.newname if name == node.subname else name for name in made.target_columns
                 )
+
+
+def _rename_in_expressions(table: Table, old: str, new: str) -> None:
+    for made in table.constraints.values():
+        if made.expression is not None and old in made.columns:
+            made.expression = expressions.renamed(made.expression, old, new)
+    for index in table.indexes.values():
+        if index.predicate is not None and old in index.reads:
+            index.predicate = expressions.renamed(index.predicate, old, new)
+    for column in table.columns.values():
+        if column.generated and column.default is not None:
+            column.default = expressions.renamed(column.default, old, new)
 
 
 def _move(parts: dict[str, Any], old: str, new: str) -> None:

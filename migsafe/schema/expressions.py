@@ -24,6 +24,16 @@ def text(expression: Any) -> str:
     return expression if isinstance(expression, str) else str(RawStream()(expression))
 
 
+def renamed(expression: Any, old: str, new: str) -> Any:
+    """Return a copy of an expression as a tree, in which a column has another name."""
+    copied = tree(text(expression))
+    for reference in nodes(copied, ast.ColumnRef):
+        last = reference.fields[-1]
+        if getattr(last, "sval", None) == old:
+            last.sval = new
+    return copied
+
+
 def nodes(node: Any, kind: Any) -> Iterator[Any]:
     """Yield every node of `kind` (a type or a tuple of them) below and including `node`."""
     if isinstance(node, kind):

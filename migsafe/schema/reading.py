@@ -147,6 +147,7 @@ def constraint(
         on_update=str(node.fk_upd_action or "a"),
         on_delete=str(node.fk_del_action or "a"),
         expression=node.raw_expr,
+        alone=bool(node.is_no_inherit),
         made=place,
     )
 

@@ -25,6 +25,7 @@ def create_table(schema: Schema, node: Any, place: Place) -> None:
         bound=node.partbound,
         unlogged=relation.relpersistence == "u",
         temporary=relation.relpersistence == "t",
+        of=_of(schema, node.ofTypename),
     )
     if node.partspec:
         table.strategy = node.partspec.strategy.name.rsplit("_", 1)[-1].lower()
@@ -42,6 +43,10 @@ def create_foreign_table(schema: Schema, node: Any, place: Place) -> None:
     schema.tables[new_key(schema, node.base.relation)].kind = "f"
 
 
+def _of(schema: Schema, typename: Any) -> Key | None:
+    return reading.key_of(typename.names, schema, schema.composites) if typename else None
+
+
 def new_key(schema: Schema, relation: Any) -> Key:
     """Return where CREATE puts a relation: the first schema of the path, whatever else is there."""
     if relation.relpersistence == "t":
@@ -56,7 +61,7 @@ def _inherit(table: Table, parent: Table) -> None:
     for column in parent.columns.values():
         table.columns.setdefault(column.name, _copied(column))
     for made in parent.constraints.values():
-        if made.kind in "cn" or table.bound is not None:
+        if (made.kind in "cn" and not made.alone) or table.bound is not None:
             table.constraints.setdefault(made.name, made)
     if table.bound is not None:
         table.indexes.update(parent.indexes)
@@ -92,12 +97,18 @@ def _add_column(schema: Schema, table: Table, definition: Any, place: Place) -> 
     else:
         column = reading.column(definition, schema)
     table.columns[column.name] = column
+    if reading.is_serial(definition) or column.identity:
+        _own_sequence(schema, table, column.name)
     if reading.is_serial(definition):
-        name = f"{table.key.bare}_{column.name}_seq"
-        schema.sequences[Key(table.key.schema, name)] = (table.key, column.name)
         column.default = column.default or "nextval"
     for part, attributes in reading.inline(definition):
         _add_constraint(schema, table, part, column.name, place, attributes)
+
+
+def _own_sequence(schema: Schema, table: Table, column: str) -> None:
+    """Note a sequence under the name that PostgreSQL would choose."""
+    name = f"{table.key.bare}_{column}_seq"
+    schema.sequences[Key(table.key.schema, name)] = (table.key, column)
 
 
 def _add_constraint(
@@ -187,7 +198,8 @@ def alter_table(schema: Schema, node: Any, place: Place) -> None:
     family = [table, *(schema.children(table.key) if node.relation.inh else ())]
     for command in node.cmds or ():
         change = _ALTERS.get(command.subtype)
-        for member in family if command.subtype in _RECURSES else (table,):
+        alone = command.subtype not in _RECURSES or getattr(command.def_, "is_no_inherit", False)
+        for member in (table,) if alone else family:
             if change:
                 change(schema, member, command, place)
 
@@ -199,6 +211,7 @@ def _alter_add_column(schema: Schema, table: Table, command: Any, place: Place) 
 
 def _alter_drop_column(schema: Schema, table: Table, command: Any, _place: Place) -> None:
     table.columns.pop(command.name, None)
+    _forget_sequences(schema, table.key, command.name)
     parts: tuple[dict[str, Any], ...] = (table.constraints, table.indexes)
     for kind in parts:
         for name, part in list(kind.items()):
@@ -237,9 +250,20 @@ def _default(_schema: Schema, table: Table, command: Any, _place: Place) -> None
         column.default = command.def_
 
 
-def _identity(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+def _identity(schema: Schema, table: Table, command: Any, _place: Place) -> None:
     if column := table.columns.get(command.name):
         column.identity = command.subtype == _Change.AT_AddIdentity
+    if command.subtype == _Change.AT_AddIdentity:
+        _own_sequence(schema, table, command.name)
+    else:
+        _forget_sequences(schema, table.key, command.name)
+
+
+def _forget_sequences(schema: Schema, key: Key, column: str | None = None) -> None:
+    """Forget what a table, or one column of it, owns."""
+    for sequence, owner in list(schema.sequences.items()):
+        if owner and owner[0] == key and column in (None, owner[1]):
+            del schema.sequences[sequence]
 
 
 def _drop_expression(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
@@ -288,6 +312,10 @@ def _drop_parent(schema: Schema, table: Table, command: Any, _place: Place) -> N
     table.parents = tuple(parent for parent in table.parents if parent != gone)
 
 
+def _add_type(schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    table.of = _of(schema, command.def_)
+
+
 def _logged(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
     table.unlogged = command.subtype == _Change.AT_SetUnLogged
 
@@ -328,6 +356,8 @@ _ALTERS: dict[Any, Callable[[Schema, Table, Any, Place], None]] = {
     _Change.AT_DetachPartition: _detach,
     _Change.AT_AddInherit: _add_parent,
     _Change.AT_DropInherit: _drop_parent,
+    _Change.AT_AddOf: _add_type,
+    _Change.AT_DropOf: _add_type,
     _Change.AT_SetLogged: _logged,
     _Change.AT_SetUnLogged: _logged,
     _Change.AT_EnableRowSecurity: _row_security,
@@ -344,6 +374,7 @@ def drop_relation(schema: Schema, key: Key) -> None:
         if child.bound is not None:
             schema.tables.pop(child.key, None)
     del schema.tables[key]
+    _forget_sequences(schema, key)
     for other in schema.tables.values():
         other.readers.pop(key, None)
         for name, made in list(other.constraints.items()):
