@@ -134,7 +134,7 @@ def constraint(
         columns = tuple(dict.fromkeys(names_in(node.raw_expr)))
     target = node.pktable and schema.key(node.pktable.schemaname, node.pktable.relname)
     return Constraint(
-        name=node.conname or _chosen(table, columns, kind),
+        name=node.conname or chosen(table, columns, kind),
         kind=kind,
         columns=columns,
         valid=not node.skip_validation,
@@ -166,11 +166,22 @@ def _columns_of(node: Any) -> Iterable[Any]:
     return node.keys or ()
 
 
-_SUFFIX = {"p": "pkey", "u": "key", "f": "fkey", "c": "check", "x": "excl", "n": "not_null"}
+_SUFFIX = {
+    "p": "pkey",
+    "u": "key",
+    "f": "fkey",
+    "c": "check",
+    "x": "excl",
+    "n": "not_null",
+    "i": "idx",
+}
 
 
-def _chosen(table: Table, columns: tuple[str, ...], kind: str) -> str:
-    """Return the name that PostgreSQL gives a constraint without one (ChooseConstraintName)."""
+def chosen(table: Table, columns: tuple[str, ...], kind: str) -> str:
+    """Return the name that PostgreSQL gives a constraint, or an index (i), that has none.
+
+    Source: ChooseConstraintName and ChooseIndexName.
+    """
     named = () if kind == "p" or (kind == "c" and len(columns) > 1) else columns
     return _free(table, "_".join(named), _SUFFIX[kind])
 

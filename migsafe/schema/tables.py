@@ -1,6 +1,7 @@
 """What CREATE TABLE, ALTER TABLE and CREATE VIEW make of a schema. Pure; judges nothing."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pglast import ast, enums
@@ -9,6 +10,7 @@ from migsafe.schema import Column, Key, Place, Schema, Table, expressions, readi
 
 _Object = enums.ObjectType
 _Change = enums.AlterTableType
+_Like = enums.TableLikeOption
 
 
 def create_table(schema: Schema, node: Any, place: Place) -> None:
@@ -87,8 +89,28 @@ def _add_element(schema: Schema, table: Table, element: Any, place: Place) -> No
     elif isinstance(element, ast.TableLikeClause):
         source = schema.find(element.relation)
         table.known = table.known and bool(source and source.known)
-        for column in source.columns.values() if source else ():
-            table.columns.setdefault(column.name, _copied(column))
+        if source:
+            _copy_like(table, source, element.options or 0, place)
+
+
+def _copy_like(table: Table, source: Table, options: int, place: Place) -> None:
+    """Take over what LIKE … INCLUDING names; what has an index gets the name PostgreSQL chooses."""
+    for column in source.columns.values():
+        copied = table.columns.setdefault(column.name, _copied(column))
+        if not options & (_Like.CREATE_TABLE_LIKE_DEFAULTS | _Like.CREATE_TABLE_LIKE_GENERATED):
+            copied.default = None
+        copied.identity = column.identity and bool(options & _Like.CREATE_TABLE_LIKE_IDENTITY)
+        copied.generated = column.generated if options & _Like.CREATE_TABLE_LIKE_GENERATED else ""
+    for made in source.constraints.values():
+        if made.kind == "c" and options & _Like.CREATE_TABLE_LIKE_CONSTRAINTS:
+            table.constraints[made.name] = replace(made, live=False, made=place)
+    for index in source.indexes.values() if options & _Like.CREATE_TABLE_LIKE_INDEXES else ():
+        constraint = source.constraints.get(index.name)
+        columns = tuple(name or "expr" for name in index.columns)
+        name = reading.chosen(table, columns, constraint.kind if constraint else "i")
+        table.indexes[name] = replace(index, name=name, live=False, made=place)
+        if constraint:
+            table.constraints[name] = replace(constraint, name=name, live=False, made=place)
 
 
 def _add_column(schema: Schema, table: Table, definition: Any, place: Place) -> None:
