@@ -94,6 +94,7 @@ class Rule:
 FAMILIES = (
     "added_columns",
     "concurrent",
+    "constraint_drops",
     "constraints",
     "deferred",
     "dependents",
@@ -102,6 +103,7 @@ FAMILIES = (
     "foreign_keys",
     "index_keys",
     "indexes",
+    "promises",
     "queries",
     "relations",
     "rows",

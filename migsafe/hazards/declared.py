@@ -22,12 +22,13 @@ class Declared(NamedTuple):
 
 
 def constraints(node: Any) -> Iterator[Declared]:
-    """Yield what CREATE TABLE or ALTER TABLE declares, attributes like NOT ENFORCED read."""
+    """Yield what CREATE TABLE or ALTER TABLE declares, whether NOT ENFORCED is said or not."""
     for element in _elements(node):
         if isinstance(element, ast.Constraint):
-            yield Declared(element, None, element.is_enforced or not _may_be_off(element))
+            yield Declared(element, None, reading.is_enforced(element, frozenset()))
         elif isinstance(element, ast.ColumnDef):
-            yield from _within(element)
+            for part, attributes in reading.inline(element):
+                yield Declared(part, element, reading.is_enforced(part, attributes))
 
 
 def _elements(node: Any) -> Iterator[Any]:
@@ -37,19 +38,6 @@ def _elements(node: Any) -> Iterator[Any]:
         for command in node.cmds or ():
             if command.subtype in (_Change.AT_AddColumn, _Change.AT_AddConstraint):
                 yield command.def_
-
-
-def _may_be_off(node: Any) -> bool:
-    return node.contype in (_Kind.CONSTR_CHECK, _Kind.CONSTR_FOREIGN)
-
-
-def _within(column: Any) -> Iterator[Declared]:
-    """Yield a column's constraints; the grammar puts their attributes behind them."""
-    parts = column.constraints or ()
-    for part, following in zip(parts, (*parts[1:], None), strict=False):
-        off = following is not None and following.contype == _Kind.CONSTR_ATTR_NOT_ENFORCED
-        if not part.contype.name.startswith("CONSTR_ATTR_"):
-            yield Declared(part, column, not off)
 
 
 class ForeignKey(NamedTuple):

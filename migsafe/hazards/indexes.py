@@ -90,7 +90,7 @@ def _replaces(node: Any, statement: Statement, context: Context) -> Iterator[Hit
     for name, table, index in dropped(node, context):
         if index is None and node.missing_ok:
             continue  # clears away what a failed build may have left
-        later = context.unit.statements[statement.index :]
+        later = context.unit.statements[len(context.before) + 1 :]
         builds = [s.node for s in later if isinstance(s.node, ast.IndexStmt)]
         if any(_succeeds(build, name, table, index, context) for build in builds):
             if table and index and _stands_in(table, index):

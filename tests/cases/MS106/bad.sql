@@ -1,0 +1,3 @@
+ALTER TABLE archive ADD PRIMARY KEY (id); -- MS106
+ALTER TABLE imports ADD CONSTRAINT "Imports Key" PRIMARY KEY (line, batch); -- MS106
+ALTER TABLE ONLY logs_c ADD PRIMARY KEY (id); -- MS106
