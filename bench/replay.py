@@ -21,7 +21,7 @@ from migsafe.histories import Migration
 from migsafe.replay import Stage
 
 #: Rounds of which the median counts.
-ROUNDS = 3
+ROUNDS = 5
 
 BAR = 1.5
 BAR_CACHED = 1.0
@@ -44,14 +44,15 @@ def made_up(folder: Path, count: int) -> Path:
     return folder
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return the median duration of some rounds of `work`."""
-    found = []
+def seconds(*works: Callable[[], object]) -> list[float]:
+    """Return the median duration of each work; they take turns, as the machine has moods."""
+    found: list[list[float]] = [[] for _ in works]
     for _ in range(ROUNDS):
-        began = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - began)
-    return statistics.median(found)
+        for work, durations in zip(works, found, strict=True):
+            began = time.perf_counter()
+            work()
+            durations.append(time.perf_counter() - began)
+    return [statistics.median(durations) for durations in found]
 
 
 def bare(migrations: Sequence[Migration], stage: Stage) -> None:
@@ -68,10 +69,11 @@ def row(name: str, path: Path, cache: Path) -> tuple[object, ...]:
     migrations = histories.load(path, HistoryConfig()).migrations
     stage = Stage(config=ShadowConfig(server="embedded"), root=path, major=18)
     kept = Stage(config=stage.config, root=path, major=18, cache=cache)
-    without = seconds(lambda: bare(migrations, stage))
-    with_facts = seconds(lambda: replay.run(migrations, stage))
+    without, with_facts = seconds(
+        lambda: bare(migrations, stage), lambda: replay.run(migrations, stage)
+    )
     replay.run(migrations, kept)
-    cached = seconds(lambda: replay.run(migrations, kept))
+    (cached,) = seconds(lambda: replay.run(migrations, kept))
     ratio = with_facts / without
     return name, len(migrations), without, with_facts, f"{ratio:.2f}", cached
 

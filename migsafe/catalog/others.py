@@ -300,81 +300,70 @@ def _grants(_version: int, _some: bool) -> Question:
 
 MAKERS = (_everything, _grants)
 
-#: What hangs on given objects by one step of pg_depend, as the owner whose facts print it; what
-#: inherits from them, to the last partition, is given as well.
-#: A relation brings its row type and an element type its array type, which others refer to; an
-#: index stands for its table, and the relation of a composite type for the type.
-DEPENDENTS = """
-WITH RECURSIVE family AS (
+_FAMILY = """family AS (
     SELECT r AS oid FROM unnest(%(relations)s::oid[]) AS r
     UNION
-    SELECT i.inhrelid FROM family AS f JOIN pg_catalog.pg_inherits AS i ON i.inhparent = f.oid),
+    SELECT i.inhrelid FROM family AS f JOIN pg_catalog.pg_inherits AS i ON i.inhparent = f.oid)"""
+
+#: What inherits from given relations, to the last partition, and they themselves.
+FAMILY = f"WITH RECURSIVE {_FAMILY} SELECT 'relation', oid FROM family"
+
+#: What hangs on given objects by one step of pg_depend, as the owner whose facts print it; the
+#: family of the relations is given as well.
+#: A relation brings its row type and an element type its array type, which others refer to; an
+#: index stands for its table, and the relation of a composite type for the type.
+DEPENDENTS = f"""
+WITH RECURSIVE {_FAMILY},
 refs AS MATERIALIZED (
     SELECT 'pg_catalog.pg_class'::regclass::oid AS class, f.oid FROM family AS f
     UNION ALL
-    SELECT 'pg_catalog.pg_type'::regclass, u.oid
-    FROM family AS f
-    JOIN pg_catalog.pg_class AS c ON c.oid = f.oid
-    JOIN pg_catalog.pg_type AS t ON t.oid = c.reltype
-    CROSS JOIN LATERAL (VALUES (t.oid), (t.typarray)) AS u (oid)
-    UNION ALL
-    SELECT 'pg_catalog.pg_type'::regclass, u.oid
-    FROM unnest(%(types)s::oid[]) AS y JOIN pg_catalog.pg_type AS t ON t.oid = y
-    CROSS JOIN LATERAL (VALUES (t.oid), (t.typarray)) AS u (oid)
+    SELECT 'pg_catalog.pg_type'::regclass, unnest(ARRAY[t.oid, t.typarray])
+    FROM pg_catalog.pg_type AS t
+    WHERE t.oid = ANY (%(types)s::oid[] || ARRAY(
+        SELECT c.reltype FROM family AS f JOIN pg_catalog.pg_class AS c ON c.oid = f.oid))
     UNION ALL
     SELECT 'pg_catalog.pg_proc'::regclass, f FROM unnest(%(functions)s::oid[]) AS f),
 hanging AS MATERIALIZED (
     SELECT DISTINCT d.classid, d.objid FROM refs
-    JOIN pg_catalog.pg_depend AS d ON d.refclassid = refs.class AND d.refobjid = refs.oid)
-SELECT CASE c.relkind WHEN 'c' THEN 'type' ELSE 'relation' END, coalesce(i.indrelid, c.reltype)
-FROM family AS f JOIN pg_catalog.pg_class AS c ON c.oid = f.oid
-LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
-WHERE c.relkind IN ('c', 'i', 'I')
-UNION
-SELECT 'relation', f.oid FROM family AS f
-UNION
-SELECT 'relation', r.ev_class FROM hanging AS h
-JOIN pg_catalog.pg_rewrite AS r ON r.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_rewrite'::regclass
-UNION
-SELECT 'relation', a.adrelid FROM hanging AS h
-JOIN pg_catalog.pg_attrdef AS a ON a.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_attrdef'::regclass
-UNION
-SELECT CASE WHEN c.conrelid <> 0 THEN 'relation' ELSE 'type' END,
-    CASE WHEN c.conrelid <> 0 THEN c.conrelid ELSE c.contypid END
-FROM hanging AS h JOIN pg_catalog.pg_constraint AS c ON c.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_constraint'::regclass
-UNION
-SELECT 'relation', t.tgrelid FROM hanging AS h
-JOIN pg_catalog.pg_trigger AS t ON t.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_trigger'::regclass
-UNION
-SELECT 'relation', p.polrelid FROM hanging AS h
-JOIN pg_catalog.pg_policy AS p ON p.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_policy'::regclass
-UNION
-SELECT 'relation', s.stxrelid FROM hanging AS h
-JOIN pg_catalog.pg_statistic_ext AS s ON s.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_statistic_ext'::regclass
-UNION
-SELECT CASE c.relkind WHEN 'c' THEN 'type' ELSE 'relation' END,
-    CASE WHEN c.relkind = 'c' THEN c.reltype ELSE coalesce(i.indrelid, c.oid) END
-FROM hanging AS h JOIN pg_catalog.pg_class AS c ON c.oid = h.objid
-LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
-WHERE h.classid = 'pg_catalog.pg_class'::regclass AND c.relkind <> 't'
-UNION
-SELECT 'type', t.oid FROM hanging AS h
-JOIN pg_catalog.pg_type AS t ON t.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_type'::regclass AND t.typrelid = 0 AND t.typelem = 0
-UNION
-SELECT 'function', p.oid FROM hanging AS h
-JOIN pg_catalog.pg_proc AS p ON p.oid = h.objid
-WHERE h.classid = 'pg_catalog.pg_proc'::regclass
-UNION
-SELECT 'other', 0 FROM hanging AS h
-WHERE h.classid IN ('pg_catalog.pg_publication_rel'::regclass,
-    'pg_catalog.pg_event_trigger'::regclass, 'pg_catalog.pg_cast'::regclass,
-    'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_amop'::regclass,
-    'pg_catalog.pg_amproc'::regclass, 'pg_catalog.pg_opclass'::regclass)
+    JOIN pg_catalog.pg_depend AS d ON d.refclassid = refs.class AND d.refobjid = refs.oid
+    UNION ALL
+    SELECT 'pg_catalog.pg_class'::regclass, f.oid FROM family AS f),
+found AS MATERIALIZED (
+    SELECT CASE h.classid
+    WHEN 'pg_catalog.pg_class'::regclass THEN
+        (SELECT CASE c.relkind WHEN 'c' THEN ARRAY['type', c.reltype::text]
+             ELSE ARRAY['relation', coalesce(i.indrelid, c.oid)::text] END
+         FROM pg_catalog.pg_class AS c
+         LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+         WHERE c.oid = h.objid AND c.relkind <> 't')
+    WHEN 'pg_catalog.pg_rewrite'::regclass THEN
+        (SELECT ARRAY['relation', r.ev_class::text] FROM pg_catalog.pg_rewrite AS r
+         WHERE r.oid = h.objid)
+    WHEN 'pg_catalog.pg_attrdef'::regclass THEN
+        (SELECT ARRAY['relation', a.adrelid::text] FROM pg_catalog.pg_attrdef AS a
+         WHERE a.oid = h.objid)
+    WHEN 'pg_catalog.pg_constraint'::regclass THEN
+        (SELECT CASE WHEN c.conrelid <> 0 THEN ARRAY['relation', c.conrelid::text]
+             ELSE ARRAY['type', c.contypid::text] END
+         FROM pg_catalog.pg_constraint AS c WHERE c.oid = h.objid)
+    WHEN 'pg_catalog.pg_trigger'::regclass THEN
+        (SELECT ARRAY['relation', t.tgrelid::text] FROM pg_catalog.pg_trigger AS t
+         WHERE t.oid = h.objid)
+    WHEN 'pg_catalog.pg_policy'::regclass THEN
+        (SELECT ARRAY['relation', p.polrelid::text] FROM pg_catalog.pg_policy AS p
+         WHERE p.oid = h.objid)
+    WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN
+        (SELECT ARRAY['relation', s.stxrelid::text] FROM pg_catalog.pg_statistic_ext AS s
+         WHERE s.oid = h.objid)
+    WHEN 'pg_catalog.pg_type'::regclass THEN
+        (SELECT ARRAY['type', t.oid::text] FROM pg_catalog.pg_type AS t
+         WHERE t.oid = h.objid AND t.typrelid = 0 AND t.typelem = 0)
+    WHEN 'pg_catalog.pg_proc'::regclass THEN ARRAY['function', h.objid::text]
+    ELSE CASE WHEN h.classid IN ('pg_catalog.pg_publication_rel'::regclass,
+        'pg_catalog.pg_event_trigger'::regclass, 'pg_catalog.pg_cast'::regclass,
+        'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_amop'::regclass,
+        'pg_catalog.pg_amproc'::regclass, 'pg_catalog.pg_opclass'::regclass)
+        THEN ARRAY['other', '0'] END END AS owner
+    FROM hanging AS h)
+SELECT DISTINCT owner[1], owner[2] FROM found WHERE owner IS NOT NULL
 """

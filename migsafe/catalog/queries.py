@@ -66,15 +66,36 @@ def qualified(name: str) -> str:
     return _QUALIFIED.format(name=name)
 
 
+#: Stands for a definition that the server did not give: its object went away meanwhile.
+MISSING = "migsafe: no definition"
+
 _TABLES = "('r', 'p', 'v', 'm', 'f')"
+
+_TABLESPACE = """CASE WHEN {relation}.reltablespace <> 0 THEN
+            (SELECT ts.spcname FROM pg_catalog.pg_tablespace AS ts
+             WHERE ts.oid = {relation}.reltablespace) END"""
 
 _KIND = """CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized-view'
     WHEN 'f' THEN 'foreign-table' WHEN 'S' THEN 'sequence' ELSE 'table' END"""
 
 
+#: As `application`, without a join: the server's own cache has the name.
+_OF_APPLICATION = """{namespace}::regnamespace::text !~ '^pg_'
+    AND {namespace}::regnamespace::text <> ALL ('{{information_schema,migsafe,migsafe_shadow}}')"""
+
+
+def _named(relation: str, prefix: str = "rel") -> str:
+    """Return the qualified name of a row with a schema, as it was in the snapshot."""
+    return f"""(SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_namespace AS n
+        WHERE n.oid = {relation}.{prefix}namespace)
+        || '.' || pg_catalog.quote_ident({relation}.{prefix}name)"""
+
+
 def _relations(_version: int, some: bool) -> Question:
-    join, mine = application("c", "pg_class", "relnamespace")
-    text = f"""SELECT c.oid, {_KIND}, {qualified("c.relname")},
+    _, mine = application("c", "pg_class", "relnamespace")
+    # What few relations have is a subquery: the executor starts each, but runs none in vain.
+    # The oid of heap is 2.
+    text = f"""SELECT c.oid, {_KIND}, {_named("c")},
         CASE WHEN c.relkind = 'r' AND c.relispartition THEN 'partition'
              WHEN c.relkind = 'p' AND c.relispartition THEN 'partitioned partition'
              WHEN c.relkind = 'p' THEN 'partitioned table'
@@ -86,7 +107,9 @@ def _relations(_version: int, some: bool) -> Question:
         CASE WHEN c.relrowsecurity THEN 'enabled' END,
         CASE WHEN c.relforcerowsecurity THEN 'forced' END,
         CASE WHEN NOT c.relispopulated THEN 'no' END,
-        am.amname, ts.spcname,
+        CASE WHEN c.relam NOT IN (0, 2) THEN
+            (SELECT am.amname FROM pg_catalog.pg_am AS am WHERE am.oid = c.relam) END,
+        {_TABLESPACE.format(relation="c")},
         CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) END,
         CASE WHEN c.relkind = 'p' THEN
             coalesce(pg_catalog.pg_get_partkeydef(c.oid), '{MISSING}') END,
@@ -94,22 +117,21 @@ def _relations(_version: int, some: bool) -> Question:
             coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), '{MISSING}') END,
         CASE WHEN c.relkind IN ('v', 'm') THEN
             coalesce(pg_catalog.pg_get_viewdef(c.oid), '{MISSING}') END,
-        (SELECT s.srvname FROM pg_catalog.pg_foreign_table AS f
-         JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
-         WHERE c.relkind = 'f' AND f.ftrelid = c.oid),
+        CASE WHEN c.relkind = 'f' THEN
+            (SELECT s.srvname FROM pg_catalog.pg_foreign_table AS f
+             JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
+             WHERE f.ftrelid = c.oid) END,
         pg_catalog.pg_get_userbyid(c.relowner), described.description,
-        coalesce(tn.nspname, n.nspname), coalesce(tc.relname, c.relname)
-    FROM pg_catalog.pg_class AS c {join}
-    LEFT JOIN pg_catalog.pg_depend AS own ON c.relkind = 'S'
-        AND own.classid = 'pg_catalog.pg_class'::regclass AND own.objid = c.oid AND own.objsubid = 0
-        AND own.refclassid = 'pg_catalog.pg_class'::regclass AND own.deptype IN ('a', 'i')
-        AND own.refobjsubid > 0
-    LEFT JOIN pg_catalog.pg_class AS tc ON tc.oid = own.refobjid
-    LEFT JOIN pg_catalog.pg_namespace AS tn ON tn.oid = tc.relnamespace
-    LEFT JOIN pg_catalog.pg_am AS am ON am.oid = c.relam AND am.amname <> 'heap'
-    LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid = c.reltablespace
+        CASE WHEN c.relkind = 'S' THEN
+            (SELECT {_named("tc")} FROM pg_catalog.pg_depend AS own
+             JOIN pg_catalog.pg_class AS tc ON tc.oid = own.refobjid
+             WHERE own.classid = 'pg_catalog.pg_class'::regclass AND own.objid = c.oid
+               AND own.objsubid = 0 AND own.refclassid = 'pg_catalog.pg_class'::regclass
+               AND own.deptype IN ('a', 'i') AND own.refobjsubid > 0) END
+    FROM pg_catalog.pg_class AS c
     {commented("pg_class", "c.oid")}
-    WHERE {_among("c.oid", some)} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND {mine}"""
+    WHERE {_among("c.oid", some)} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+      AND {_OF_APPLICATION.format(namespace="c.relnamespace")} AND {mine}"""
     aspects = (
         *("", "persistence", "replica identity", "row security", "forced row security"),
         *("populated", "access method", "tablespace", "of type", "partition key"),
@@ -118,31 +140,28 @@ def _relations(_version: int, some: bool) -> Question:
     return Question("relation", "owner", text, aspects)
 
 
-#: Stands for a definition that the server did not give: its object went away meanwhile.
-MISSING = "migsafe: no definition"
-
-
 def _columns(version: int, some: bool) -> Question:
     compression = (
         "CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END"
         if version >= 140000
         else "NULL"
     )
-    not_valid, unchecked = "false", ""
+    not_valid = "false"
     if version >= 180000:
-        not_valid = "u.conrelid IS NOT NULL"
-        unchecked = """LEFT JOIN pg_catalog.pg_constraint AS u ON u.conrelid = a.attrelid
-            AND u.contype = 'n' AND NOT u.convalidated AND u.conkey[1] = a.attnum"""
+        not_valid = f"""(a.attrelid, a.attnum) IN (
+            SELECT u.conrelid, u.conkey[1] FROM pg_catalog.pg_constraint AS u
+            WHERE {_among("u.conrelid", some)} AND u.contype = 'n' AND NOT u.convalidated)"""
+    default = f"""coalesce((SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+            FROM pg_catalog.pg_attrdef AS d
+            WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum), '{MISSING}')"""
     text = f"""SELECT a.attrelid, 'column', a.attname,
         CASE WHEN c.relkind NOT IN ('v', 'm')
              THEN pg_catalog.format_type(a.atttypid, a.atttypmod) END,
         CASE WHEN a.attnotnull THEN CASE WHEN {not_valid} THEN 'no (not valid)' ELSE 'no' END
              WHEN c.relkind NOT IN ('v', 'm') THEN 'yes' END,
-        CASE WHEN a.attgenerated = '' AND d.oid IS NOT NULL THEN
-            coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '{MISSING}') END,
+        CASE WHEN a.atthasdef AND a.attgenerated = '' THEN {default} END,
         CASE WHEN a.attgenerated <> '' THEN
-            CASE a.attgenerated WHEN 's' THEN 'stored: ' ELSE 'virtual: ' END
-            || coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '{MISSING}') END,
+            CASE a.attgenerated WHEN 's' THEN 'stored: ' ELSE 'virtual: ' END || {default} END,
         -- A partition has its own mark of it since PostgreSQL 17.
         CASE WHEN NOT c.relispartition THEN
             CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END END,
@@ -151,18 +170,15 @@ def _columns(version: int, some: bool) -> Question:
             WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
         {compression},
         CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END,
-        pg_catalog.array_to_string(a.attoptions, ', '),
-        described.description
-    FROM pg_catalog.pg_attribute AS a
-    JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid AND c.relkind IN {_TABLES}
+        pg_catalog.array_to_string(a.attoptions, ', ')
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_attribute AS a
+        ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-    LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    {unchecked}
-    {commented("pg_class", "a.attrelid", column="a.attnum")}
-    WHERE {_among("a.attrelid", some)} AND a.attnum > 0 AND NOT a.attisdropped"""
+    WHERE {_among("c.oid", some)} AND c.relkind IN {_TABLES}"""
     aspects = (
         *("type", "nullable", "default", "generated", "identity", "collation", "storage"),
-        *("compression", "statistics", "options", "comment"),
+        *("compression", "statistics", "options"),
     )
     return Question("relation", "part", text, aspects)
 
@@ -194,23 +210,23 @@ def _constraints(owner: str, kind: str, reference: str) -> Callable[[int, bool],
 
 
 def _indexes(_version: int, some: bool) -> Question:
+    # That of a constraint, on which alone an index hangs internally, is printed as the constraint.
     text = f"""SELECT i.indrelid, 'index', ic.relname,
-        CASE WHEN con.oid IS NULL THEN
-            coalesce(pg_catalog.pg_get_indexdef(i.indexrelid), '{MISSING}') END,
+        CASE WHEN NOT ((i.indisunique OR i.indisexclusion) AND EXISTS (
+            SELECT FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+              AND d.deptype = 'i' OFFSET 0))
+        THEN coalesce(pg_catalog.pg_get_indexdef(i.indexrelid), '{MISSING}') END,
         CASE WHEN NOT i.indisvalid THEN 'no' END,
         CASE WHEN i.indisclustered THEN 'yes' END,
         CASE WHEN i.indisreplident THEN 'yes' END,
-        ts.spcname,
+        {_TABLESPACE.format(relation="ic")},
         described.description
     FROM pg_catalog.pg_index AS i
     JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
-    JOIN pg_catalog.pg_class AS c ON c.oid = i.indrelid AND c.relkind IN {_TABLES}
-    LEFT JOIN pg_catalog.pg_constraint AS con
-        ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
-        AND con.conrelid = i.indrelid
-    LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid = ic.reltablespace
     {commented("pg_class", "i.indexrelid")}
-    WHERE {_among("i.indrelid", some)}"""
+    WHERE {_among("i.indrelid", some)}
+      AND ic.relnamespace <> 'pg_toast'::regnamespace"""
     aspects = ("definition", "valid", "clustered", "replica identity", "tablespace", "comment")
     return Question("relation", "part", text, aspects)
 
@@ -255,9 +271,9 @@ CROSS JOIN LATERAL (VALUES
     ('comment', described.description)) AS v (aspect, value)
 WHERE {{p.polrelid}} AND v.value IS NOT NULL
 UNION ALL
-SELECT s.stxrelid, 'statistics', {qualified("s.stxname")}, '', v.aspect, v.value
+SELECT s.stxrelid, 'statistics',
+    {_named("s", "stx")}, '', v.aspect, v.value
 FROM pg_catalog.pg_statistic_ext AS s
-JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
 {commented("pg_statistic_ext", "s.oid")}
 CROSS JOIN LATERAL (VALUES
     ('definition', coalesce(pg_catalog.pg_get_statisticsobjdef(s.oid), '{MISSING}')),
@@ -265,10 +281,9 @@ CROSS JOIN LATERAL (VALUES
     ('comment', described.description)) AS v (aspect, value)
 WHERE {{s.stxrelid}} AND v.value IS NOT NULL
 UNION ALL
-SELECT i.inhrelid, NULL, NULL, {qualified("c.relname")},
+SELECT i.inhrelid, NULL, NULL, {_named("c")},
     CASE c.relkind WHEN 'p' THEN 'partition of' ELSE 'inherits' END, 'there'
 FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhparent
-JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE {{i.inhrelid}} AND c.relkind IN {_TABLES}
 UNION ALL
 SELECT c.oid, NULL, NULL, o.option_name, 'option', o.option_value
@@ -281,6 +296,11 @@ FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_class AS tc ON tc.oid = c.reltoastrelid AND tc.reloptions IS NOT NULL
 CROSS JOIN LATERAL pg_catalog.pg_options_to_table(tc.reloptions) AS o
 WHERE {{c.oid}} AND c.relkind IN ('r', 'm')
+UNION ALL
+SELECT d.objoid, 'column', NULL, a.attname, 'comment', d.description
+FROM pg_catalog.pg_description AS d
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.objoid AND a.attnum = d.objsubid
+WHERE {{d.objoid}} AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid > 0
 """
 
 
@@ -296,7 +316,7 @@ def _filled(text: str, some: bool) -> str:
     return text
 
 
-_SEQUENCES = """SELECT s.seqrelid, 'sequence', '',
+_SEQUENCES = f"""SELECT s.seqrelid, 'sequence', '',
     pg_catalog.format_type(s.seqtypid, NULL),
     CASE WHEN s.seqincrement <> 1 THEN s.seqincrement::text END,
     CASE WHEN s.seqmin <> CASE WHEN s.seqincrement > 0 THEN 1 ELSE b.low END
@@ -307,8 +327,7 @@ _SEQUENCES = """SELECT s.seqrelid, 'sequence', '',
          THEN s.seqstart::text END,
     CASE WHEN s.seqcache <> 1 THEN s.seqcache::text END,
     CASE WHEN s.seqcycle THEN 'yes' END,
-    pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) || '.'
-        || pg_catalog.quote_ident(a.attname),
+    {_named("c")} || '.' || pg_catalog.quote_ident(a.attname),
     CASE d.deptype WHEN 'i' THEN 'yes' END
 FROM pg_catalog.pg_sequence AS s
 JOIN (VALUES (20::oid, -9223372036854775808, 9223372036854775807), (21, -32768, 32767),
@@ -317,9 +336,8 @@ LEFT JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_class'::regcla
     AND d.objid = s.seqrelid AND d.objsubid = 0 AND d.deptype IN ('a', 'i')
     AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
 LEFT JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid
-LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-WHERE {s.seqrelid}"""
+WHERE {{s.seqrelid}}"""
 
 
 def _sequences(_version: int, some: bool) -> Question:
@@ -419,7 +437,7 @@ def _type_grants(_version: int, some: bool) -> Question:
 def _arguments(function: str) -> str:
     """Return the expression of a routine's arguments; since PostgreSQL 14 procedures spell IN."""
     text = f"pg_catalog.{function}(p.oid)"
-    return f"""CASE WHEN p.prokind = 'p' THEN regexp_replace({text}, '(^|, )IN ', '\\1', 'g')
+    return f"""CASE WHEN p.prokind = 'p' THEN regexp_replace({text}, '(^|, )IN ', E'\\\\1', 'g')
         ELSE {text} END"""
 
 

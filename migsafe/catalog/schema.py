@@ -6,24 +6,18 @@ extension owns, temporary objects, the ledgers of migration tools and migsafe's 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
-from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from migsafe import catalog
-from migsafe.catalog import grants, others, printing, queries
-from migsafe.catalog.queries import MISSING, Question
-from migsafe.errors import UnreachableError
+from migsafe.catalog import others, picture, queries
+from migsafe.catalog.picture import Owner, Picture, Row
+from migsafe.catalog.queries import Question
 from migsafe.facts import Key
 from migsafe.target import Connection
 
-#: ``("relation", oid)``, ``("type", oid)``, ``("function", oid)`` or ``("other", 0)``.
-Owner = tuple[str, int]
-
 Touched = Mapping[str, Collection[int]]
-
-Row = tuple[Any, ...]
 
 #: What changes how the server prints a definition, and what only slows down questions so small.
 SETTINGS = {
@@ -46,6 +40,9 @@ _OF_TOOLS = {name.partition(".")[0] for name in catalog.LEDGERS if "." in name}
 
 _NOT_OURS = sorted(_OF_TOOLS | {"information_schema", "migsafe", "migsafe_shadow"})
 
+#: The same as the text of an array.
+TOOLS = f"{{{','.join(_NOT_OURS)}}}"
+
 _MAKERS = queries.MAKERS | {"other": others.MAKERS}
 
 
@@ -57,14 +54,13 @@ def read(conn: Connection, touched: Touched | None = None) -> dict[Owner, dict[K
     Raises UnreachableError where the schema changed so that a definition could not be had.
     """
     asked = list(_asked(conn.info.server_version, touched))
-    picture = _Picture(conn.info.server_version)
+    found = Picture(conn.info.server_version)
     texts = [(question.text, values) for question, values in asked]
     answers = _ask(conn, texts, few=touched is not None)
     for (question, _), rows in zip(asked, answers, strict=True):
-        picture.add(question, rows)
-    picture.check()
-    picture.leave_out_ledgers()
-    return picture.owners
+        found.add(question, rows)
+    found.finish()
+    return found.owners
 
 
 def facts(owners: Mapping[Owner, Mapping[Key, str]]) -> dict[Key, str]:
@@ -78,14 +74,26 @@ def dependents(conn: Connection, touched: Touched) -> dict[str, set[int]]:
     A relation may also be an index, or that of a composite type. Where a schema, role, collation or
     operator is renamed only a full reading serves: too much is printed with their names.
     """
-    values = {
-        f"{kind}s": _array(touched.get(kind, ())) for kind in ("relation", "type", "function")
-    }
-    wider = {kind: set(oids) for kind, oids in touched.items()}
-    for rows in _ask(conn, [(others.DEPENDENTS, values)], few=True):
-        for kind, oid in rows:
-            wider.setdefault(kind, set()).add(int(oid))
-    return wider
+    (rows,) = _ask(conn, [(others.DEPENDENTS, depended(touched))], few=True)
+    return wider(touched, rows)
+
+
+def depended(touched: Touched) -> dict[str, str]:
+    """Return the values of the placeholders of `others.DEPENDENTS`."""
+    return {f"{kind}s": array(touched.get(kind, ())) for kind in ("relation", "type", "function")}
+
+
+def wider(touched: Touched, hanging: Iterable[Row]) -> dict[str, set[int]]:
+    """Return `touched` with the answer of `others.DEPENDENTS`."""
+    united = {kind: set(oids) for kind, oids in touched.items()}
+    for kind, oid in hanging:
+        united.setdefault(kind, set()).add(int(oid))
+    return united
+
+
+def questions(version: int, *, some: bool) -> tuple[Question, ...]:
+    """Return everything that is asked, with the same numbers for some owners as for all."""
+    return tuple(question for owner in _MAKERS for question in _questions(owner, version, some))
 
 
 @cache
@@ -106,12 +114,12 @@ def _asked(version: int, touched: Touched | None) -> Iterator[_Asked]:
         some = oids is not None and owner != "other"
         values: dict[str, object] = {"tools": _NOT_OURS} if owner == "other" else {}
         if some:
-            values = {"oids": _array(oids or ())}
+            values = {"oids": array(oids or ())}
         for question in _questions(owner, version, some):
             yield question, values
 
 
-def _array(oids: Iterable[int]) -> str:
+def array(oids: Iterable[int]) -> str:
     """Write oids as one parameter of one type, so that every call can use the same plan."""
     return f"{{{','.join(map(str, oids))}}}"
 
@@ -127,15 +135,22 @@ _FOR_FEW = {
 
 def _set(settings: Mapping[str, str]) -> str:
     calls = (f"pg_catalog.set_config('{name}', '{v}', true)" for name, v in settings.items())
-    return f"SELECT {', '.join(calls)}"
+    return f"SELECT pg_catalog.concat({', '.join(calls)})"
 
 
 _SET = _set(SETTINGS)
 _SET_FOR_FEW = _set(SETTINGS | _FOR_FEW)
 
+
+def settings(*, few: bool) -> str:
+    """Return the statement that sets what questions need, until the transaction ends."""
+    return _SET_FOR_FEW if few else _SET
+
+
 _OWN_TRANSACTION = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ("COMMIT",))
 _BEGUN_BY_THE_DRIVER = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", ("COMMIT",))
-_IN_THE_CALLERS = (
+#: What begins and what ends a reading in the caller's transaction.
+SAVEPOINT = (
     "SAVEPOINT migsafe_facts",
     ("ROLLBACK TO SAVEPOINT migsafe_facts", "RELEASE SAVEPOINT migsafe_facts"),
 )
@@ -154,7 +169,7 @@ def _ask(conn: Connection, asked: list[_Query], *, few: bool) -> Iterator[list[R
         cursors = _send(conn, asked, few=few, prepare=False)
     except psycopg.errors.InternalError_:
         # A cache lookup failed: the functions that print see later than the snapshot.
-        raise _dropped() from None
+        raise picture.dropped() from None
     for cursor in cursors:
         with cursor:
             yield cursor.fetchall()
@@ -169,7 +184,7 @@ def _send(
     try:
         with conn.pipeline() as pipeline:
             conn.execute(opening, prepare=False)
-            conn.execute(_SET_FOR_FEW if few else _SET, prepare=prepare)
+            conn.execute(settings(few=few), prepare=prepare)
             cursors = [conn.execute(text, values, prepare=prepare) for text, values in asked]
             for command in closing:
                 _enqueue(pipeline, conn, command)
@@ -189,118 +204,5 @@ def _enqueue(pipeline: psycopg.Pipeline, conn: Connection, command: str) -> None
 def _frame(conn: Connection) -> tuple[str, tuple[str, ...]]:
     """Return what begins a reading, and what ends it however it went."""
     if conn.info.transaction_status != TransactionStatus.IDLE:
-        return _IN_THE_CALLERS
+        return SAVEPOINT
     return _OWN_TRANSACTION if conn.autocommit else _BEGUN_BY_THE_DRIVER
-
-
-_MISSING = {MISSING, f"stored: {MISSING}", f"virtual: {MISSING}"}
-
-
-def _dropped() -> UnreachableError:
-    problem = "something was dropped while it was read"
-    return UnreachableError("schema", problem, "run the command again")
-
-
-class _Picture:
-    """The facts so far, by owner. An owner comes before what belongs to it."""
-
-    def __init__(self, version: int) -> None:
-        self._version = version
-        self.owners: dict[Owner, dict[Key, str]] = {}
-        self._names: dict[Owner, tuple[str, str]] = {("other", 0): ("", "")}
-        self._tables: dict[int, tuple[str, str]] = {}
-        self._same: dict[str, str] = {}
-
-    def add(self, question: Question, rows: list[Row]) -> None:
-        """Turn the answer to one question into facts."""
-        if question.owner == "other":
-            self.owners.setdefault(("other", 0), {})
-        if question.shape == "owner":
-            self._begin(question, rows)
-        elif question.shape == "part":
-            self._add_parts(question, rows)
-        elif question.shape == "fact":
-            self._add_facts(question, rows)
-        else:
-            self._add_grants(question, rows)
-
-    def _begin(self, question: Question, rows: list[Row]) -> None:
-        for oid, kind, name, *values in rows:
-            owner = (question.owner, oid)
-            self._names[owner] = (kind, name)
-            self.owners[owner] = {
-                Key(kind, name, "", aspect): self._shared(value)
-                for aspect, value in zip(question.aspects, values, strict=False)
-                if value is not None
-            }
-            if question.owner == "relation":
-                self._tables[oid] = (values[-2], values[-1])
-                self._print_view(owner, Key(kind, name, "", "definition"))
-
-    def _print_view(self, owner: Owner, key: Key) -> None:
-        if definition := self.owners[owner].get(key):
-            self.owners[owner][key] = printing.view(definition, self._version)
-
-    def _add_parts(self, question: Question, rows: list[Row]) -> None:
-        for oid, kind, part, *values in rows:
-            owner = (question.owner, oid)
-            if owner not in self._names:
-                continue
-            owned, name, shared = self.owners[owner], self._names[owner][1], self._shared(part)
-            for aspect, value in zip(question.aspects, values, strict=False):
-                if value is not None:
-                    owned[Key(kind, name, shared, aspect)] = self._shared(value)
-
-    def _add_facts(self, question: Question, rows: list[Row]) -> None:
-        for oid, kind, name, part, aspect, value in rows:
-            owner = (question.owner, oid)
-            if owner in self._names:
-                own_kind, own_name = self._names[owner]
-                key = Key(kind or own_kind, name or own_name, part, aspect)
-                self.owners[owner][key] = self._shared(value)
-
-    def _add_grants(self, question: Question, rows: list[Row]) -> None:
-        for oid, kind, name, part, granted, default in rows:
-            owner = (question.owner, oid)
-            if owner not in self._names:
-                continue
-            own_kind, own_name = self._names[owner]
-            for grantee, privileges in grants.beyond(granted, default).items():
-                # A column's grantees share the fact: its part is the column.
-                key = Key(kind or own_kind, name or own_name, part or grantee, "grant")
-                said = f"{grantee}: {privileges}" if part else privileges
-                before = self.owners[owner].get(key)
-                self.owners[owner][key] = f"{before}; {said}" if before else said
-
-    def _shared(self, text: str) -> str:
-        """Return the one copy of a text that is kept: most values are the same few."""
-        return self._same.setdefault(text, text)
-
-    def check(self) -> None:
-        """Raise UnreachableError where the server gave no definition of something."""
-        # A generated column has the words of its kind before the definition.
-        if not _MISSING.isdisjoint(self._same):
-            raise _dropped()
-
-    def leave_out_ledgers(self) -> None:
-        """Take out the tables in which tools keep their histories, and the sequences of these."""
-        for oid, (schema, name) in self._tables.items():
-            if _may_be_ledger(schema, name) and self._is_ledger(oid, schema, name):
-                del self.owners["relation", oid]
-
-    def _is_ledger(self, oid: int, schema: str, name: str) -> bool:
-        """Tell whether a table is a ledger by its name and columns, or is a ledger's sequence."""
-        owned = self.owners["relation", oid]
-        columns = (
-            f"{key.part} {value.partition('(')[0]}"
-            for key, value in owned.items()
-            if key.kind == "column" and key.aspect == "type"
-        )
-        # The columns come in any order; in this one golang-migrate's version is before its dirty.
-        return bool(catalog._tool(schema, name, sorted(columns, reverse=True)))
-
-
-def _may_be_ledger(schema: str, name: str) -> bool:
-    return name == "schema_migrations" or bool(
-        catalog.LEDGERS.get(name) or catalog.LEDGERS.get(f"{schema}.{name}")
-    )

@@ -145,7 +145,6 @@ def _opened(stage: Stage) -> Iterator[tuple[shadow.Shadow, Connection]]:
     with shadow.opened(stage.config, major=stage.major, root=stage.root) as opened:
         shadow.prepare(opened, stage.config, stage.root, schema=stage.schema)
         with target.connect(target.parse(opened.url, name="shadow")) as conn:
-            conn.prepare_threshold = 0
             target.execute(conn, _AS_NEW)
             yield opened, conn
 
@@ -197,10 +196,8 @@ def _tried(conn: Connection, migration: Migration, opened: shadow.Shadow) -> Sto
     return None
 
 
-#: As a session that has just begun; our questions are planned once, and planned to use indexes.
-_AS_NEW = """RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP;
-SET plan_cache_mode = force_generic_plan;
-SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off"""
+#: As a session that has just begun.
+_AS_NEW = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP"
 
 #: What needs a look at the statements, for it may not run as one message.
 _CAREFUL = re.compile(

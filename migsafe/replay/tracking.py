@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable
 
 from migsafe import facts
-from migsafe.catalog import schema
-from migsafe.catalog.schema import Owner
-from migsafe.facts import Facts, Key
+from migsafe.catalog.picture import Owner
+from migsafe.catalog.rows import Call, Owned, Reader
+from migsafe.facts import Key
 from migsafe.target import Connection
 
 _DDL = """
@@ -21,7 +21,7 @@ CREATE UNLOGGED TABLE migsafe_shadow.touched (
 CREATE FUNCTION migsafe_shadow.made() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$BEGIN
     INSERT INTO migsafe_shadow.touched (class, object, dropped)
-    SELECT DISTINCT classid, objid, false FROM pg_event_trigger_ddl_commands()
+    SELECT classid, objid, false FROM pg_event_trigger_ddl_commands()
     WHERE classid IS NOT NULL AND NOT in_extension; END$$;
 CREATE FUNCTION migsafe_shadow.dropped() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$BEGIN
@@ -37,23 +37,26 @@ ALTER EVENT TRIGGER migsafe_shadow_dropped ENABLE ALWAYS;
 #: What was touched since an id, each with the relation or type that its facts belong to.
 _TOUCHED = """
 SELECT t.id, t.class::regclass::text, t.object, t.dropped, t.names,
-       coalesce(i.indrelid, g.tgrelid, p.polrelid, w.ev_class, nullif(k.conrelid, 0), d.adrelid,
-                CASE WHEN t.names[2] IS NOT NULL THEN
-                    to_regclass(format('%%I.%%I', t.names[1], t.names[2])) END,
-                c.oid)::bigint AS relation,
-       coalesce(nullif(k.contypid, 0), nullif(c.reltype, 0))::bigint AS type,
-       c.relkind::text, coalesce(y.typelem <> 0 OR r.relkind <> 'c', false) AS implied
+    coalesce(
+        CASE t.class
+        WHEN 1259 THEN (SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = t.object)
+        WHEN 2620 THEN (SELECT tgrelid FROM pg_catalog.pg_trigger WHERE oid = t.object)
+        WHEN 3256 THEN (SELECT polrelid FROM pg_catalog.pg_policy WHERE oid = t.object)
+        WHEN 2618 THEN (SELECT ev_class FROM pg_catalog.pg_rewrite WHERE oid = t.object)
+        WHEN 2604 THEN (SELECT adrelid FROM pg_catalog.pg_attrdef WHERE oid = t.object)
+        WHEN 2606 THEN nullif(k.conrelid, 0) END,
+        CASE WHEN t.names[2] IS NOT NULL THEN
+            to_regclass(format('%I.%I', t.names[1], t.names[2])) END,
+        c.oid)::bigint,
+    coalesce(nullif(k.contypid, 0), nullif(c.reltype, 0))::bigint,
+    c.relkind::text,
+    CASE WHEN t.class = 1247 THEN
+        (SELECT y.typelem <> 0 OR coalesce(r.relkind <> 'c', false) FROM pg_catalog.pg_type AS y
+         LEFT JOIN pg_catalog.pg_class AS r ON r.oid = y.typrelid WHERE y.oid = t.object) END
 FROM migsafe_shadow.touched AS t
 LEFT JOIN pg_catalog.pg_class AS c ON t.class = 1259 AND c.oid = t.object
-LEFT JOIN pg_catalog.pg_index AS i ON t.class = 1259 AND i.indexrelid = t.object
-LEFT JOIN pg_catalog.pg_trigger AS g ON t.class = 2620 AND g.oid = t.object
-LEFT JOIN pg_catalog.pg_policy AS p ON t.class = 3256 AND p.oid = t.object
-LEFT JOIN pg_catalog.pg_rewrite AS w ON t.class = 2618 AND w.oid = t.object
 LEFT JOIN pg_catalog.pg_constraint AS k ON t.class = 2606 AND k.oid = t.object
-LEFT JOIN pg_catalog.pg_attrdef AS d ON t.class = 2604 AND d.oid = t.object
-LEFT JOIN pg_catalog.pg_type AS y ON t.class = 1247 AND y.oid = t.object
-LEFT JOIN pg_catalog.pg_class AS r ON r.oid = y.typrelid
-WHERE t.id > %s ORDER BY t.id
+WHERE t.id > $1::bigint ORDER BY t.id
 """
 
 _OF_RELATIONS = {"pg_trigger", "pg_policy", "pg_rewrite", "pg_constraint", "pg_attrdef"}
@@ -63,9 +66,18 @@ Touched = dict[str, set[int]]
 #: The owner of what belongs to no table, type or function.
 _OTHER: Owner = ("other", 0)
 
-#: What changes how other objects than the one that is altered are printed.
+#: What changes how other objects than the one that is altered are printed, or may run such a thing.
 _RENAMES = re.compile(
-    r"\b(rename|type|cascade|schema|replace|do|execute|select|call)\b", re.IGNORECASE
+    r"""(?<!")\b(rename|type|cascade|schema|replace|execute|select|call
+    |do(?!\s+(nothing|update|instead|also)\b))\b(?!")""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+#: What has such a word and does nothing of the kind: a foreign key's action, a new type or label.
+_HARMLESS = re.compile(
+    r"""\bon\s+(delete|update)\s+cascade\b|\bcreate\s+type\b
+    |\balter\s+type\s+[\w."]+\s+add\s+value\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
 
 #: What makes a change of one table change others, from then on.
@@ -80,58 +92,64 @@ class Tracker:
 
     def __init__(self, conn: Connection, *, by_parts: bool = True) -> None:
         """Read all facts; without the right to make event triggers, read them all each time."""
-        self._conn = conn
+        self._reader = Reader(conn)
         self._last = 0
         self._missed = False
         self._partial = by_parts and conn.info.parameter_status("is_superuser") == "on"
         if self._partial:
             conn.execute(_DDL, prepare=False)
-        self._owners = schema.read(conn)
+        self._owners = self._reader.read()
         self._inherits = _has_children(self._owners.values())
 
     @property
     def state(self) -> dict[Key, str]:
-        """Return all facts as they were at the last reading."""
-        return _merged(self._owners.values())
+        """Return all facts as they were at the last reading; after `check`, grants as well."""
+        return self._reader.facts(self._owners.values())
 
     def step(self, text: str) -> dict[Key, facts.Change]:
         """Return what changed since the last call, by SQL that has just run."""
         self._partial = self._partial and not _BLINDS.search(text)
         touched = self._touched() if self._partial else {"other": {0}}
-        self._inherits = self._inherits or bool(_INHERITS.search(text))
+        inherits = bool(_INHERITS.search(text))
+        self._inherits = self._inherits or inherits
+        far = inherits or bool(_RENAMES.search(_HARMLESS.sub(" ", text)))
         if not touched:
             return {}
-        far = self._inherits or bool(_RENAMES.search(text))
-        widened = schema.dependents(self._conn, touched) if far else touched
-        return self._all(widened, far=far) if "other" in widened else self._some(widened)
+        if far:
+            touched = self._reader.dependents(touched)
+        elif self._inherits:
+            touched = self._reader.family(touched)
+        return self._all(touched, far=far) if "other" in touched else self._some(touched)
 
     def check(self) -> bool:
         """Read everything once more; tell whether that is what the steps have led to."""
-        found = facts.kept(_merged(schema.read(self._conn).values()))
-        return not self._missed and found == facts.kept(self.state)
+        found, before = self._reader.read(), self._owners
+        self._owners = found
+        return not (self._missed or self._reader.changes(before, found))
 
     def _all(self, touched: Touched, *, far: bool) -> dict[Key, facts.Change]:
         """Read everything; what changed without having been touched was missed before."""
-        found, before = schema.read(self._conn), self._owners
+        found, before = self._reader.read(), self._owners
         if self._partial and not far:
             near = {(kind, oid) for kind, oids in touched.items() for oid in oids} | {_OTHER}
-            owners = (before.keys() | found.keys()) - near
-            self._missed |= any(before.get(owner) != found.get(owner) for owner in owners)
+            rest = (
+                {o: owned for o, owned in side.items() if o not in near} for side in (before, found)
+            )
+            self._missed |= bool(self._reader.changes(*rest))
         self._owners = found
-        return _changed(before.values(), found.values())
+        return self._reader.changes(before, found)
 
     def _some(self, touched: Touched) -> dict[Key, facts.Change]:
         """Read what was touched, and leave the rest as it was."""
-        found = schema.read(self._conn, touched)
-        owners = [(kind, oid) for kind, oids in touched.items() for oid in oids]
-        before = [self._owners.pop(owner, {}) for owner in owners]
-        found.pop(_OTHER, None)  # not asked for, so not known
+        found = self._reader.read_some(touched)
+        owners = ((kind, oid) for kind, oids in touched.items() for oid in oids)
+        before = {owner: self._owners.pop(owner) for owner in owners if owner in self._owners}
         self._inherits = self._inherits or _has_children(found.values())
         self._owners |= found
-        return _changed(before, found.values())
+        return self._reader.changes(before, found)
 
     def _touched(self) -> Touched:
-        rows = self._conn.execute(_TOUCHED, [self._last], prepare=True).fetchall()
+        (rows,) = self._reader.ask([Call("touched", _TOUCHED, (str(self._last),))])
         touched: Touched = {}
         for number, catalog, oid, dropped, names, relation, type_, relkind, implied in rows:
             self._last = int(number)
@@ -167,24 +185,13 @@ class Tracker:
 
     def _owner_of_index(self, name: str) -> Owner | None:
         """Find the table of an index that is gone."""
-        for owner, found in self._owners.items():
-            if owner[0] == "relation":
-                table = next(iter(found)).object
-                if Key("index", table, name, "definition") in found:
-                    return owner
+        for owner, owned in self._owners.items():
+            if any(row[1] == "index" and row[2] == name for _, row in owned.parts):
+                return owner
         return None
 
 
-def _has_children(parts: Iterable[Facts]) -> bool:
-    return any(key.aspect in ("inherits", "partition of") for part in parts for key in part)
-
-
-def _changed(before: Iterable[Facts], after: Iterable[Facts]) -> dict[Key, facts.Change]:
-    return facts.delta(facts.kept(_merged(before)), facts.kept(_merged(after)))
-
-
-def _merged(parts: Iterable[Facts]) -> dict[Key, str]:
-    merged: dict[Key, str] = {}
-    for part in parts:
-        merged.update(part)
-    return merged
+def _has_children(owners: Iterable[Owned]) -> bool:
+    return any(
+        row[-2] in ("inherits", "partition of") for owned in owners for _, row in owned.parts
+    )

@@ -1,0 +1,189 @@
+"""The catalogs' answers row by row, for a session of our own that asks again and again.
+
+Two readings are compared as sets of rows, and only rows that differ become facts: most of a partial
+reading is known already. The questions stay prepared on the server, and one message asks them all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from migsafe import facts
+from migsafe.catalog import others, schema
+from migsafe.catalog.picture import Owner, Picture, Row, may_be_ledger
+from migsafe.catalog.queries import Question
+from migsafe.facts import Change, Key
+from migsafe.target import Connection
+
+#: A row with the number of its question.
+Part = tuple[int, Row]
+
+
+class Owned(NamedTuple):
+    """What the catalogs say of one owner: the row that names it, and all others."""
+
+    head: Part | None
+    parts: frozenset[Part]
+
+
+Owners = Mapping[Owner, Owned]
+
+_NOTHING = Owned(None, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A question, the name under which it is prepared, and its parameters, which need no quotes."""
+
+    name: str
+    text: str
+    values: tuple[str, ...] = ()
+
+
+class Reader:
+    """Questions to one session. What it prepares there is prepared again where it is forgotten."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._prepared: set[str] = set()
+        version = conn.info.server_version
+        self._version = version
+        self._all = schema.questions(version, some=False)
+        self._some = schema.questions(version, some=True)
+
+    def read(self) -> dict[Owner, Owned]:
+        """Return everything."""
+        texts = (question.text % {"tools": f"'{schema.TOOLS}'"} for question in self._all)
+        calls = [Call(f"all_{number}", text) for number, text in enumerate(texts)]
+        found = _by_owner(enumerate(self._all), self.ask(calls, few=False))
+        return {("other", 0): _NOTHING} | found
+
+    def read_some(self, touched: schema.Touched) -> dict[Owner, Owned]:
+        """Return some relations, types and functions, without their grants.
+
+        One that is not in the answer is gone.
+        """
+        asked = [
+            (number, question)
+            for number, question in enumerate(self._some)
+            if touched.get(question.owner) and question.shape != "grant"
+        ]
+        calls = [
+            Call(f"some_{number}", q.text % {"oids": "$1"}, (schema.array(touched[q.owner]),))
+            for number, q in asked
+        ]
+        return _by_owner(asked, self.ask(calls))
+
+    def dependents(self, touched: schema.Touched) -> dict[str, set[int]]:
+        """Return what `schema.dependents` does."""
+        return self._wider(touched, "dependents", others.DEPENDENTS)
+
+    def family(self, touched: schema.Touched) -> dict[str, set[int]]:
+        """Return `touched` and what inherits from its relations, to the last partition."""
+        return self._wider(touched, "family", others.FAMILY)
+
+    def _wider(self, touched: schema.Touched, name: str, query: str) -> dict[str, set[int]]:
+        values = schema.depended(touched)
+        text = query % {kind: f"${number}" for number, kind in enumerate(values, start=1)}
+        (rows,) = self.ask([Call(name, text, tuple(values.values())[: text.count("$")])])
+        return schema.wider(touched, rows)
+
+    def facts(self, owners: Iterable[Owned]) -> dict[Key, str]:
+        """Return the facts that rows amount to."""
+        answers: dict[int, list[Row]] = {}
+        for head, parts in owners:
+            for number, row in (*([head] if head else ()), *parts):
+                answers.setdefault(number, []).append(row)
+        found = Picture(self._version)
+        for number in sorted(answers):
+            found.add(self._all[number], answers[number])
+        found.finish()
+        return schema.facts(found.owners)
+
+    def changes(self, before: Owners, after: Owners) -> dict[Key, Change]:
+        """Return the facts that differ between two readings, of those that are compared."""
+        pairs = [
+            _differing(before.get(owner, _NOTHING), after.get(owner, _NOTHING))
+            for owner in before.keys() | after.keys()
+            if before.get(owner) != after.get(owner)
+        ]
+        old, new = (self.facts(pair[side] for pair in pairs) for side in (0, 1))
+        return facts.delta(facts.kept(old), facts.kept(new))
+
+    def ask(self, calls: Sequence[Call], *, few: bool = True) -> list[list[Row]]:
+        """Return the answers to questions, which are sent in one message.
+
+        The settings that they need end with them.
+        """
+        calls = [Call(f"settings_{few:d}", schema.settings(few=few)), *calls]
+        try:
+            return self._answers(calls)[1:]
+        except psycopg.errors.InvalidSqlStatementName:
+            # The session was told to forget what is prepared (DISCARD, DEALLOCATE).
+            self._conn.execute("DEALLOCATE ALL")
+            self._prepared.clear()
+            return self._answers(calls)[1:]
+
+    def _answers(self, calls: Sequence[Call]) -> list[list[Row]]:
+        status = self._conn.info.transaction_status
+        # Outside of a transaction the message is one.
+        opening, closing = ("", ()) if status == TransactionStatus.IDLE else schema.SAVEPOINT
+        new = [call for call in calls if call.name not in self._prepared]
+        texts = [f"PREPARE migsafe_{call.name} AS {call.text}" for call in new]
+        texts += [_execute(call) for call in calls]
+        try:
+            cursor = self._conn.execute(";".join(filter(None, [opening, *texts])).encode())
+            found = [cursor.fetchall() for _ in cursor.results() if cursor.rownumber is not None]
+        finally:
+            if status != TransactionStatus.INERROR:
+                for command in closing:
+                    self._conn.execute(command.encode())
+        self._prepared.update(call.name for call in new)
+        return found
+
+
+def _execute(call: Call) -> str:
+    values = ", ".join(f"'{value}'" for value in call.values)
+    return f"EXECUTE migsafe_{call.name}" + f"({values})" * bool(values)
+
+
+def _by_owner(
+    asked: Iterable[tuple[int, Question]], answers: Iterable[list[Row]]
+) -> dict[Owner, Owned]:
+    """Sort rows to their owners; those of no owner that has a head are left out."""
+    heads: dict[Owner, Part | None] = {("other", 0): None}
+    parts: dict[Owner, list[Part]] = {}
+    for (number, question), rows in zip(asked, answers, strict=True):
+        kind = question.owner
+        if question.shape == "owner":
+            heads |= {(kind, row[0]): (number, row) for row in rows}
+            continue
+        for row in map(_hashable, rows) if question.shape == "grant" else rows:
+            parts.setdefault((kind, row[0]), []).append((number, row))
+    return {
+        owner: Owned(head, frozenset(parts.get(owner, ())))
+        for owner, head in heads.items()
+        if head or owner in parts
+    }
+
+
+def _hashable(row: Row) -> Row:
+    return tuple(tuple(value) if isinstance(value, list) else value for value in row)
+
+
+def _differing(before: Owned, after: Owned) -> tuple[Owned, Owned]:
+    """Leave out the rows that are the same, where a row's facts do not depend on other rows."""
+    old, new = before.head, after.head
+    named = old[1][:3] == new[1][:3] if old and new else old is new
+    if not named or (old and _may_be_ledger(old)) or (new and _may_be_ledger(new)):
+        return before, after
+    return Owned(old, before.parts - after.parts), Owned(new, after.parts - before.parts)
+
+
+def _may_be_ledger(head: Part) -> bool:
+    """Tell whether a head may be that of a ledger, which has no facts if its columns are so."""
+    number, row = head
+    return number == 0 and may_be_ledger(str(row[-1] or row[2]))
