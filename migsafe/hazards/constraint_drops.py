@@ -7,7 +7,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.findings import Severity
-from migsafe.hazards import Context, Hit, Rule, columns
+from migsafe.hazards import Context, Hit, Rule, around, columns
 from migsafe.schema import Constraint, Table, expressions
 from migsafe.sql import Statement
 
@@ -52,14 +52,15 @@ def _is_primary(node: Any, table: Table) -> bool:
 
 def _adds_again(kind: Any, name: str | None, statement: Statement, context: Context) -> bool:
     """Tell whether this migration adds such a constraint to the table, here or later."""
-    relation = context.schema.find(statement.node.relation)
-    for later in context.unit.statements[len(context.before) :]:
-        node = later.node
-        if isinstance(node, ast.AlterTableStmt) and context.schema.find(node.relation) is relation:
-            for command in columns.siblings(later, _Change.AT_AddConstraint):
-                if kind in (None, command.def_.contype) and name in (None, command.def_.conname):
-                    return True
-    return False
+    table = context.schema.find(statement.node.relation)
+    return any(
+        command.subtype == _Change.AT_AddConstraint
+        and kind in (None, command.def_.contype)
+        and name in (None, command.def_.conname)
+        for node in around.later(context, ast.AlterTableStmt)
+        if context.schema.find(node.relation) is table
+        for command in node.cmds or ()
+    )
 
 
 def _drops(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:

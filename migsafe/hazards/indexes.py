@@ -9,7 +9,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.findings import Severity
-from migsafe.hazards import Context, Hit, Rule
+from migsafe.hazards import Context, Hit, Rule, around
 from migsafe.schema import Index, Table
 from migsafe.sql import Statement
 
@@ -85,13 +85,12 @@ def _reindexes(node: Any, statement: Statement, context: Context) -> Iterator[Hi
     )
 
 
-def _replaces(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
+def _replaces(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
     """Yield each dropped index whose successor a later statement of the migration builds."""
     for name, table, index in dropped(node, context):
         if index is None and node.missing_ok:
             continue  # clears away what a failed build may have left
-        later = context.unit.statements[len(context.before) + 1 :]
-        builds = [s.node for s in later if isinstance(s.node, ast.IndexStmt)]
+        builds = around.later(context, ast.IndexStmt)
         if any(_succeeds(build, name, table, index, context) for build in builds):
             if table and index and _stands_in(table, index):
                 continue
