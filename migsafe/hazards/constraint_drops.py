@@ -57,7 +57,7 @@ def _adds_again(kind: Any, name: str | None, statement: Statement, context: Cont
         command.subtype == _Change.AT_AddConstraint
         and kind in (None, command.def_.contype)
         and name in (None, command.def_.conname)
-        for node in around.later(context, ast.AlterTableStmt)
+        for node in (statement.node, *around.later(context, ast.AlterTableStmt))
         if context.schema.find(node.relation) is table
         for command in node.cmds or ()
     )
