@@ -35,15 +35,53 @@ def renamed(expression: Any, old: str, new: str) -> Any:
 
 
 def nodes(node: Any, kind: Any) -> Iterator[Any]:
-    """Yield every node of `kind` (a type or a tuple of them) below and including `node`."""
-    if isinstance(node, kind):
-        yield node
-    if isinstance(node, ast.Node):
-        for name in node:
-            yield from nodes(getattr(node, name), kind)
-    elif isinstance(node, tuple | list):
-        for item in node:
-            yield from nodes(item, kind)
+    """Return an iterator over every node of `kind` (a type, or a tuple of them) in a tree.
+
+    `node` is among them, and they come in the order of the text. Many rules ask about one tree:
+    the last trees are kept flat.
+    """
+    kept = _FLAT.get(id(node))
+    if kept is None:
+        if len(_FLAT) >= _KEPT:
+            _FLAT.clear()
+        kept = _FLAT[id(node)] = (node, tuple(_flat(node)))
+    return (item for item in kept[1] if isinstance(item, kind))
+
+
+#: Trees that are kept flat, by identity; each is held, so that its identity stays its own.
+_FLAT: dict[int, tuple[Any, tuple[Any, ...]]] = {}
+
+#: Arbitrary: some statements with their expressions.
+_KEPT = 1000
+
+
+def _flat(node: Any) -> Iterator[Any]:
+    """Yield a tree's nodes by a stack, over those slots of each class that can hold a node."""
+    stack = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, tuple | list):
+            stack.extend(reversed(item))
+        elif isinstance(item, ast.Node):
+            yield item
+            names = _CHILDREN.get(type(item))
+            for name in _children(type(item)) if names is None else names:
+                if (child := getattr(item, name)) is not None:
+                    stack.append(child)
+
+
+_CHILDREN: dict[type, tuple[str, ...]] = {}
+
+
+def _children(kind: Any) -> tuple[str, ...]:
+    """Return the slots of a class that can hold nodes, from the last to the first."""
+    names = [
+        name
+        for name, slot in kind.__slots__.items()
+        if slot.c_type.endswith("*") and slot.c_type != "char*"
+    ]
+    _CHILDREN[kind] = tuple(reversed(names))
+    return _CHILDREN[kind]
 
 
 #: Functions of PostgreSQL 18 and its contrib that are VOLATILE and that an expression may call.
