@@ -1,9 +1,10 @@
 """The cases of the hazard rules: `tests/cases/<code>/{bad,good}.sql`, on `tests/cases/clinic.sql`.
 
 Header comments of a case: `-- server: 11` (the major version it is for), `-- transaction: no` (its
-runner does not wrap it), `-- timeouts: lock_timeout=5s` (what the runner or role sets). A line
-`-- migration: NAME` begins another migration. A line that ends with `-- MS101` is the first line of
-a statement that has that hazard.
+runner does not wrap it), `-- timeouts: lock_timeout=5s` (what the runner or role sets),
+`-- live: patients bytes=5000000000` (what a target's catalog says of a table, one table a line). A
+line `-- migration: NAME` begins another migration. A line that ends with `-- MS101` is the first
+line of a statement that has that hazard.
 """
 
 import copy
@@ -28,6 +29,8 @@ class Case:
     units: tuple[Unit, ...]
     marked: tuple[tuple[str, int], ...]
     options: Options
+    #: Attributes of tables, by bare name.
+    live: dict[str, dict[str, str]]
 
 
 def load(rule: Rule, which: str) -> Case:
@@ -49,6 +52,10 @@ def load(rule: Rule, which: str) -> Case:
             timeouts=dict(re.findall(r"(\w+)=(\S+)", pairs)),
             on=frozenset({rule.name}),
         ),
+        live={
+            name: dict(re.findall(r"(\w+)=(\S+)", said))
+            for name, said in re.findall(r"^-- live: (\S+) (.+)$", text, re.MULTILINE)
+        },
     )
 
 
@@ -83,7 +90,11 @@ def clinic() -> Schema:
 
 def found(rule: Rule, case: Case, schema: Schema | None = None) -> list[Finding]:
     """Walk a case on the clinic and return what the rule finds."""
-    findings = walk(case.units, clinic() if schema is None else schema, case.options)
+    schema = clinic() if schema is None else schema
+    for key, table in schema.tables.items():
+        for attribute, said in case.live.get(key.bare, {}).items():
+            setattr(table, attribute, int(said) if said.isdecimal() else said)
+    findings = walk(case.units, schema, case.options)
     return [finding for finding in findings if finding.code == rule.code]
 
 

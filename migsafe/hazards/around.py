@@ -11,7 +11,7 @@ from migsafe.schema import Key
 
 def later(context: Context, kind: Any) -> Iterator[Any]:
     """Yield the nodes of a kind that follow in the migration, after the statement asked about."""
-    following = context.unit.statements[len(context.before) :]
+    following = context.unit.statements[len(context.before) + 1 :]
     for statement in following:
         if isinstance(statement.node, kind):
             yield statement.node

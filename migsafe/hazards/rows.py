@@ -7,6 +7,8 @@ from pglast import ast
 
 from migsafe.findings import Severity
 from migsafe.hazards import Context, Hit, Rule, dropped, writing
+from migsafe.hazards.locks import Mode
+from migsafe.schema import Table, expressions
 from migsafe.sql import Statement
 
 _MANUAL = "https://www.postgresql.org/docs/current"
@@ -34,6 +36,47 @@ def _delete_all(node: Any, _statement: Statement, context: Context) -> Iterator[
                     "other writers until COMMIT, and is gone afterwards"
                 )
                 yield Hit(message, table, dropped.severity(table, context))
+
+
+def _under_lock(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
+    """Yield changes of many rows while the transaction holds a lock that keeps others out."""
+    if not context.held:
+        return
+    for change in (node,) if isinstance(node, ast.CopyStmt) else writing.changes(node):
+        table = context.schema.find(change.relation) if change.relation else None
+        if table is not None and _is_long(change, table, context):
+            own = table.key
+            key, held = max(context.held.items(), key=lambda one: (one[1].mode, one[0] == own))
+            others = len(context.held) - 1
+            more = f" and {others} more" if others else ""
+            who = "nobody can use it" if held.mode == Mode.ACCESS_EXCLUSIVE else "its writers wait"
+            message = (
+                f"{_VERBS[type(change)]} {table.key} while line {held.statement.line} holds "
+                f"{held.mode} on {key}{more}, so that {who} until COMMIT"
+            )
+            suffers = context.schema.tables.get(key) if context.fresh(table) else table
+            yield Hit(message, suffers)
+
+
+_VERBS: dict[type, str] = {
+    ast.InsertStmt: "fills",
+    ast.UpdateStmt: "updates rows of",
+    ast.DeleteStmt: "deletes rows of",
+    ast.MergeStmt: "merges rows into",
+    ast.CopyStmt: "loads rows into",
+}
+
+
+def _is_long(change: Any, table: Table, context: Context) -> bool:
+    """Tell whether a change may take long: a backfill, not a row by its key or a few literals."""
+    if isinstance(change, ast.InsertStmt):
+        query = change.selectStmt
+        return query is not None and any(expressions.nodes(query, ast.RangeVar))
+    if isinstance(change, ast.CopyStmt):
+        return bool(change.is_from)
+    if context.fresh(table) or dropped.rowless(table, context):
+        return False
+    return isinstance(change, ast.MergeStmt) or not writing.is_bounded(change, table)
 
 
 #: Rows up to which nobody waits long for an UPDATE or DELETE; arbitrary.
@@ -64,6 +107,20 @@ def _no_columns(node: Any, _statement: Statement, context: Context) -> Iterator[
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        code="MS116",
+        name="mixed-ddl-and-dml",
+        on=(*writing.HOLDERS, ast.CopyStmt),
+        check=_under_lock,
+        weighed=True,
+        summary="many rows are changed while a lock of the same transaction keeps others out",
+        why="A lock lasts to the end of the transaction. ALTER TABLE needs ACCESS EXCLUSIVE for a "
+        "moment only; a backfill after it in the same transaction makes of that moment the minutes "
+        "that the backfill takes, and all that time nobody can read the table. The same holds for "
+        "SHARE ROW EXCLUSIVE of a foreign key or trigger, and for SHARE of an index: writers wait.",
+        remedy="Change the schema in one migration and the rows in another, in batches.",
+        source=f"{_MANUAL}/explicit-locking.html",
+    ),
     Rule(
         code="MS142",
         name="update-without-where",

@@ -1,0 +1,13 @@
+-- PUBLIC is every role, today's and tomorrow's.
+GRANT SELECT ON patients TO PUBLIC; -- MS326
+GRANT ALL ON ALL TABLES IN SCHEMA billing TO PUBLIC; -- MS326
+GRANT CREATE, USAGE ON SCHEMA public TO PUBLIC; -- MS326
+ALTER DEFAULT PRIVILEGES IN SCHEMA billing GRANT SELECT ON TABLES TO PUBLIC; -- MS326
+
+-- What needs the right fails at once.
+REVOKE INSERT, UPDATE ON billing.rates FROM pg_monitor; -- MS326
+REVOKE ALL ON SCHEMA billing FROM PUBLIC; -- MS326
+REVOKE EXECUTE ON FUNCTION next_ticket() FROM PUBLIC; -- MS326
+
+-- Nobody can use the table until COMMIT.
+ALTER TABLE archive OWNER TO CURRENT_USER; -- MS326

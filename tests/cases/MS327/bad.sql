@@ -1,0 +1,3 @@
+CREATE UNLOGGED TABLE sessions (id uuid PRIMARY KEY, data jsonb); -- MS327
+CREATE UNLOGGED TABLE IF NOT EXISTS billing."Cache" (key text); -- MS327
+CREATE UNLOGGED TABLE recent AS SELECT * FROM visits WHERE day > '2024-06-01'; -- MS327

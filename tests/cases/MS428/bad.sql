@@ -1,0 +1,6 @@
+CREATE EXTENSION pg_trgm; -- MS428
+CREATE EXTENSION IF NOT EXISTS hstore WITH SCHEMA billing; -- MS428
+ALTER EXTENSION citext UPDATE; -- MS428
+
+-- Not a trusted one.
+CREATE EXTENSION pg_stat_statements; -- MS428
