@@ -93,6 +93,7 @@ class Rule:
 #: One module a family, each with its `RULES`.
 FAMILIES = (
     "added_columns",
+    "changed_columns",
     "concurrent",
     "constraint_drops",
     "constraints",
@@ -105,7 +106,10 @@ FAMILIES = (
     "indexes",
     "promises",
     "queries",
+    "refused_columns",
     "relations",
+    "renames",
+    "retyped_columns",
     "rows",
     "sequences",
     "session",

@@ -92,7 +92,9 @@ def _default(node: Any, statement: Statement, context: Context) -> Iterator[Hit]
 
 def _drop_default(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
     table = columns.table(statement, context)
-    if table is None or node.def_ is not None or _is_replaced(table.key, node, context):
+    if table is None or node.def_ is not None:
+        return
+    if _is_replaced(table.key, node, statement, context):
         return
     column = table.columns.get(node.name)
     fails = (
@@ -106,10 +108,9 @@ def _drop_default(node: Any, statement: Statement, context: Context) -> Iterator
         yield Hit(fails, table)
 
 
-def _is_replaced(table: Key, dropped: Any, context: Context) -> bool:
+def _is_replaced(table: Key, dropped: Any, statement: Statement, context: Context) -> bool:
     """Tell whether the migration goes on to give the column another default, or an identity."""
-    here = context.unit.statements[len(context.before)].node
-    for node in (here, *around.later(context, ast.AlterTableStmt)):
+    for node in (statement.node, *around.later(context, ast.AlterTableStmt)):
         if context.schema.key(node.relation.schemaname, node.relation.relname) != table:
             continue
         for command in node.cmds or ():

@@ -33,10 +33,23 @@ class Type(NamedTuple):
     array: bool = False
 
     def __str__(self) -> str:
-        """Return it as SQL without quotes."""
-        mods = f"({','.join(map(str, self.mods))})" if self.mods else ""
+        """Return it as SQL without quotes; of an interval's fields nothing is said."""
+        numbers = self.mods[1:] if self.name == "interval" else self.mods
+        mods = f"({','.join(map(str, numbers))})" if numbers else ""
         schema = f"{self.schema}." if self.schema else ""
-        return f"{schema}{self.name}{mods}{'[]' if self.array else ''}"
+        name = "char" if self.name == "bpchar" and mods else _SPELLED.get(self.name, self.name)
+        return f"{schema}{name}{mods}{'[]' if self.array else ''}"
+
+
+#: What people call types whose catalog name is another.
+_SPELLED = {
+    "bool": "boolean",
+    "float4": "real",
+    "float8": "double precision",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+}
 
 
 class Place(NamedTuple):

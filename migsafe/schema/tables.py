@@ -188,8 +188,11 @@ def create_view(schema: Schema, node: Any, place: Place) -> None:
 
 
 def _note_readers(schema: Schema, view: Key, query: Any) -> None:
-    """Note a view with each table that its query names, and the columns that it may need."""
-    names = frozenset(reading.names_in(query))
+    """Note a view with each table that its query names, and the columns that it may need.
+
+    A view that needs none, such as one that counts rows, has only the empty name.
+    """
+    names = frozenset(reading.names_in(query)) or frozenset({""})
     for relation in relations_in(query):
         if source := schema.find(relation):
             source.readers[view] = names if not _has_star(query) else frozenset()

@@ -84,3 +84,32 @@ def test_a_constraint_within_a_column_has_the_attributes_behind_it(
 ) -> None:
     assert constraints(f"CREATE TABLE t (a int {column})") == made
     assert constraints(f"CREATE TABLE t (); ALTER TABLE t ADD COLUMN a int {column}") == made
+
+
+@pytest.mark.parametrize(
+    ("written", "called"),
+    [
+        ("int8", "bigint"),
+        ("varchar(9)", "varchar(9)"),
+        ("decimal(9,2)[]", "numeric(9,2)[]"),
+        ("character(3)", "char(3)"),
+        ("bpchar", "bpchar"),
+        ("interval(3)", "interval(3)"),
+        ("interval day to minute", "interval"),
+        ('app."Mood"', "app.Mood"),
+    ],
+)
+def test_a_type_is_called_as_people_write_it(written: str, called: str) -> None:
+    schema = Schema()
+    for statement in sql.parse(f"CREATE TABLE t (a {written})"):
+        advance(schema, statement, "1_a")
+    assert str(schema.tables[Key("public", "t")].columns["a"].type) == called
+
+
+def test_a_view_that_counts_rows_needs_no_column() -> None:
+    schema = Schema()
+    text = "CREATE TABLE t (a int); CREATE VIEW v AS SELECT count(*) FROM t"
+    for statement in sql.parse(f"{text}; CREATE VIEW w AS SELECT * FROM t"):
+        advance(schema, statement, "1_a")
+    readers = schema.tables[Key("public", "t")].readers
+    assert readers == {Key("public", "v"): {""}, Key("public", "w"): frozenset()}
