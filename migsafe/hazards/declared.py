@@ -21,12 +21,25 @@ class Declared(NamedTuple):
     enforced: bool = True
 
 
-def constraints(node: Any) -> Iterator[Declared]:
-    """Yield what CREATE TABLE or ALTER TABLE declares, whether NOT ENFORCED is said or not."""
+#: What was read last, since several rules ask about one statement in a row.
+_latest: tuple[Any, tuple[Declared, ...]] = (None, ())
+
+
+def constraints(node: Any) -> tuple[Declared, ...]:
+    """Return what CREATE TABLE or ALTER TABLE declares, whether NOT ENFORCED is said or not."""
+    global _latest
+    of, found = _latest
+    if of is not node:
+        found = tuple(_read(node))
+        _latest = node, found
+    return found
+
+
+def _read(node: Any) -> Iterator[Declared]:
     for element in _elements(node):
         if isinstance(element, ast.Constraint):
             yield Declared(element, None, reading.is_enforced(element, frozenset()))
-        elif isinstance(element, ast.ColumnDef):
+        elif isinstance(element, ast.ColumnDef) and element.constraints:
             for part, attributes in reading.inline(element):
                 yield Declared(part, element, reading.is_enforced(part, attributes))
 
