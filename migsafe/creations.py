@@ -148,7 +148,12 @@ _MAKING = re.compile(
 
 
 def _is_harmless(name: str, harmless: Collection[str]) -> bool:
-    return name in harmless or bool(_BUILTIN.fullmatch(name))
+    return name in harmless or is_builtin(name)
+
+
+def is_builtin(name: str) -> bool:
+    """Tell whether this is the name of a function of the server's that makes no relation."""
+    return bool(_BUILTIN.fullmatch(name))
 
 
 #: The built-in functions that migrations call; none of them makes a relation.

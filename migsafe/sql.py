@@ -39,6 +39,13 @@ class Statement:
     node: Any = field(compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The node of a statement that runs and cannot be read; `what` says what is known of it."""
+
+    what: str
+
+
 def parse(text: str) -> tuple[Statement, ...]:
     """Return the statements of `text` in order; raise SqlError where it does not parse."""
     try:

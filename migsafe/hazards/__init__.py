@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from pglast import ast
 
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.hazards.context import Context, Options, Unit, move
+from migsafe.hazards import blocks
+from migsafe.hazards.context import Context, Options, Taken, Unit, enter, move, take
 from migsafe.schema import Place, Schema, Table
 from migsafe.schema.changes import advance
 from migsafe.sql import Statement
@@ -92,6 +93,7 @@ class Rule:
 
 #: One module a family, each with its `RULES`.
 FAMILIES = (
+    "access",
     "added_columns",
     "changed_columns",
     "concurrent",
@@ -104,6 +106,7 @@ FAMILIES = (
     "foreign_keys",
     "index_keys",
     "indexes",
+    "opaque",
     "promises",
     "queries",
     "refused_columns",
@@ -113,8 +116,11 @@ FAMILIES = (
     "rows",
     "sequences",
     "session",
+    "sizes",
+    "storage",
     "style",
     "transactions",
+    "triggers",
     "types",
 )
 
@@ -137,8 +143,9 @@ def walk(units: Iterable[Unit], schema: Schema, options: Options) -> list[Findin
     found: list[Finding] = []
     walked: dict[str, Context] = {}
     settings: dict[str, str] = {}
+    taken: list[Taken] = []
     for unit in units:
-        context = Context(schema=schema, options=options, unit=unit, settings=settings)
+        context = Context(schema=schema, options=options, unit=unit, settings=settings, taken=taken)
         walked[unit.name] = context
         found += _one(context, asked)
     if walked:
@@ -184,19 +191,30 @@ def _asked(options: Options, version: int | None) -> Asked:
 
 
 def _one(context: Context, asked: Asked) -> Iterator[Finding]:
-    every = asked.get(When.STATEMENT, ())
-    for statement in context.unit.statements:
+    """Walk one migration. What runs inside of a statement follows it among the statements."""
+    walked = list(context.unit.statements)
+    context.unit = replace(context.unit, statements=walked)
+    for statement in walked:
+        enter(context, statement)
         if context.unit.report:
-            yield from _ask(every, statement.node, statement, context)
-            yield from _ask(asked.get(type(statement.node), ()), statement.node, statement, context)
-            if isinstance(statement.node, ast.AlterTableStmt):
-                for command in statement.node.cmds or ():
-                    found = asked.get(command.subtype, ())
-                    yield from _ask(found, command, statement, context)
+            yield from _ask_about(statement, context, asked)
+            take(context, statement)
         advance(context.schema, statement, context.unit.name)
         move(context, statement)
+        if not statement.inner:
+            here = len(context.before)
+            walked[here:here] = blocks.inside(statement, context.schema)
     if context.unit.report:
         yield from _ask(asked.get(When.END, ()), None, _last(context), context)
+
+
+def _ask_about(statement: Statement, context: Context, asked: Asked) -> Iterator[Finding]:
+    node = statement.node
+    yield from _ask(asked.get(When.STATEMENT, ()), node, statement, context)
+    yield from _ask(asked.get(type(node), ()), node, statement, context)
+    if isinstance(node, ast.AlterTableStmt):
+        for command in node.cmds or ():
+            yield from _ask(asked.get(command.subtype, ()), command, statement, context)
 
 
 def _ask(

@@ -1,13 +1,15 @@
 """What holds when a statement runs: the schema, the transaction, its locks and settings. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
-from migsafe.schema import Key, Schema, Table
+from migsafe.hazards import locks
+from migsafe.hazards.locks import Lock, Mode
+from migsafe.schema import Key, Place, Schema, Table
 from migsafe.sql import Statement
 
 #: Milliseconds in each unit of time that PostgreSQL knows (guc.c); a bare number is milliseconds.
@@ -47,6 +49,33 @@ class Options:
     off: frozenset[str] = frozenset()
 
 
+class Held(NamedTuple):
+    """A lock that lasts to the end of the transaction, and the statement that took it."""
+
+    mode: Mode
+    statement: Statement
+
+
+class Taken(NamedTuple):
+    """A statement that has kept somebody out, by its locks; durations are milliseconds.
+
+    None is a setting that nobody has set, 0 one that is off.
+    """
+
+    place: Place
+    statement: Statement
+    locks: dict[Key, Lock]
+    lock_timeout: float | None
+    statement_timeout: float | None
+
+
+#: Statements that take no lock which keeps out those who read or write.
+_GENTLE = (
+    *(ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt, ast.CopyStmt),
+    *(ast.TransactionStmt, ast.VariableSetStmt, ast.DoStmt, ast.CommentStmt, ast.GrantStmt),
+)
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """What holds just before a statement runs; `hazards` moves it on after the rules were asked."""
@@ -62,8 +91,11 @@ class Context:
     #: Settings of the session and of the transaction, lower case, as SET wrote them.
     settings: dict[str, str] = field(default_factory=dict)
     local: dict[str, str] = field(default_factory=dict)
-    #: Strongest lock held on each relation that is not new, with the statement that took it.
-    held: dict[Key, tuple[int, Statement]] = field(default_factory=dict)
+    #: Strongest lock held on each relation that is not new, where it is SHARE or stronger.
+    held: dict[Key, Held] = field(default_factory=dict)
+    #: The statements of all walked migrations so far that took such locks.
+    taken: list[Taken] = field(default_factory=list)
+    _locks: tuple[Statement, dict[Key, Lock]] | None = None
 
     @property
     def version(self) -> int | None:
@@ -87,6 +119,11 @@ class Context:
         """Return the statements before this one whose locks it shares."""
         return self.transaction if self.in_transaction else []
 
+    @property
+    def block(self) -> bool:
+        """Tell whether the open transaction is that of a DO block or a called function."""
+        return self.begun is not None and not isinstance(self.begun.node, ast.TransactionStmt)
+
     def setting(self, name: str) -> str | None:
         """Return a setting as it is in force, None where nothing is known of it."""
         for values in (self.local, self.settings, self.options.timeouts, self.schema.settings):
@@ -101,6 +138,11 @@ class Context:
         unit = _UNITS.get(found[2]) if found else None
         return float(found[1]) * unit if found and unit else None
 
+    @property
+    def utc(self) -> bool:
+        """Tell whether the session is known to live in UTC."""
+        return (self.setting("timezone") or "").upper() in ("UTC", "ETC/UTC")
+
     def fresh(self, table: Table | Key | None) -> bool:
         """Tell whether this migration made the relation, so that nobody else can use it yet.
 
@@ -108,14 +150,66 @@ class Context:
         """
         found = self.schema.tables.get(table) if isinstance(table, Key) else table
         if found is None:
-            return False
+            return isinstance(table, Key) and self._is_new_sequence(table)
         if found.temporary or (found.made is not None and found.made.migration == self.unit.name):
             return True
         return self.schema.complete and found.live is None and found.made is not None
 
+    def _is_new_sequence(self, key: Key) -> bool:
+        owner = self.schema.sequences.get(key)
+        made: list[Any] = [n.node for n in self.before if isinstance(n.node, ast.CreateSeqStmt)]
+        return self.fresh(owner[0]) if owner else any(key.bare == n.sequence.relname for n in made)
+
+    def locks(self, statement: Statement) -> dict[Key, Lock]:
+        """Return what the statement that is being asked about locks, new relations left out."""
+        if self._locks is None or self._locks[0] is not statement:
+            found = locks.taken(statement.node, self.schema, version=self.version, utc=self.utc)
+            kept = {key: lock for key, lock in found.items() if not self.fresh(key)}
+            self._locks = statement, kept
+        return self._locks[1]
+
+    def blocking(self, statement: Statement) -> dict[Key, Lock]:
+        """Return those of its locks that keep out who reads or writes a relation."""
+        node = statement.node
+        if isinstance(node, _GENTLE) or getattr(node, "concurrent", False):
+            return {}
+        found = self.locks(statement)
+        return {
+            key: lock
+            for key, lock in found.items()
+            if lock.mode >= Mode.SHARE and key not in self.schema.composites
+        }
+
     def table(self, relation: Any) -> Table:
         """Return the table that a RangeVar names; what is not known of it is said there."""
         return self.schema.table(relation)
+
+
+def enter(context: Context, statement: Statement) -> None:
+    """Open the transaction that a block of statements is, unless it is in one; close it after."""
+    if statement.inner and not context.in_transaction:
+        context.begun = next(one for one in reversed(context.before) if not one.inner)
+    elif context.block and not statement.inner:
+        _end(context)
+
+
+def take(context: Context, statement: Statement) -> None:
+    """Note which locks of a statement keep others out, before the schema is moved on."""
+    found = context.blocking(statement)
+    if not found:
+        return
+    context.taken.append(
+        Taken(
+            place=Place(context.unit.name, statement.line),
+            statement=statement,
+            locks=found,
+            lock_timeout=context.milliseconds("lock_timeout"),
+            statement_timeout=context.milliseconds("statement_timeout"),
+        )
+    )
+    for key, lock in found.items() if context.in_transaction else ():
+        if key not in context.held or context.held[key].mode < lock.mode:
+            context.held[key] = Held(lock.mode, statement)
 
 
 def move(context: Context, statement: Statement) -> None:
@@ -125,6 +219,9 @@ def move(context: Context, statement: Statement) -> None:
         _transact(context, statement, node.kind)
     elif isinstance(node, ast.VariableSetStmt):
         _set(context, node)
+    elif isinstance(node, ast.SelectStmt):
+        for name, value, local in _configured(node):
+            _assign(context, name, value, local=local)
     context.before.append(statement)
     if context.in_transaction and not isinstance(node, ast.TransactionStmt):
         context.transaction.append(statement)
@@ -134,10 +231,14 @@ def _transact(context: Context, statement: Statement, kind: Any) -> None:
     if kind in (_Kind.TRANS_STMT_BEGIN, _Kind.TRANS_STMT_START):
         context.begun = statement
     elif kind in (_Kind.TRANS_STMT_COMMIT, _Kind.TRANS_STMT_ROLLBACK, _Kind.TRANS_STMT_PREPARE):
-        context.begun = None
-        context.transaction.clear()
-        context.local.clear()
-        context.held.clear()
+        _end(context)
+
+
+def _end(context: Context) -> None:
+    context.begun = None
+    context.transaction.clear()
+    context.local.clear()
+    context.held.clear()
 
 
 def _set(context: Context, node: Any) -> None:
@@ -145,12 +246,34 @@ def _set(context: Context, node: Any) -> None:
         context.settings.clear()
         context.local.clear()
         return
-    values = context.local if node.is_local else context.settings
     name = str(node.name).lower()
     if node.kind in (_Set.VAR_RESET, _Set.VAR_SET_DEFAULT):
-        values.pop(name, None)
+        _assign(context, name, None, local=node.is_local)
     elif node.kind == _Set.VAR_SET_VALUE:
-        values[name] = ", ".join(_value(arg) for arg in node.args or ())
+        value = ", ".join(_value(arg) for arg in node.args or ())
+        _assign(context, name, value, local=node.is_local)
+
+
+def _assign(context: Context, name: str, value: str | None, *, local: bool) -> None:
+    """Set or reset a setting; SET LOCAL does nothing outside of a transaction."""
+    if local and not context.in_transaction:
+        return
+    context.local.pop(name, None)
+    values = context.local if local else context.settings
+    values.pop(name, None)
+    if value is not None:
+        values[name] = value
+
+
+def _configured(node: Any) -> Iterator[tuple[str, str, bool]]:
+    """Yield the settings that a SELECT sets by set_config with constants."""
+    for item in node.targetList or ():
+        call: Any = getattr(item, "val", None)
+        names: Any = getattr(call, "funcname", None)
+        if names and names[-1].sval == "set_config":
+            name, value, local = (*(_value(part) for part in call.args or ()), "", "", "")[:3]
+            if name:
+                yield name.lower(), value, local == "True"
 
 
 def _value(arg: Any) -> str:

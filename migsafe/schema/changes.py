@@ -22,8 +22,9 @@ from migsafe.schema import (
     routines,
     tables,
     typed,
+    views,
 )
-from migsafe.sql import Statement
+from migsafe.sql import Statement, Unknown
 
 _Object = enums.ObjectType
 
@@ -319,7 +320,7 @@ def _refresh(schema: Schema, node: Any, _place: Place) -> None:
     schema.table(node.relation).populated = not node.skipData
 
 
-def _do(schema: Schema, _node: Any, place: Place) -> None:
+def _unknown(schema: Schema, _node: Any, place: Place) -> None:
     schema.opaque.append(place)
 
 
@@ -379,8 +380,8 @@ def _write_with(schema: Schema, node: Any, place: Place) -> None:
 _CHANGES: dict[type, Callable[[Schema, Any, Place], None]] = {
     ast.CreateStmt: tables.create_table,
     ast.CreateForeignTableStmt: tables.create_foreign_table,
-    ast.CreateTableAsStmt: tables.create_table_as,
-    ast.ViewStmt: tables.create_view,
+    ast.CreateTableAsStmt: views.create_table_as,
+    ast.ViewStmt: views.create_view,
     ast.AlterTableStmt: tables.alter_table,
     ast.RenameStmt: _rename,
     ast.AlterObjectSchemaStmt: _set_schema,
@@ -398,7 +399,7 @@ _CHANGES: dict[type, Callable[[Schema, Any, Place], None]] = {
     ast.RefreshMatViewStmt: _refresh,
     ast.CreatePolicyStmt: _create_policy,
     ast.VariableSetStmt: _set,
-    ast.DoStmt: _do,
+    Unknown: _unknown,
     ast.SelectStmt: _select,
     ast.TruncateStmt: _write,
     ast.CopyStmt: _write,
