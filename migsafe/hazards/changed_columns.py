@@ -7,7 +7,7 @@ from pglast import ast, enums
 
 from migsafe.findings import Severity
 from migsafe.hazards import Context, Hit, Rule, around, columns
-from migsafe.schema import Key, Table, expressions
+from migsafe.schema import Key, Table
 from migsafe.sql import Statement
 
 _Change = enums.AlterTableType
@@ -19,16 +19,26 @@ _MANUAL = "https://www.postgresql.org/docs/current/sql-altertable.html"
 
 
 def _set_not_null(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
-    table = columns.table(statement, context)
-    if table is None or not _read(table, node.name, statement, context):
+    table, name = columns.table(statement, context), _never_null(node)
+    if table is None or name is None or not _read(table, name, statement, context):
         return
-    known = table.known or node.name in table.columns
+    known = table.known or name in table.columns
     doubt = "" if known else "; whether a CHECK already proves that there are none is not known"
     message = (
-        f"reads all of {table.key} under ACCESS EXCLUSIVE to look for NULLs in {node.name}, so "
+        f"reads all of {table.key} under ACCESS EXCLUSIVE to look for NULLs in {name}, so "
         f"that nobody can use it meanwhile{doubt}"
     )
     yield Hit(message, table)
+
+
+def _never_null(node: Any) -> str | None:
+    """Return the column that is to be NOT NULL for old rows as well; 18 has another spelling."""
+    if node.subtype == _Change.AT_SetNotNull:
+        return str(node.name)
+    made = node.def_
+    if made.contype != enums.ConstrType.CONSTR_NOTNULL or made.skip_validation:
+        return None
+    return str(made.keys[0].sval)
 
 
 def _read(table: Table, name: str, statement: Statement, context: Context) -> list[Table]:
@@ -37,25 +47,10 @@ def _read(table: Table, name: str, statement: Statement, context: Context) -> li
     partitions = [one for one in family if one.kind == "r"]
     with_rows = partitions or family
     return [
-        one for one in with_rows if not _is_proven(one, name, context) and not context.fresh(one)
+        one
+        for one in with_rows
+        if not columns.has_no_null(one, name, context) and not context.fresh(one)
     ]
-
-
-def _is_proven(table: Table, name: str, context: Context) -> bool:
-    """Tell whether the server knows without reading that a column holds no NULL.
-
-    The CHECK has to be valid before the statement: one that it validates itself comes too late.
-    """
-    column = table.columns.get(name)
-    if table.kind == "f" or (column and column.not_null):
-        return True
-    return context.at_least(12) and any(
-        made.kind == "c"
-        and made.valid
-        and made.enforced
-        and expressions.proves_not_null(made.expression, name)
-        for made in table.constraints.values()
-    )
 
 
 def _drop_not_null(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
@@ -166,7 +161,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="MS211",
         name="set-not-null",
-        on=(_Change.AT_SetNotNull,),
+        on=(_Change.AT_SetNotNull, _Change.AT_AddConstraint),
         check=_set_not_null,
         lock="ACCESS EXCLUSIVE",
         scans=True,

@@ -7,7 +7,7 @@ from pglast import ast, enums
 
 from migsafe.hazards import around
 from migsafe.hazards.context import Context
-from migsafe.schema import Column, Table, reading
+from migsafe.schema import Column, Table, expressions, reading
 from migsafe.sql import Statement
 
 _Object = enums.ObjectType
@@ -73,3 +73,20 @@ def is_new(found: Table, name: str, context: Context) -> bool:
 def is_null(expression: Any) -> bool:
     """Tell whether a default is none, or the constant NULL."""
     return expression is None or (isinstance(expression, ast.A_Const) and bool(expression.isnull))
+
+
+def has_no_null(table: Table, name: str, context: Context) -> bool:
+    """Tell whether the server knows without reading that a column holds no NULL.
+
+    The CHECK has to be valid before the statement: one that it validates itself comes too late.
+    """
+    column = table.columns.get(name)
+    if table.kind == "f" or (column and column.not_null):
+        return True
+    return context.at_least(12) and any(
+        made.kind == "c"
+        and made.valid
+        and made.enforced
+        and expressions.proves_not_null(made.expression, name)
+        for made in table.constraints.values()
+    )

@@ -10,7 +10,7 @@ from pglast import enums
 
 from migsafe.findings import Severity
 from migsafe.hazards import Context, Hit, Rule, columns
-from migsafe.schema import Table, expressions
+from migsafe.schema import Table
 from migsafe.sql import Statement
 
 _Kind = enums.ConstrType
@@ -49,24 +49,8 @@ def _primary(node: Any, statement: Statement, context: Context) -> Iterator[Hit]
 
 
 def _nullable(table: Table, keys: Iterable[str | None], context: Context) -> Iterator[str]:
-    """Yield the key columns of which nothing proves that they hold no NULL.
-
-    PostgreSQL 12 and newer believe a valid CHECK (NotNullImpliedByRelConstraints).
-    """
-    for key in keys:
-        column = table.columns.get(key or "")
-        if key and not (column and column.not_null) and not _is_proven(table, key, context):
-            yield key
-
-
-def _is_proven(table: Table, column: str, context: Context) -> bool:
-    return context.at_least(12) and any(
-        made.kind == "c"
-        and made.valid
-        and made.enforced
-        and expressions.proves_not_null(made.expression, column)
-        for made in table.constraints.values()
-    )
+    """Yield the key columns of which nothing proves that they hold no NULL."""
+    return (key for key in keys if key and not columns.has_no_null(table, key, context))
 
 
 def _primary_using(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:

@@ -9,7 +9,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.findings import Severity
-from migsafe.hazards import Context, Hit, Rule, When, declared, dropped
+from migsafe.hazards import Context, Hit, Rule, When, columns, declared, dropped
 from migsafe.schema import Constraint, Index, Key, Schema, Table, expressions
 from migsafe.sql import Statement
 
@@ -22,7 +22,9 @@ def _validates(node: Any, statement: Statement, context: Context) -> Iterator[Hi
     definition = node.def_
     if definition.contype != _Kind.CONSTR_FOREIGN or definition.skip_validation:
         return
-    child = context.table(statement.node.relation)
+    child = columns.table(statement, context)
+    if child is None:
+        return
     target = context.schema.key(definition.pktable.schemaname, definition.pktable.relname)
     both = child.key if child.key == target else f"{child.key} and {target}"
     message = f"looks up every row of {child.key} in {target} under SHARE ROW EXCLUSIVE on {both}"
@@ -115,19 +117,19 @@ def _finds(index: Index, made: Constraint) -> bool:
     )
 
 
-def _skips_null(predicate: Any, columns: set[str]) -> bool:
+def _skips_null(predicate: Any, names: set[str]) -> bool:
     """Tell whether a predicate leaves out NULLs alone, which refer to nothing."""
     tree = expressions.tree(predicate)
     return isinstance(tree, ast.NullTest) and any(
-        expressions.proves_not_null(tree, column) for column in columns
+        expressions.proves_not_null(tree, name) for name in names
     )
 
 
 def _slow(table: Table, made: Constraint) -> Hit:
     known = "no index leads" if table.known else "no index is known to lead"
-    columns = ", ".join(made.columns)
+    keys = ", ".join(made.columns)
     new = table.made is not None and made.made and table.made.migration == made.made.migration
-    message = f"{known} with {columns} of {table.key}, so that each DELETE and each change of a key"
+    message = f"{known} with {keys} of {table.key}, so that each DELETE and each change of a key"
     severity = Severity.INFO if new or not table.known else None
     return Hit(f"{message} in {made.target} reads all of it", table, severity, place=made.made)
 

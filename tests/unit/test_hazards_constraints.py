@@ -60,6 +60,15 @@ def test_a_valid_check_proves_a_key_since_12(proof: str, version: int | None, fo
     assert len(find(text, "MS216", schema, version=version)) == found
 
 
+@pytest.mark.parametrize(
+    ("add", "found"),
+    [("NOT NULL a", 1), ("NOT NULL b", 0), ("NOT NULL a NOT VALID", 0), ("CHECK (a > 0)", 0)],
+)
+def test_a_not_null_constraint_reads_what_set_not_null_reads(add: str, found: int) -> None:
+    text = f"ALTER TABLE t ADD CONSTRAINT k {add}"
+    assert len(find(text, "MS211", before(ONE), version=18)) == found
+
+
 def test_an_index_that_is_not_known_may_hold_nulls() -> None:
     (finding,) = find("ALTER TABLE u ADD PRIMARY KEY USING INDEX i", "MS216", Schema())
     assert "not known" in finding.message
