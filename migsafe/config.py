@@ -29,9 +29,11 @@ class HistoryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditsConfig:
-    """Where the audits are."""
+    """Where the audits are, and how those that are derived from SQL are asked."""
 
     path: str | None = None
+    budget: str | None = None
+    show_keys: bool | tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,16 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What the command line said of the audits: where they are asked, and which."""
+
+    derived: bool = True
+    fast: bool = False
+    replica: str | None = None
+    show_sql: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Flags over file over defaults. `url` may hold a password, so it is never printed."""
 
@@ -116,6 +128,7 @@ class Settings:
     env: EnvConfig
     shadow: ShadowConfig = field(default_factory=ShadowConfig, repr=False)
     lint: LintConfig = LintConfig()
+    derived: AuditsConfig = AuditsConfig()
 
 
 def load(options: Options) -> Settings:
@@ -138,6 +151,7 @@ def load(options: Options) -> Settings:
         env=env,
         shadow=_shadow(options, config),
         lint=config.lint,
+        derived=config.audits,
     )
 
 
@@ -164,11 +178,24 @@ def parse_text(text: str, path: Path) -> Config:
     for name, table in envs.items() if isinstance(envs, dict) else ():
         _check(_converted(table, EnvConfig, f"env.{name}", path), f"{path}: env.{name}")
     config = _converted(raw, Config, "", path)
+    if config.audits.budget is not None:
+        size(config.audits.budget, f"{path}: audits.budget")
     if "" in config.shadow.placeholders:
         raise UsageError(
             f"{path}: shadow.placeholders", "the text to replace is empty", "write what to replace"
         )
     return config
+
+
+_UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def size(text: str, place: str) -> int:
+    """Return a size in bytes; raise UsageError where it is none."""
+    match = re.fullmatch(r"(\d+)\s*(kB|MB|GB|TB)", text)
+    if not match:
+        raise UsageError(place, f"{text!r} is no size", "write it like 10GB")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def _converted(raw: Any, kind: type[Table], prefix: str, path: Path) -> Table:

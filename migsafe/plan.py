@@ -1,12 +1,13 @@
 """What an apply would run, worked out before anything runs. Pure: reads no file, no database."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from migsafe import hazards, sql
+from migsafe.audits import DERIVED
 from migsafe.errors import UsageError
 from migsafe.findings import Finding
-from migsafe.hazards import Options, Unit
+from migsafe.hazards import Options, Unit, suppressions
 from migsafe.histories import Migration, Standing
 from migsafe.schema import Schema
 from migsafe.sql import Statement
@@ -41,10 +42,25 @@ def build(
     A syntax error is found here, with its line and column, so that nothing has run by then.
     `schema` is the target's, and is moved along; without it nothing is known but the files.
     """
-    steps = tuple(step(migration) for migration in _until(standing, to))
-    units = (unit(item) for item in steps)
+    plan = parsed(standing, to=to)
+    units = (unit(item) for item in plan.steps)
     found = hazards.walk(units, schema or Schema(), options or Options())
-    return Plan(steps=steps, findings=tuple(found))
+    return replace(plan, findings=tuple(found))
+
+
+def parsed(standing: Standing, *, to: str | None = None) -> Plan:
+    """Return the steps alone; raise UsageError at the first that does not parse."""
+    steps = tuple(step(migration) for migration in _until(standing, to))
+    return Plan(steps=steps, findings=())
+
+
+def settled(plan: Plan, found: Iterable[Finding]) -> list[Finding]:
+    """Mark the findings that a comment in the migrations allows, and add those about comments."""
+    units = [unit(item) for item in plan.steps]
+    return suppressions.settle(units, found, also=_DERIVED)
+
+
+_DERIVED = frozenset({*DERIVED, *DERIVED.values()})
 
 
 def unit(item: Step) -> Unit:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from migsafe import __version__
-from migsafe.cli.options import WithOutput, output_options, target_options
+from migsafe.cli.options import WithOutput, asking_options, output_options, target_options
 from migsafe.cli.output import Output
-from migsafe.config import Options
+from migsafe.config import Asking, Options
 
 if TYPE_CHECKING:
     from migsafe.reports import Report
@@ -106,24 +106,29 @@ def lint(
 
 
 @cli.command()
+@asking_options
 @target_options
-def audit(options: Options) -> "Report":
-    """Ask the audits of the live data; read-only."""
+def audit(options: Options, asking: Asking) -> "Report":
+    """Ask of the live data what audits and pending migrations need to know; read-only."""
     from migsafe import config, pipeline
 
-    return pipeline.audit(config.load(options))
+    return pipeline.audit(config.load(options), asking=asking)
 
 
 @cli.command()
 @click.option("--to", metavar="NAME", help="Only up to this migration.")
 @click.option("--baseline", is_flag=True, help="As if what is in effect were recorded.")
+@asking_options
 @target_options
 @click.pass_obj
-def plan(output: Output, options: Options, to: str | None, baseline: bool) -> "Report":
+def plan(
+    output: Output, options: Options, asking: Asking, to: str | None, baseline: bool
+) -> "Report":
     """Say what apply would do, and whether it may; read-only."""
     from migsafe import config, pipeline
 
-    return pipeline.plan(config.load(options), to=to, baseline=baseline, notify=output.notify)
+    settings, notify = config.load(options), output.notify
+    return pipeline.plan(settings, to=to, baseline=baseline, asking=asking, notify=notify)
 
 
 @cli.command()
@@ -132,11 +137,13 @@ def plan(output: Output, options: Options, to: str | None, baseline: bool) -> "R
 @click.option("--snapshot", is_flag=True, help="Take a restorable copy first.")
 @click.option("--baseline", is_flag=True, help="First record what is in effect already.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@asking_options
 @target_options
 @click.pass_obj
 def apply(
     output: Output,
     options: Options,
+    asking: Asking,
     dry_run: bool,
     to: str | None,
     snapshot: bool,
@@ -149,7 +156,12 @@ def apply(
     settings = config.load(options)
     if dry_run:
         return pipeline.plan(
-            settings, to=to, baseline=baseline, command="apply", notify=output.notify
+            settings,
+            to=to,
+            baseline=baseline,
+            command="apply",
+            asking=asking,
+            notify=output.notify,
         )
     ask = None if yes or not (sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
     return pipeline.apply(
@@ -157,6 +169,7 @@ def apply(
         to=to,
         snapshot=snapshot,
         baseline=baseline,
+        asking=asking,
         confirm=ask,
         notify=output.notify,
     )

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from migsafe.cli.output import FORMATS, Output, parse_file
-from migsafe.config import Gate, Kind, Options
+from migsafe.config import Asking, Gate, Kind, Options
 
 Command = Callable[..., Any]
 
@@ -58,6 +58,14 @@ _TARGET = (
 )
 
 
+_ASKING = (
+    click.option("--no-derived", is_flag=True, help="Only the audits from files."),
+    click.option("--fast", is_flag=True, help="Stop at the first offender of each question."),
+    click.option("--replica", metavar="URL", help="Ask this standby, once it has caught up."),
+    click.option("--show-sql", is_flag=True, help="Print the questions derived from the SQL."),
+)
+
+
 class WithOutput(click.Command):
     """A command that knows its output flags even when others do not parse, for its error."""
 
@@ -86,6 +94,20 @@ def output_options(command: Command) -> Command:
 @output_options
 def _only_output() -> None:
     """Take any flags, and keep those about output."""
+
+
+def asking_options(command: Command) -> Command:
+    """Add the flags about asking audits; the command gets them as one `Asking`."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, no_derived: bool, **flags: Any) -> Any:
+        said = {name: flags.pop(name) for name in ("fast", "replica", "show_sql")}
+        return command(*args, asking=Asking(derived=not no_derived, **said), **flags)
+
+    wrapped: Command = wrapper
+    for option in reversed(_ASKING):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def target_options(command: Command) -> Command:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migsafe import findings, ledger, target
-from migsafe.config import Settings
+from migsafe.config import Asking, Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories import State
@@ -37,6 +37,7 @@ def apply(
     to: str | None = None,
     snapshot: bool = False,
     baseline: bool = False,
+    asking: Asking | None = None,
     confirm: Callable[[Report], bool] | None = None,
     notify: Notify = silent,
 ) -> Report:
@@ -59,7 +60,8 @@ def apply(
         case = records.case(session, notify) if baseline else None
         if case and not case.decided:
             return kept(session, unmanaged.undecided(session, case))
-        found, built, code = judge(session, audits, to, case.records if case else None)
+        adopted = case.records if case else None
+        found, built, code = judge(session, audits, to, adopted, asking=asking)
         planned = planned_of(built)
         if code is ExitCode.UNMANAGED:
             return kept(session, unmanaged.report(session, found, planned, notify))

@@ -1,13 +1,16 @@
 """The use cases that only ask: status, audit, plan and verify."""
 
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migsafe import catalog, findings
-from migsafe.config import Settings
+from migsafe.config import Asking, Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError, nearest
-from migsafe.findings import Finding, Severity
+from migsafe.findings import Finding, Severity, Source
 from migsafe.histories import Directory
+from migsafe.pipeline import asking as asked
 from migsafe.pipeline.session import (
     NEXT,
     Notify,
@@ -22,8 +25,10 @@ from migsafe.reports import Planned, Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.audits import Audit
+    from migsafe.hazards import Options
     from migsafe.pipeline.records import Records
     from migsafe.plan import Plan
+    from migsafe.schema import Schema
     from migsafe.verify import Expectation
 
 
@@ -37,18 +42,22 @@ def status(settings: Settings) -> Report:
         return session.report(code, findings=standing.findings, next=NEXT.get(code) or advice)
 
 
-def audit(settings: Settings) -> Report:
-    """Ask every audit of the target; the history only says which migrations are pending."""
+def audit(settings: Settings, *, asking: Asking | None = None) -> Report:
+    """Ask every audit of the target, and what the pending migrations raise."""
+    asking = asking or Asking()
     directory = directory_of(settings)
     audits = audits_of(settings, directory)
-    if not audits:
+    if not audits and not (directory and asking.derived):
         raise UsageError("audits", "there are none to run", "give --audits, or write audits/*.sql")
     with opened(settings, "audit", directory) as session:
-        found = _answers(session, audits)
+        found = tuple(_audited(session, audits, asking))
         refused = findings.blocking(found, settings.gate)
         code = ExitCode.FINDINGS if refused else ExitCode.OK
+        notes = _nothing_derived(session) if asking.derived else ()
+        if notes and not audits:
+            code = gated(session, found)
         advice = "do what the remedy says, then migsafe audit." if refused else "migsafe plan"
-        return session.report(code, findings=found, next=advice)
+        return session.report(code, findings=found, notes=notes, next=NEXT.get(code) or advice)
 
 
 def audits_of(settings: Settings, directory: Directory | None) -> "list[Audit]":
@@ -67,14 +76,36 @@ def audits_of(settings: Settings, directory: Directory | None) -> "list[Audit]":
     return audits
 
 
-def _answers(session: Session, audits: "Sequence[Audit]") -> tuple[Finding, ...]:
-    from migsafe.audits import run
+def _audited(session: Session, audits: "Sequence[Audit]", asking: Asking) -> list[Finding]:
+    """Answer the audits from files, then those of the pending migrations."""
+    from migsafe import plan as planning
 
-    pending: list[str] = []
     if session.history:
-        applied = {*(session.standing or session.stand()).applied}
-        pending = [m.name for m in session.history.directory.migrations if m.name not in applied]
-    return tuple(run.run(session.target, audits, pending)) if audits else ()
+        session.stand()
+    schema = asked.schema_of(session) if asking.derived else None
+    if schema is None or session.standing is None:
+        return asked.answers(session, audits, _pending(session), asking)
+    built = planning.parsed(session.standing)
+    questions = [*audits, *asked.derived(built, schema, asking)]
+    found = asked.answers(session, questions, _pending(session), asking)
+    # Comments about hazards are not its matter.
+    return [f for f in planning.settled(built, found) if f.source is not Source.HAZARD]
+
+
+def _nothing_derived(session: Session) -> tuple[str, ...]:
+    """Say that pending migrations raised no question, where that is so for want of a record."""
+    standing = session.standing
+    if standing is None or not standing.pending or asked.is_accounted(standing):
+        return ()
+    return (f"The history is {standing.state}, so nothing was derived from what is pending.",)
+
+
+def _pending(session: Session) -> list[str]:
+    """Return the migrations that are not applied, also those that will not be run."""
+    if session.history is None:
+        return []
+    applied = {*(session.standing or session.stand()).applied}
+    return [m.name for m in session.history.directory.migrations if m.name not in applied]
 
 
 def plan(
@@ -83,6 +114,7 @@ def plan(
     to: str | None = None,
     baseline: bool = False,
     command: str = "plan",
+    asking: Asking | None = None,
     notify: Notify = silent,
 ) -> Report:
     """Say everything that apply would do, with its findings, and change nothing."""
@@ -96,7 +128,8 @@ def plan(
         case = records.case(session, notify) if baseline else None
         if case and not case.decided:
             return unmanaged.undecided(session, case)
-        found, built, code = judge(session, audits, to, case.records if case else None)
+        adopted = case.records if case else None
+        found, built, code = judge(session, audits, to, adopted, asking=asking)
         if code is ExitCode.UNMANAGED:
             return unmanaged.report(session, found, planned_of(built), notify)
         go = f"migsafe apply{' --snapshot' if settings.env.snapshot else ''}"
@@ -113,7 +146,12 @@ def plan(
 
 
 def judge(
-    session: Session, audits: "Sequence[Audit]", to: str | None, adopted: "Records | None" = None
+    session: Session,
+    audits: "Sequence[Audit]",
+    to: str | None,
+    adopted: "Records | None" = None,
+    *,
+    asking: Asking | None = None,
 ) -> "tuple[tuple[Finding, ...], Plan, ExitCode]":
     """Build the plan, answer the audits and hold both against the gate.
 
@@ -124,17 +162,27 @@ def judge(
     standing = session.stand() if adopted is None else session.adopt(adopted)
     if to is not None:
         wanted(session).directory.named(to)
-    built = planning.build(standing, to=to)
+    schema = asked.schema_of(session)
+    built = planning.build(standing, to=to, schema=deepcopy(schema), options=_options(session))
+    rows = _prejudged(session, audits, built, schema, asking or Asking())
     found = (
         *standing.findings,
-        *built.findings,
+        *asked.without_answered(planning.settled(built, [*built.findings, *rows])),
         *_misnamed(session, built),
-        *_prejudged(session, audits),
     )
     code = gated(session, found)
     if code is ExitCode.OK:
         check_writable(session)
     return found, built, code
+
+
+def _options(session: Session) -> "Options":
+    """Return what the config says of the hazard rules, and the timeout that our runner sets."""
+    from migsafe.pipeline import linting
+
+    options = linting.options_of(session.settings, linting.Asked())
+    timeouts = {"lock_timeout": session.settings.env.lock_timeout, **options.timeouts}
+    return replace(options, timeouts=timeouts)
 
 
 def _misnamed(session: Session, built: "Plan") -> list[Finding]:
@@ -147,15 +195,20 @@ def _misnamed(session: Session, built: "Plan") -> list[Finding]:
     return names.check(built.steps, relations | {wanted(session).table}, path)
 
 
-def _prejudged(session: Session, audits: "Sequence[Audit]") -> tuple[Finding, ...]:
+def _prejudged(
+    session: Session,
+    audits: "Sequence[Audit]",
+    built: "Plan",
+    schema: "Schema | None",
+    asking: Asking,
+) -> list[Finding]:
     """Answer the audits before an apply; an empty database has no row that could offend."""
-    if not audits:
-        return ()
-    from migsafe.audits import run
-
+    questions = asked.derived(built, schema, asking)
     if session.standing and not session.standing.applied and not catalog.tables(session.conn):
-        return tuple(run.skipped(item, "the database is empty") for item in audits)
-    return _answers(session, audits)
+        from migsafe.audits import run
+
+        return [run.skipped(item, "the database is empty") for item in audits]
+    return asked.answers(session, [*audits, *questions], _pending(session), asking)
 
 
 def check_writable(session: Session) -> None:

@@ -22,6 +22,7 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         _table("Plan", ("migration", "statements", "how"), _plan(report)),
         _table("Findings", ("result", "code", "finding", "what"), _findings(report)),
         "\n\n".join(_offenders(f) for f in report.findings if f.keys),
+        _questions(report),
         "\n\n".join(f"```diff\n{fix.diff.rstrip()}\n```" for fix in report.fixes),
         _table("Steps", ("migration", "outcome", "attempts", "seconds", "error"), _steps(report)),
         _table("Columns", ("table", "column", "expected", "found", "data_type"), _columns(report)),
@@ -105,6 +106,11 @@ def _findings(report: Report) -> Iterable[Sequence[object]]:
         result = finding.severity if failed else finding.status
         remedy = f" {finding.remedy}" if failed and finding.remedy else ""
         yield result, finding.code, finding.name, f"{finding.message}.{remedy}"
+
+
+def _questions(report: Report) -> str:
+    asked = [f"-- {f.name}, {f.file}:{f.line}\n{f.sql};" for f in report.findings if f.sql]
+    return "## Questions\n\n```sql\n" + "\n".join(asked) + "\n```" if asked else ""
 
 
 def _offenders(finding: Finding) -> str:

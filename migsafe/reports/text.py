@@ -37,6 +37,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
         _baseline(report, verbose=verbose),
         _plan(report, verbose=verbose),
         _findings(report, verbose=verbose),
+        _questions(report),
         _hazards(report, verbose=verbose),
         "\n".join(places.painted_diff(fix.diff) for fix in report.fixes),
         _steps(report, verbose=verbose),
@@ -248,8 +249,19 @@ def _findings(report: Report, *, verbose: bool) -> str:
     shown.sort(key=_gravity)
     rows = [(_state(f), f.code, f.name, f.message) for f in shown]
     listed = table(rows, ("result", "code", "finding", "what"), (8, 6, 19, 38))
-    details = dict.fromkeys(_detail(f) for f in shown if f.status is Status.FAILED)
+    open_ = [f for f in shown if f.status is Status.FAILED and not f.suppressed]
+    details = dict.fromkeys(_detail(f) for f in open_)
     return "\n\n".join([listed, *details])
+
+
+def _questions(report: Report) -> str:
+    """Show the SQL of derived audits, where that was asked for."""
+    asked = [f for f in report.findings if f.sql]
+    parts = (
+        f"{click.style(f.name, bold=True)}  {f.file}:{f.line}\n{_wrapped(f'{f.sql};', indent='  ')}"
+        for f in asked
+    )
+    return "\n\n".join(["Questions:", *dict.fromkeys(parts)]) if asked else ""
 
 
 def _hazards(report: Report, *, verbose: bool) -> str:
@@ -270,10 +282,13 @@ def _hazards(report: Report, *, verbose: bool) -> str:
 
 def _gravity(finding: Finding) -> int:
     order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-    return order.index(finding.severity) if finding.status is Status.FAILED else len(order)
+    failed = finding.status is Status.FAILED and not finding.suppressed
+    return order.index(finding.severity) if failed else len(order)
 
 
 def _state(finding: Finding) -> str:
+    if finding.suppressed:
+        return "allowed"
     return painted(str(finding.severity if finding.status is Status.FAILED else finding.status))
 
 

@@ -285,9 +285,14 @@ def _alter_domain(schema: Schema, node: Any, _place: Place) -> None:
     elif node.subtype == "N":
         domain.not_null = False
     elif node.subtype == "C" and node.def_.contype == enums.ConstrType.CONSTR_CHECK:
-        domain.checks[node.def_.conname or f"check{len(domain.checks)}"] = node.def_.raw_expr
-    elif node.subtype == "X":
-        domain.checks.pop(node.name, None)
+        name = node.def_.conname or f"check{len(domain.checks)}"
+        domain.checks[name] = node.def_.raw_expr
+        if node.def_.skip_validation:
+            domain.unproven.add(name)
+    elif node.subtype in ("V", "X"):
+        domain.unproven.discard(node.name)
+        if node.subtype == "X":
+            domain.checks.pop(node.name, None)
     elif node.subtype == "T":
         domain.default = node.def_
 

@@ -29,7 +29,7 @@ class Cluster:
     def run(self, program: str, *arguments: object) -> None:
         done = subprocess.run(
             [_binaries() / program, "-D", self.data, *map(str, arguments)],
-            user=self.data.owner() if os.geteuid() == 0 else None,
+            user=self.data.parent.owner() if os.geteuid() == 0 else None,
             capture_output=True,
             text=True,
             cwd="/",
@@ -63,6 +63,33 @@ def _unprivileged() -> str:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+@contextmanager
+def replicated() -> Iterator[tuple[Cluster, Cluster]]:
+    """Run a server that logs every statement, and a standby that follows it."""
+    folder = Path(tempfile.mkdtemp(prefix="migsafe-pair-"))
+    primary, follower = (Cluster(folder / name, _free_port()) for name in ("first", "second"))
+    primary.data.mkdir()
+    password = folder / "password"
+    password.write_text("of-a-test\n")
+    if os.geteuid() == 0:
+        for path in (folder, primary.data, password):
+            shutil.chown(path, _unprivileged())
+    try:
+        auth = ("--auth=scram-sha-256", f"--pwfile={password}")
+        primary.run("initdb", "-U", "admin", "--no-sync", "--encoding=utf8", *auth)
+        with (primary.data / "postgresql.conf").open("a") as settings:
+            settings.write("log_statement = 'all'\n")
+        primary.start()
+        follower.run("pg_basebackup", "-R", "-c", "fast", "-d", primary.url)
+        follower.start()
+        yield primary, follower
+    finally:
+        for cluster in (follower, primary):
+            if (cluster.data / "postmaster.pid").exists():
+                cluster.stop()
+        shutil.rmtree(folder)
 
 
 @contextmanager

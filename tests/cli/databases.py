@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -36,3 +37,12 @@ def empty(url: str) -> None:
             conn.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
         conn.execute("CREATE SCHEMA public")
         conn.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+
+
+@contextmanager
+def role(conn: psycopg.Connection[Any]) -> Iterator[str]:
+    """Create a role that may log in and own nothing; drop it at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    conn.execute(f'CREATE ROLE "{name}" LOGIN'.encode())
+    yield name
+    conn.execute(f'DROP ROLE "{name}"'.encode())

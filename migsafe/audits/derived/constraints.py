@@ -19,7 +19,7 @@ def not_null(
     *,
     only: bool | None,
     name: str = "set-not-null",
-    since: int = 0,
+    since: int | None = None,
 ) -> Iterator[Draft]:
     """Ask for NULLs in a column that is to refuse them."""
     yield Draft(
@@ -234,7 +234,7 @@ def walk_only(rows: Rows) -> bool:
 
 
 def foreign_key(
-    walk: Walk, rows: Rows, made: Constraint, name: str, *, since: int = 0
+    walk: Walk, rows: Rows, made: Constraint, name: str, *, since: int | None = None
 ) -> Iterator[Draft]:
     """Ask for rows whose parent is not there."""
     target = walk.schema.tables.get(made.target) if made.target else None
@@ -322,7 +322,13 @@ def _orphans(
 
 
 def check(
-    rows: Rows, expression: Any, name: str, *, label: str, only: bool | None, since: int = 0
+    rows: Rows,
+    expression: Any,
+    name: str,
+    *,
+    label: str,
+    only: bool | None,
+    since: int | None = None,
 ) -> Iterator[Draft]:
     """Ask for rows that a CHECK refuses: it lets NULL through."""
     yield Draft(

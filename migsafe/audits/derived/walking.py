@@ -29,7 +29,8 @@ class Draft:
     `offends` gives a condition on a row of `rows` (aliased t), `query` a whole query of offenders,
     `keys` one of the keys to show. They raise Unknown or Later. `reads` are columns of the table,
     `also` tables whose rows the answer needs: they repair where rows come, and break where they go.
-    `since` is the number of the statement from which on the server itself keeps new rows right.
+    `since` is the number of the statement from which on the server itself keeps new rows right,
+    None where nothing does.
     `proof` or `refuted` answer without a question. `shows` is False where keys are of no use.
     """
 
@@ -42,7 +43,7 @@ class Draft:
     keys: Callable[[], str] | None = None
     reads: tuple[str, ...] = ()
     also: Inputs = ()
-    since: int = 0
+    since: int | None = None
     proof: str | None = None
     refuted: str | None = None
     shows: bool = True
@@ -193,13 +194,17 @@ class Walk:
     def _turns(self, draft: Draft) -> tuple[Place | None, Place | None]:
         """Return the last statements that may add offenders, and take some away."""
         own = list(self.past.since(draft.rows.table, draft.reads))
-        breaks = [c for c in own if c.kind != "less" and c.number > draft.since]
+        breaks = [c for c in own if c.kind != "less" and _unguarded(c, draft)]
         repairs = [c for c in own if c.kind != "more"]
         for table, columns in draft.also:
             changes = list(self.past.since(table, columns))
-            breaks += [c for c in changes if c.kind != "more" and c.number > draft.since]
+            breaks += [c for c in changes if c.kind != "more" and _unguarded(c, draft)]
             repairs += [c for c in changes if c.kind != "less"]
         return _last(breaks), _last(repairs)
+
+
+def _unguarded(change: Change, draft: Draft) -> bool:
+    return draft.since is None or change.number < draft.since
 
 
 def _last(changes: Iterable[Change]) -> Place | None:

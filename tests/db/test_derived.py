@@ -1,0 +1,564 @@
+"""Audits derived from pending SQL, asked of real rows: what they say, show, and leave behind."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from migsafe import sql, target
+from migsafe.audits import derived, run
+from migsafe.audits.asking import How
+from migsafe.catalog import live
+from migsafe.findings import Finding, Severity, Status
+from migsafe.hazards import Unit
+from tests.cli import cluster, databases
+from tests.cli.cluster import Cluster
+from tests.conftest import Called
+
+Conn = psycopg.Connection[Any]
+Ask = Callable[..., list[Finding]]
+
+
+@pytest.fixture(scope="module")
+def lasting_database(server: str) -> Iterator[str]:
+    with databases.lasting(server) as url:
+        yield url
+
+
+@pytest.fixture
+def database(lasting_database: str) -> Iterator[str]:
+    """URL of an empty database, which the next test gets too."""
+    yield lasting_database
+    databases.empty(lasting_database)
+
+
+@pytest.fixture
+def ask(database: str) -> Ask:
+    """Return a function that derives the questions of a migration, and asks them."""
+
+    def ask_one(text: str, **how: Any) -> list[Finding]:
+        return asked(database, text, How(**how))
+
+    return ask_one
+
+
+def asked(url: str, text: str, how: How | None = None) -> list[Finding]:
+    statements = sql.parse(text)
+    unit = Unit(name="m", file="m.sql", text=text, statements=statements, transaction=True)
+    with psycopg.connect(url, autocommit=True) as conn:
+        audits = derived.derive([unit], live.read(conn))
+    return run.run(target.parse(url), audits, ["m"], how)
+
+
+@pytest.fixture
+def notes(conn: Conn) -> Conn:
+    conn.execute(
+        """CREATE TABLE notes (id int PRIMARY KEY, body text, "appointmentId" int);
+           INSERT INTO notes SELECT n, 'body ' || n, CASE WHEN n % 10 > 0 THEN n END
+           FROM generate_series(1, 300) AS n"""
+    )
+    return conn
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+def test_rows_that_offend_fail_with_their_number_their_keys_and_a_query(
+    notes: Conn, ask: Ask
+) -> None:
+    (found,) = ask('ALTER TABLE notes ALTER "appointmentId" SET NOT NULL')
+    assert (found.code, found.name, found.source) == ("MD101", "set-not-null", "derived")
+    assert (found.status, found.verdict, found.severity) == (Status.FAILED, "fail", Severity.ERROR)
+    assert (found.count, found.exact, found.evidence) == (30, True, "data")
+    assert [dict(key) for key in found.keys][:2] == [{"id": 10}, {"id": 20}]
+    assert (found.migration, found.file, found.line, found.statement) == ("m", "m.sql", 1, 1)
+    query = (found.remedy or "").partition("Begin with: ")[2]
+    assert len(notes.execute(query.encode()).fetchall()) == 30
+
+
+def test_what_was_renamed_is_asked_about_under_the_name_it_has_now(notes: Conn, ask: Ask) -> None:
+    found = ask(
+        """CREATE SCHEMA other;
+           ALTER TABLE notes RENAME COLUMN "appointmentId" TO visit;
+           ALTER TABLE notes RENAME TO "Notes";
+           ALTER TABLE "Notes" SET SCHEMA other;
+           ALTER TABLE other."Notes" ALTER visit SET NOT NULL""",
+        show_sql=True,
+    )
+    assert [(f.verdict, f.count) for f in found] == [("fail", 30)]
+    assert (found[0].sql or "").endswith(
+        'FROM ONLY "public"."notes" AS t WHERE t."appointmentId" IS NULL'
+    )
+
+
+def test_a_column_that_was_added_is_known_to_hold_its_default(notes: Conn, ask: Ask) -> None:
+    found = ask(
+        """ALTER TABLE notes ADD a int; ALTER TABLE notes ADD b int DEFAULT 4;
+           ALTER TABLE notes ALTER a SET NOT NULL; ALTER TABLE notes ALTER b SET NOT NULL;
+           ALTER TABLE notes ADD CHECK (b > 4)"""
+    )
+    assert [(f.verdict, f.count) for f in found] == [("fail", 300), ("pass", None), ("fail", 300)]
+
+
+def test_a_repair_before_makes_it_depend_on_that_line(notes: Conn, ask: Ask) -> None:
+    (found,) = ask(
+        """UPDATE notes SET "appointmentId" = 0 WHERE "appointmentId" IS NULL;
+           ALTER TABLE notes ALTER "appointmentId" SET NOT NULL"""
+    )
+    assert (found.status, found.verdict, found.severity) == ("failed", "depends", "warning")
+    assert found.message.startswith(
+        "30 rows of notes with NULL in appointmentId; depends on line 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "verdict"),
+    [
+        ("UPDATE notes SET body = NULL", "pass"),
+        ("DELETE FROM notes WHERE id < 9", "pass"),
+        ("TRUNCATE notes", "pass"),
+        ("INSERT INTO notes VALUES (999, 'x', NULL)", "depends"),
+        ("UPDATE notes SET id = id + 1000", "depends"),
+        ("WITH w AS (UPDATE notes SET id = id + 1000 RETURNING 1) SELECT * FROM w", "depends"),
+        ("DO $$ BEGIN EXECUTE 'UPDATE notes SET id = NULL'; END $$", "unknown"),
+        ("DO $$ BEGIN UPDATE others SET id = NULL; END $$", "pass"),
+        ("CALL tidy()", "unknown"),
+        ("SELECT sweep()", "unknown"),
+    ],
+)
+def test_only_what_may_break_the_rows_takes_a_pass_away(
+    conn: Conn, ask: Ask, before: str, verdict: str
+) -> None:
+    conn.execute(
+        """CREATE TABLE notes (id int, body text, c int); INSERT INTO notes VALUES (1, 'x', 1);
+           CREATE TABLE others (id int);
+           CREATE PROCEDURE tidy() LANGUAGE plpgsql AS 'BEGIN DELETE FROM notes; END';
+           CREATE FUNCTION sweep() RETURNS int LANGUAGE plpgsql AS
+               'BEGIN UPDATE notes SET id = NULL; RETURN 1; END'"""
+    )
+    found = ask(f"{before};\nALTER TABLE notes ALTER id SET NOT NULL")
+    assert found[-1].verdict == verdict
+    assert (found[-1].status is Status.PASSED) == (verdict == "pass")
+    if verdict == "unknown":
+        assert found[-1].severity is Severity.ERROR
+
+
+def test_a_trigger_that_writes_elsewhere_taints_what_it_may_write(conn: Conn, ask: Ask) -> None:
+    conn.execute(
+        """CREATE TABLE a (id int); CREATE TABLE b (id int); INSERT INTO b VALUES (1);
+           CREATE FUNCTION spread() RETURNS trigger LANGUAGE plpgsql AS
+               'BEGIN UPDATE b SET id = NULL; RETURN NEW; END';
+           CREATE TRIGGER t AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION spread()"""
+    )
+    found = ask("INSERT INTO a VALUES (1);\nALTER TABLE b ALTER id SET NOT NULL")
+    assert found[-1].verdict == "depends"
+
+
+def test_a_cascade_is_followed_to_the_rows_that_refer(conn: Conn, ask: Ask) -> None:
+    conn.execute(
+        """CREATE TABLE p (id int PRIMARY KEY);
+           CREATE TABLE c (p_id int REFERENCES p ON DELETE SET NULL);
+           INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)"""
+    )
+    found = ask("DELETE FROM p;\nALTER TABLE c ALTER p_id SET NOT NULL")
+    assert [(f.name, f.verdict) for f in found] == [("set-not-null", "depends")]
+
+
+def test_a_constraint_that_was_there_before_the_writes_keeps_them_right(
+    notes: Conn, ask: Ask
+) -> None:
+    (found,) = ask(
+        """ALTER TABLE notes ADD CONSTRAINT ck CHECK (id > 0) NOT VALID;
+           UPDATE notes SET id = id + 1;
+           ALTER TABLE notes VALIDATE CONSTRAINT ck"""
+    )
+    assert (found.name, found.verdict) == ("validate-check", "pass")
+
+
+@pytest.mark.parametrize(
+    ("setup", "migration", "why"),
+    [
+        (
+            "ALTER TABLE notes ADD CHECK (body IS NOT NULL)",
+            "ALTER body SET NOT NULL",
+            "valid check",
+        ),
+        ("", "ALTER id SET NOT NULL", "NOT NULL already"),
+        ("", "ADD UNIQUE (body, id)", "unique index notes_pkey"),
+        ("DELETE FROM notes; TRUNCATE notes", "ALTER body SET NOT NULL", "empty"),
+    ],
+)
+def test_the_catalog_proves_it_without_a_scan(
+    notes: Conn, ask: Ask, setup: str, migration: str, why: str
+) -> None:
+    notes.execute(setup.encode())
+    (found,) = ask(f"ALTER TABLE notes {migration}", show_sql=True)
+    assert (found.verdict, found.count, found.evidence, found.sql) == (
+        "pass",
+        None,
+        "catalog",
+        None,
+    )
+    assert why in found.message
+
+
+def test_a_new_table_is_empty_until_it_is_filled(notes: Conn, ask: Ask) -> None:
+    made = "CREATE TABLE fresh (id int);\n"
+    assert [f.verdict for f in ask(f"{made}ALTER TABLE fresh ALTER id SET NOT NULL")] == ["pass"]
+    filled = (
+        f"{made}INSERT INTO fresh SELECT id FROM notes;\nALTER TABLE fresh ALTER id SET NOT NULL"
+    )
+    assert [f.verdict for f in ask(filled)] == ["depends"]
+    copied = "CREATE TABLE fresh AS SELECT * FROM notes;\nALTER TABLE fresh ALTER id SET NOT NULL"
+    assert [f.verdict for f in ask(copied)] == ["depends"]
+
+
+@pytest.mark.parametrize(
+    "migration",
+    [
+        """CREATE FUNCTION fits(int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true';
+           ALTER TABLE notes ADD CHECK (fits(id))""",
+        """ALTER TYPE mood ADD VALUE 'sad'; ALTER TABLE moods ADD CHECK (m <> 'sad')""",
+        """CREATE TYPE "Mood" AS ENUM ('a');
+           ALTER TABLE notes ALTER body TYPE "Mood"[] USING ARRAY[body]::"Mood"[]""",
+    ],
+)
+def test_what_only_the_migration_makes_cannot_be_asked_yet(
+    notes: Conn, ask: Ask, migration: str
+) -> None:
+    notes.execute("CREATE TYPE mood AS ENUM ('gay'); CREATE TABLE moods (m mood)")
+    notes.execute("INSERT INTO moods VALUES ('gay')")
+    assert {f.verdict for f in ask(migration)} == {"unknown"}
+
+
+def test_a_function_that_acts_is_never_called(notes: Conn, ask: Ask) -> None:
+    notes.execute("CREATE SEQUENCE s")
+    (found,) = ask("ALTER TABLE notes ALTER body TYPE int USING nextval('s')")
+    assert found.verdict == "unknown"
+    assert "nextval" in found.message
+    assert notes.execute("SELECT is_called FROM s").fetchone() == (False,)
+
+
+def test_what_is_lost_is_counted_and_warned_of(notes: Conn, ask: Ask) -> None:
+    found = ask('ALTER TABLE notes DROP "appointmentId"; DROP TABLE notes')
+    assert [(f.name, f.count, f.severity, f.keys) for f in found] == [
+        ("drop-column-data", 270, "warning", ()),
+        ("drop-table-data", 300, "warning", ()),
+    ]
+
+
+def test_text_that_is_cut_silently_is_an_error_and_rounding_a_warning(conn: Conn, ask: Ask) -> None:
+    conn.execute("CREATE TABLE t (a text, b numeric); INSERT INTO t VALUES ('abcdef', 1.25)")
+    found = ask(
+        """ALTER TABLE t ALTER a TYPE varchar(3) USING a::varchar(3);
+           ALTER TABLE t ALTER b TYPE numeric(5,1)"""
+    )
+    assert [(f.name, f.verdict, f.severity) for f in found] == [
+        ("type-varchar-shrink-using-cast", "fail", "error"),
+        ("type-numeric-precision", "pass", "error"),
+        ("type-numeric-scale-rounds", "fail", "warning"),
+    ]
+
+
+def test_an_identity_that_begins_behind_the_largest_is_found(conn: Conn, ask: Ask) -> None:
+    conn.execute("CREATE TABLE t (id int NOT NULL); INSERT INTO t VALUES (7)")
+    late = "ALTER TABLE t ALTER id ADD GENERATED BY DEFAULT AS IDENTITY"
+    assert [f.verdict for f in ask(late)] == ["fail"]
+    assert [f.verdict for f in ask(f"{late} (START WITH 8)")] == ["pass"]
+    assert ask(f"{late}; SELECT setval('t_id_seq', 9)") == []
+
+
+@pytest.mark.parametrize(
+    ("migration", "name"),
+    [
+        ("DROP TABLE p", "drop-table-referenced"),
+        ("TRUNCATE p", "truncate-referenced"),
+        ("ALTER TABLE c DROP COLUMN v", "drop-column-view-dependency"),
+        ("ALTER TABLE c ALTER v TYPE bigint", "type-view-dependency"),
+        ("ALTER TABLE c ADD FOREIGN KEY (v) REFERENCES p (other)", "fk-target-not-unique"),
+        ("ALTER TABLE p INHERIT c", "inherit-missing-column"),
+        ("REFRESH MATERIALIZED VIEW CONCURRENTLY mv", "refresh-matview-concurrently-no-unique"),
+        ("ALTER TABLE c ALTER txt TYPE int", "type-no-assignment-cast"),
+    ],
+)
+def test_what_the_schema_refuses_is_told_without_a_question(
+    conn: Conn, ask: Ask, migration: str, name: str
+) -> None:
+    conn.execute(
+        """CREATE TABLE p (id int PRIMARY KEY, other int);
+           CREATE TABLE c (p_id int REFERENCES p, v int, txt text);
+           CREATE VIEW reader AS SELECT v FROM c; CREATE MATERIALIZED VIEW mv AS SELECT 1 AS a"""
+    )
+    found = {f.name: f for f in ask(migration)}
+    assert (found[name].verdict, found[name].evidence) == ("fail", "catalog")
+    with pytest.raises(psycopg.Error), conn.transaction():
+        conn.execute(migration.encode())
+
+
+# ---------------------------------------------------------------- what cannot be answered
+
+
+def test_a_table_that_may_not_be_read_is_unknown(conn: Conn, database: str) -> None:
+    conn.execute("CREATE TABLE t (id int, v text); INSERT INTO t VALUES (1, 'x')")
+    with databases.role(conn) as role:
+        url = target_url(database, role)
+        text = "ALTER TABLE t ALTER id SET NOT NULL; ALTER TABLE t ADD UNIQUE (v)"
+        found = asked(url, text)
+    assert [(f.verdict, f.status, f.severity) for f in found] == [
+        ("unknown", "failed", "error")
+    ] * 2
+    assert "Grant SELECT" in (found[0].remedy or "")
+
+
+def target_url(database: str, role: str) -> str:
+    return re.sub(r"//[^@]*@", f"//{role}@", database)
+
+
+def test_rows_behind_a_policy_are_unknown_not_absent(conn: Conn, database: str) -> None:
+    conn.execute(
+        """CREATE TABLE t (id int); INSERT INTO t VALUES (NULL);
+           ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT SELECT ON t TO PUBLIC"""
+    )
+    with databases.role(conn) as role:
+        (found,) = asked(target_url(database, role), "ALTER TABLE t ALTER id SET NOT NULL")
+    assert found.verdict == "unknown"
+
+
+def test_more_than_the_budget_is_unknown_with_its_size(notes: Conn, ask: Ask) -> None:
+    notes.execute(
+        "INSERT INTO notes SELECT n, repeat('x', 500) FROM generate_series(1000, 3000) AS n"
+    )
+    notes.execute("ANALYZE notes")
+    text = "ALTER TABLE notes ALTER body SET NOT NULL"
+    assert [f.verdict for f in ask(text, budget=10_000_000)] == ["pass"]
+    (found,) = ask(text, budget=100_000)
+    assert (found.verdict, found.severity) == ("unknown", "error")
+    assert re.search(r"it would read 1,\d\d\d kB, more than the budget of 100 kB", found.message)
+
+
+def test_one_question_that_fails_leaves_the_others_of_its_scan_their_answers(
+    conn: Conn, ask: Ask
+) -> None:
+    conn.execute("CREATE TABLE t (a int, b int); INSERT INTO t VALUES (0, NULL), (1, 2)")
+    found = ask(
+        """ALTER TABLE t ADD CHECK (1 / a >= 0); ALTER TABLE t ALTER b SET NOT NULL;
+           ALTER TABLE t ALTER a SET NOT NULL"""
+    )
+    assert [(f.verdict, f.count, f.exact) for f in found] == [
+        ("fail", 1, False),
+        ("fail", 1, True),
+        ("pass", 0, True),
+    ]
+    assert "22012" in found[0].message
+
+
+# ---------------------------------------------------------------- keys and speed
+
+
+def test_keys_are_shown_where_they_are_no_data_or_the_config_says_so(conn: Conn, ask: Ask) -> None:
+    conn.execute(
+        """CREATE TABLE a (email text PRIMARY KEY, v int);
+           CREATE TABLE b (x int, y int, v int, PRIMARY KEY (x, y));
+           CREATE TABLE c (id uuid PRIMARY KEY, v int); CREATE TABLE d (id int, v int);
+           INSERT INTO a VALUES ('me@example.org'); INSERT INTO b VALUES (1, 2);
+           INSERT INTO d VALUES (1);
+           INSERT INTO c VALUES ('c6a5b0b0-0000-4000-8000-000000000001')"""
+    )
+    text = ";".join(f"ALTER TABLE {name} ALTER v SET NOT NULL" for name in "abcd")
+
+    def shown(said: Any) -> list[bool]:
+        found = ask(text, show_keys=said)
+        assert said or "example" not in str(found)
+        return [bool(f.keys) for f in found]
+
+    assert shown(None) == [False, False, True, False]
+    assert shown(True) == [True, True, True, False]
+    assert shown(False) == [False] * 4
+    assert shown(("b", "public.a")) == [True, True, False, False]
+
+
+def test_duplicates_show_the_keys_of_their_rows_and_no_value(conn: Conn, ask: Ask) -> None:
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY, email text)")
+    conn.execute("INSERT INTO t VALUES (1, 'a@example.org'), (2, 'a@example.org'), (3, 'b')")
+    found, _ = ask("CREATE UNIQUE INDEX ON t (email)")
+    assert (found.count, [dict(key) for key in found.keys]) == (1, [{"id": 1}, {"id": 2}])
+    assert "example.org" not in str(found)
+
+
+def test_fast_stops_at_the_first_witness_and_says_so(notes: Conn, ask: Ask) -> None:
+    text = """ALTER TABLE notes ALTER "appointmentId" SET NOT NULL;
+              ALTER TABLE notes ALTER body SET NOT NULL; ALTER TABLE notes ADD CHECK (id > 100);
+              ALTER TABLE notes ADD UNIQUE (body)"""
+    found = ask(text, fast=True)
+    assert [(f.verdict, f.count, f.exact) for f in found] == [
+        ("fail", 1, False),
+        ("pass", 0, True),
+        ("fail", 1, False),
+        ("pass", 0, True),
+    ]
+    assert found[0].message.startswith("at least 1 row")
+
+
+def test_questions_of_one_table_are_one_scan(
+    notes: Conn, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def logged(self: Any, query: Any, *args: Any, **more: Any) -> Any:
+        sent.append(query if isinstance(query, str) else query.as_string(self))
+        return execute(self, query, *args, **more)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", logged)
+    checks = ";".join(f"ALTER TABLE notes ADD CHECK (length(body) <> {n + 900})" for n in range(8))
+    found = ask(f"ALTER TABLE notes ALTER body SET NOT NULL; {checks}")
+    assert [f.verdict for f in found] == ["pass"] * 9
+    scans = [query for query in sent if '"notes"' in query and not query.startswith("EXPLAIN")]
+    assert len(scans) == 1
+
+
+def test_an_index_is_used_where_that_is_cheaper_than_a_common_scan(notes: Conn, ask: Ask) -> None:
+    notes.execute(
+        """INSERT INTO notes SELECT n, 'x', 1 FROM generate_series(1000, 20000) AS n;
+           CREATE INDEX ON notes (body); CREATE INDEX ON notes ("appointmentId")"""
+    )
+    notes.execute("ANALYZE notes")
+    text = """ALTER TABLE notes ALTER body SET NOT NULL;
+              ALTER TABLE notes ALTER "appointmentId" SET NOT NULL"""
+    assert [f.verdict for f in ask(text, budget=400_000)] == ["pass", "fail"]
+
+
+# ---------------------------------------------------------------- no trace, and a standby
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Cluster, Cluster]]:
+    with cluster.replicated() as both:
+        yield both
+
+
+#: What an audit may send: questions, and settings of its own session.
+_HARMLESS = re.compile(
+    r"\s*(SELECT|WITH|EXPLAIN \(VERBOSE, FORMAT JSON\) SELECT|SHOW|BEGIN|COMMIT|ROLLBACK|SAVEPOINT"
+    r"|RELEASE|SET (LOCAL |TRANSACTION )?)",
+    re.IGNORECASE,
+)
+
+
+TABLES = """CREATE TABLE p (id int PRIMARY KEY);
+CREATE TABLE c (id int PRIMARY KEY, p_id int, v text);
+"""
+
+MIGRATION = """ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p;
+CREATE UNIQUE INDEX ON c (lower(v)) WHERE id > 0;
+ALTER TABLE c ALTER v TYPE int USING v::int;
+ALTER TABLE c ADD CHECK (id < 55);
+"""
+
+
+@pytest.fixture
+def pending(pair: tuple[Cluster, Cluster], migsafe: Callable[..., Called], workdir: Path) -> str:
+    """URL of the primary, where one migration is applied and `MIGRATION` is pending."""
+    primary, _ = pair
+    (workdir / "m").mkdir()
+    (workdir / "m" / "V0__tables.sql").write_text(TABLES)
+    with psycopg.connect(primary.url, autocommit=True) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("DROP SCHEMA IF EXISTS migsafe CASCADE")
+        conn.execute("CREATE SCHEMA public")
+        conn.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+        called = migsafe("apply", "--url", primary.url, "--migrations", "m", "--yes")
+        assert called.code == 0, called.out
+        conn.execute("INSERT INTO p SELECT generate_series(1, 50)")
+        conn.execute("INSERT INTO c SELECT n, n, n::text FROM generate_series(1, 60) AS n")
+    (workdir / "m" / "V1__constrain.sql").write_text(MIGRATION)
+    return primary.url
+
+
+ANSWERS = [
+    ("add-fk", "fail", 10),
+    ("create-unique-index-partial-expr", "pass", 0),
+    ("type-text-to-int", "pass", 0),
+    ("add-check", "fail", 6),
+]
+
+
+def test_audits_leave_no_trace(
+    pair: tuple[Cluster, Cluster], migsafe: Callable[..., Called], pending: str
+) -> None:
+    """A role that may only read is enough; every statement sent is a question."""
+    primary, _ = pair
+    with psycopg.connect(primary.url, autocommit=True) as admin:
+        admin.execute("CREATE ROLE reader LOGIN PASSWORD 'of-a-test' IN ROLE pg_read_all_data")
+    url = pending.replace("//admin:", "//reader:")
+    before, log = _written(primary), (primary.data / "log").stat().st_size
+    called = migsafe("audit", "--url", url, "--migrations", "m", "--format", "json")
+    answers = [(f.name, f.verdict, f.count) for f in called.report.findings]
+    text = (primary.data / "log").read_text("utf-8")[log:]
+    sent = re.findall(r"LOG:  (?:statement|execute <unnamed>): (.*)", text)
+    assert (called.code, answers) == (1, ANSWERS), called.out
+    assert len(sent) > 20
+    assert [statement for statement in sent if not _HARMLESS.match(statement)] == []
+    assert _written(primary) == before
+
+
+def _written(primary: Cluster) -> tuple[Any, ...]:
+    """Return what the statistics say of rows that were written."""
+    with psycopg.connect(primary.url, autocommit=True) as conn:
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        time.sleep(1.2)  # other sessions flush theirs within a second
+        row = conn.execute(
+            """SELECT tup_inserted, tup_updated, tup_deleted, temp_files
+               FROM pg_stat_database WHERE datname = current_database()"""
+        ).fetchone()
+        assert row is not None
+        return tuple(row)
+
+
+def test_a_standby_answers_once_it_has_caught_up(
+    pair: tuple[Cluster, Cluster], migsafe: Callable[..., Called], pending: str
+) -> None:
+    primary, follower = pair
+    log = (primary.data / "log").stat().st_size
+    call = ("--url", pending, "--migrations", "m", "--format", "json")
+    called = migsafe("audit", *call, "--replica", follower.url)
+    answers = [(f.name, f.verdict, f.count) for f in called.report.findings]
+    assert answers == ANSWERS, called.out
+    assert "NOT EXISTS (SELECT FROM" not in (primary.data / "log").read_text("utf-8")[log:]
+    assert "of-a-test" not in called.out + called.err
+
+
+def test_a_standby_that_lags_or_is_none_is_refused(
+    pair: tuple[Cluster, Cluster],
+    migsafe: Callable[..., Called],
+    pending: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    primary, follower = pair
+    monkeypatch.setattr("migsafe.pipeline.asking.PATIENCE", 0.5)
+    call = ("audit", "--url", pending, "--migrations", "m", "--replica")
+    refused = migsafe(*call, primary.url)
+    assert (refused.code, "is no standby" in refused.err) == (2, True)
+    with psycopg.connect(follower.url, autocommit=True) as conn:
+        conn.execute("SELECT pg_wal_replay_pause()")
+    try:
+        with psycopg.connect(primary.url, autocommit=True) as conn:
+            conn.execute("INSERT INTO p VALUES (99)")
+        lagging = migsafe(*call, follower.url)
+        assert (lagging.code, "bytes of WAL behind" in lagging.err) == (3, True)
+    finally:
+        with psycopg.connect(follower.url, autocommit=True) as conn:
+            conn.execute("SELECT pg_wal_replay_resume()")
+
+
+def test_a_standby_of_another_primary_is_refused(
+    pair: tuple[Cluster, Cluster], migsafe: Callable[..., Called], database: str, workdir: Path
+) -> None:
+    (workdir / "audits").mkdir()
+    (workdir / "audits" / "a.sql").write_text("SELECT 1 WHERE false;")
+    called = migsafe("audit", "--url", database, "--replica", pair[1].url)
+    assert (called.code, "is no standby of" in called.err) == (2, True)
