@@ -1,0 +1,4 @@
+CREATE MATERIALIZED VIEW names AS SELECT id, name FROM staff; -- MS125
+CREATE MATERIALIZED VIEW IF NOT EXISTS billing."Sums" AS -- MS125
+WITH r AS (SELECT price FROM billing.rates) SELECT sum(price) FROM r WITH DATA;
+CREATE MATERIALIZED VIEW active_names AS SELECT name FROM active_patients; -- MS125
