@@ -124,4 +124,6 @@ def live(**sizes: tuple[int, int]) -> Schema:
         table.rows, table.bytes, table.empty = rows, size, key.bare not in sizes
         for column in table.columns.values():
             column.live = column.name
+    for enum in schema.enums.values():
+        enum.live, enum.made = True, None
     return schema

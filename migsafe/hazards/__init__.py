@@ -106,6 +106,7 @@ FAMILIES = (
     "foreign_keys",
     "index_keys",
     "indexes",
+    "new_labels",
     "opaque",
     "promises",
     "queries",

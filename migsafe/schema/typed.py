@@ -24,16 +24,21 @@ def columns(schema: Schema, key: Key) -> Iterator[tuple[Table, Column]]:
 
 
 def rename(schema: Schema, node: Any) -> None:
-    """Give a type another name, in its columns and in the domains over it too."""
+    """Give a type another name, in its columns and in the domains over it too.
+
+    One whose making is not known is still another type than the next one of that name.
+    """
+    old = reading.key_of(node.object, schema, {})
     for kinds in _kinds(schema):
-        old = reading.key_of(node.object, schema, kinds)
-        if old in kinds:
+        known = reading.key_of(node.object, schema, kinds)
+        if known in kinds:
+            old = known
             kinds[Key(old.schema, node.newname)] = kinds.pop(old)
-            for _, column in columns(schema, old):
-                column.type = column.type._replace(name=node.newname)
-            for domain in schema.domains.values():
-                if is_of(domain.base, old):
-                    domain.base = domain.base._replace(name=node.newname)
+    for _, column in list(columns(schema, old)):
+        column.type = column.type._replace(name=node.newname)
+    for domain in schema.domains.values():
+        if is_of(domain.base, old):
+            domain.base = domain.base._replace(name=node.newname)
 
 
 def drop(schema: Schema, names: Any, *, cascades: bool) -> None:
