@@ -112,7 +112,8 @@ class _Reading:
             f"""SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relpersistence::text,
                        c.relrowsecurity, c.relreplident::text, c.relispopulated,
                        p.partstrat::text,
-                       pg_catalog.pg_get_expr(c.relpartbound, c.oid), e.extname
+                       pg_catalog.pg_get_expr(c.relpartbound, c.oid), e.extname,
+                       s.nspname, o.typname
                 FROM pg_catalog.pg_class AS c
                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
                 LEFT JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = c.oid
@@ -120,6 +121,8 @@ class _Reading:
                        ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
                       AND d.deptype = 'e'
                 LEFT JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+                LEFT JOIN pg_catalog.pg_type AS o ON o.oid = c.reloftype
+                LEFT JOIN pg_catalog.pg_namespace AS s ON s.oid = o.typnamespace
                 WHERE {_OURS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')"""  # noqa: S608
         )
         composites = {}
@@ -434,7 +437,7 @@ class _Reading:
 
 
 def _table(key: Key, kind: Any, parts: list[Any]) -> Table:
-    persistence, secured, identity, populated, strategy, bound, extension = parts
+    persistence, secured, identity, populated, strategy, bound, extension, *of = parts
     return Table(
         key=key,
         kind=kind,
@@ -447,6 +450,7 @@ def _table(key: Key, kind: Any, parts: list[Any]) -> Table:
         replica_identity=identity,
         populated=populated,
         extension=extension,
+        of=Key(*of) if of[1] else None,
     )
 
 

@@ -74,11 +74,14 @@ _CHILDREN: dict[type, tuple[str, ...]] = {}
 
 
 def _children(kind: Any) -> tuple[str, ...]:
-    """Return the slots of a class that can hold nodes, from the last to the first."""
+    """Return the slots of a class that can hold nodes, from the last to the first.
+
+    Two are no pointers: the value of a constant, and the table in CREATE FOREIGN TABLE.
+    """
     names = [
         name
         for name, slot in kind.__slots__.items()
-        if slot.c_type.endswith("*") and slot.c_type != "char*"
+        if slot.c_type.endswith(("*", "ValUnion", "CreateStmt")) and slot.c_type != "char*"
     ]
     _CHILDREN[kind] = tuple(reversed(names))
     return _CHILDREN[kind]

@@ -831,3 +831,460 @@ VACUUM patients;
 
 -- vacuum-full: archive:AX REWRITE[archive]
 VACUUM FULL archive;
+
+-- drop-column-of-identity: active_patients:AX appointments:AX invoices:AX patients:AX patients_id_seq:AX
+ALTER TABLE patients DROP COLUMN id CASCADE;
+
+-- drop-table-of-identity: x:AX x_id_seq:AX
+CREATE TABLE x (id bigint GENERATED ALWAYS AS IDENTITY);
+DROP TABLE x;
+
+-- set-schema-of-identity: patients:AX patients_id_seq:AX
+ALTER TABLE patients SET SCHEMA billing;
+
+-- owner-of-identity: patients:AX patients_id_seq:AX
+ALTER TABLE patients OWNER TO pg_monitor;
+
+-- comment-on-constraint: patients:AS
+COMMENT ON CONSTRAINT patients_age_check ON patients IS 'a';
+
+-- comment-on-index:
+COMMENT ON INDEX patients_email_idx IS 'a';
+
+-- comment-on-view: active_patients:SUX
+COMMENT ON VIEW active_patients IS 'a';
+
+-- comment-on-trigger: patients:AS
+COMMENT ON TRIGGER patients_touch ON patients IS 'a';
+
+-- comment-on-type:
+COMMENT ON TYPE address IS 'a';
+
+-- comment-on-sequence: ticket_seq:SUX
+COMMENT ON SEQUENCE ticket_seq IS 'a';
+
+-- drop-statistics:  [-11]
+--   patients:SUX [12-]
+CREATE STATISTICS s ON age, mrn FROM patients;
+DROP STATISTICS s;
+
+-- alter-statistics: ERR[42601] [-12]
+--    [13-]
+CREATE STATISTICS s ON age, mrn FROM patients;
+ALTER STATISTICS s SET STATISTICS 100;
+
+-- alter-sequence-increment: ticket_seq:SRX REWRITE[ticket_seq]
+ALTER SEQUENCE ticket_seq INCREMENT 5;
+
+-- alter-sequence-type: ticket_seq:SRX REWRITE[ticket_seq]
+ALTER SEQUENCE ticket_seq AS integer;
+
+-- alter-sequence-owned-by: archive:AS ticket_seq:SRX
+ALTER SEQUENCE ticket_seq OWNED BY archive.id;
+
+-- alter-sequence-owner: ticket_seq:AX
+ALTER SEQUENCE ticket_seq OWNER TO pg_monitor;
+
+-- set-identity: patients:AX patients_id_seq:SRX
+ALTER TABLE patients ALTER COLUMN id SET GENERATED ALWAYS;
+
+-- set-identity-restart: patients:AX patients_id_seq:SRX REWRITE[patients_id_seq]
+ALTER TABLE patients ALTER COLUMN id RESTART WITH 1000;
+
+-- type-fk-binary: c:AX p:AX
+CREATE TABLE p (a varchar(10) PRIMARY KEY);
+CREATE TABLE c (a varchar(10) REFERENCES p);
+ALTER TABLE c ALTER COLUMN a TYPE text;
+
+-- type-fk-binary-parent: c:AX p:AX
+CREATE TABLE p (a varchar(10) PRIMARY KEY);
+CREATE TABLE c (a varchar(10) REFERENCES p);
+ALTER TABLE p ALTER COLUMN a TYPE text;
+
+-- add-fk-to-partitioned: ERR[42809] [-11]
+--   c:SRX visits:SRX visits_2024:SRX visits_2025:SRX visits_rest:SRX SCAN[c] FKSCAN [12-]
+CREATE TABLE c (id bigint, day date);
+ALTER TABLE c ADD FOREIGN KEY (id, day) REFERENCES visits;
+
+-- drop-fk-to-partitioned: c:AX visits:AX visits_2024:AX visits_2025:AX visits_rest:AX [12-]
+CREATE TABLE c (id bigint, day date, CONSTRAINT fk FOREIGN KEY (id, day) REFERENCES visits);
+ALTER TABLE c DROP CONSTRAINT fk;
+
+-- drop-fk-of-partitioned: patients:AX visits:AX visits_2024:AX visits_2025:AX visits_rest:AX
+ALTER TABLE visits ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES patients;
+ALTER TABLE visits DROP CONSTRAINT fk;
+
+-- detach-partition-with-fk: patients:SRX visits:AX visits_2024:SUX visits_rest:AX [-13]
+--   patients:SRX visits:AX visits_2024:AX visits_rest:AX [14-]
+ALTER TABLE visits ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES patients;
+ALTER TABLE visits DETACH PARTITION visits_2024;
+
+-- detach-partition-with-default: visits:AX visits_2024:SUX visits_rest:AX [-13]
+--   visits:AX visits_2024:AX visits_rest:AX [14-]
+ALTER TABLE visits DETACH PARTITION visits_2024;
+
+-- attach-partition-with-fk: patients:RS visits:AX visits_2026:AX visits_rest:AX SCAN[patients,visits_2026,visits_rest] FKSCAN PROVEN [-11]
+--   patients:SRX visits:SUX visits_2026:AX visits_rest:AX SCAN[patients,visits_2026,visits_rest] FKSCAN PROVEN [12-]
+ALTER TABLE visits ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES patients;
+ALTER TABLE visits ATTACH PARTITION visits_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+
+-- create-partition-of-with-fk: patients:AS visits:AX visits_rest:AX SCAN[visits_rest] [-11]
+--   patients:SRX visits:AX visits_rest:AX SCAN[visits_rest] [12-]
+ALTER TABLE visits ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES patients;
+CREATE TABLE visits_2027 PARTITION OF visits FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+
+-- drop-partition-with-fk: visits:AX visits_2024:AX visits_rest:AX
+ALTER TABLE visits ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES patients;
+DROP TABLE visits_2024;
+
+-- attach-default: logs:AX logs_c:AX SCAN[logs_c] [-11]
+--   logs:SUX logs_c:AX SCAN[logs_c] [12-]
+ALTER TABLE logs ATTACH PARTITION logs_c DEFAULT;
+
+-- create-default: logs:AX
+CREATE TABLE logs_rest PARTITION OF logs DEFAULT;
+
+-- attach-partition-default-proven: visits:AX visits_2026:AX visits_rest:AX PROVEN [-11]
+--   visits:SUX visits_2026:AX visits_rest:AX PROVEN [12-]
+ALTER TABLE visits_rest ADD CHECK (day < '2024-01-01');
+ALTER TABLE visits ATTACH PARTITION visits_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+
+-- add-col-required-empty: archive:AX SCAN[archive]
+TRUNCATE archive;
+ALTER TABLE archive ADD COLUMN x integer NOT NULL;
+
+-- create-publication: patients:SUX
+CREATE PUBLICATION p FOR TABLE patients;
+
+-- alter-publication-add: staff:SUX
+CREATE PUBLICATION p FOR TABLE patients;
+ALTER PUBLICATION p ADD TABLE staff;
+
+-- alter-publication-drop: patients:SUX
+CREATE PUBLICATION p FOR TABLE patients;
+ALTER PUBLICATION p DROP TABLE patients;
+
+-- create-publication-all:
+CREATE PUBLICATION p FOR ALL TABLES;
+
+-- alter-view-set: active_patients:AX
+ALTER VIEW active_patients SET (security_barrier = true);
+
+-- alter-view-default: active_patients:AX
+ALTER VIEW active_patients ALTER COLUMN name SET DEFAULT 'a';
+
+-- alter-view-owner: active_patients:AX
+ALTER VIEW active_patients OWNER TO pg_monitor;
+
+-- alter-view-schema: active_patients:AX
+ALTER VIEW active_patients SET SCHEMA billing;
+
+-- alter-matview-set: patient_counts:SUX
+ALTER MATERIALIZED VIEW patient_counts SET (fillfactor = 70);
+
+-- alter-policy: patients:AX
+CREATE POLICY p ON patients USING (true);
+ALTER POLICY p ON patients USING (false);
+
+-- rename-policy: patients:AX
+CREATE POLICY p ON patients USING (true);
+ALTER POLICY p ON patients RENAME TO q;
+
+-- drop-rule: archive:AX
+CREATE RULE r AS ON DELETE TO archive DO INSTEAD NOTHING;
+DROP RULE r ON archive;
+
+-- create-trigger-partitioned: visits:SRX visits_2024:SRX visits_2025:SRX visits_rest:SRX
+CREATE TRIGGER t AFTER INSERT ON visits FOR EACH ROW EXECUTE FUNCTION touch();
+
+-- create-trigger-partitioned-statement: visits:SRX
+CREATE TRIGGER t AFTER INSERT ON visits FOR EACH STATEMENT EXECUTE FUNCTION touch();
+
+-- drop-trigger-partitioned: visits:AX visits_2024:AX visits_2025:AX visits_rest:AX
+CREATE TRIGGER t AFTER INSERT ON visits FOR EACH ROW EXECUTE FUNCTION touch();
+DROP TRIGGER t ON visits;
+
+-- rename-trigger-partitioned: visits:AX [-14]
+--   visits:AX visits_2024:AX visits_2025:AX visits_rest:AX [15-]
+CREATE TRIGGER t AFTER INSERT ON visits FOR EACH ROW EXECUTE FUNCTION touch();
+ALTER TRIGGER t ON visits RENAME TO u;
+
+-- disable-trigger-partitioned: visits:SRX visits_2024:SRX visits_2025:SRX visits_rest:SRX
+CREATE TRIGGER t AFTER INSERT ON visits FOR EACH ROW EXECUTE FUNCTION touch();
+ALTER TABLE visits DISABLE TRIGGER t;
+
+-- create-constraint-trigger: archive:SRX staff:AS
+CREATE CONSTRAINT TRIGGER t AFTER INSERT ON archive FROM staff FOR EACH ROW EXECUTE FUNCTION touch();
+
+-- rename-composite: address:AX
+ALTER TYPE address RENAME TO place;
+
+-- composite-drop-attr: address:AX addresses:AX
+ALTER TYPE address DROP ATTRIBUTE city CASCADE;
+
+-- composite-rename-attr: address:AX addresses:AX
+ALTER TYPE address RENAME ATTRIBUTE city TO town CASCADE;
+
+-- type-set-schema:
+ALTER TYPE address SET SCHEMA billing;
+
+-- drop-composite-cascade: address:AX addresses:AX doses:AX
+DROP TYPE address CASCADE;
+
+-- copy-to: SCAN[archive] [-12]
+--   archive:AS SCAN[archive] [13-]
+COPY archive TO '/dev/null';
+
+-- merge: ERR[42601] [-14]
+--   archive:RX readings:AS SCAN[archive,readings] [15-]
+MERGE INTO archive a USING readings r ON a.id = r.id WHEN MATCHED THEN DELETE;
+
+-- insert-fk-child: appointments:RX patients:RS staff:RS
+INSERT INTO appointments VALUES (99, 1, 1);
+
+-- insert-partitioned: visits:RX visits_2024:RX visits_2025:RX visits_rest:RX [-11]
+--   visits:RX visits_2024:RX [12-]
+INSERT INTO visits VALUES (99, '2024-06-01', 'a');
+
+-- select-partitioned: visits:AS visits_2024:AS visits_2025:AS visits_rest:AS SCAN[visits_2024,visits_2025,visits_rest]
+SELECT * FROM visits;
+
+-- select-view: active_patients:AS patients:AS SCAN[patients]
+SELECT * FROM active_patients;
+
+-- select-inherited: devices:AS pumps:AS SCAN[devices,pumps]
+SELECT * FROM devices;
+
+-- update-fk-column: appointments:RX staff:RS SCAN[appointments]
+UPDATE appointments SET staff_id = 1;
+
+-- update-key: appointments:RS invoices:RS patients:RX SCAN[appointments,invoices]
+UPDATE patients SET id = id + 1000 WHERE id = 40;
+
+-- delete-cascading: c:RX p:RX SCAN[c,p]
+CREATE TABLE p (id integer PRIMARY KEY);
+CREATE TABLE c (id integer REFERENCES p ON DELETE CASCADE);
+INSERT INTO p VALUES (1);
+INSERT INTO c VALUES (1);
+DELETE FROM p;
+
+-- delete-partitioned: visits:RX visits_2024:RX visits_2025:RX visits_rest:RX SCAN[visits_2024,visits_2025,visits_rest]
+DELETE FROM visits;
+
+-- create-table-inherits: devices:SUX
+CREATE TABLE fresh (x integer) INHERITS (devices);
+
+-- create-table-of: address:AS
+CREATE TABLE fresh OF address;
+
+-- create-table-fk-partitioned-target: ERR[42809] [-11]
+--   visits:SRX visits_2024:SRX visits_2025:SRX visits_rest:SRX [12-]
+CREATE TABLE fresh (id bigint, day date, FOREIGN KEY (id, day) REFERENCES visits);
+
+-- drop-function-cascade: archive:AX
+ALTER TABLE archive ALTER COLUMN id SET DEFAULT next_ticket();
+DROP FUNCTION next_ticket CASCADE;
+
+-- drop-function-trigger-cascade: patients:AX
+DROP FUNCTION touch CASCADE;
+
+-- drop-sequence-cascade: archive:AX ticket_seq:AX
+ALTER TABLE archive ALTER COLUMN id SET DEFAULT nextval('ticket_seq');
+DROP SEQUENCE ticket_seq CASCADE;
+
+-- drop-pk-cascade: scratch:AX scratch_child:AX
+ALTER TABLE scratch DROP CONSTRAINT scratch_pkey CASCADE;
+
+-- drop-column-referenced-cascade: scratch:AX scratch_child:AX
+ALTER TABLE scratch DROP COLUMN id CASCADE;
+
+-- drop-view-cascade: active_patients:AX v2:AX
+CREATE VIEW v2 AS SELECT * FROM active_patients;
+DROP VIEW active_patients CASCADE;
+
+-- drop-inherited-cascade: devices:AX pumps:AX
+DROP TABLE devices CASCADE;
+
+-- drop-heir: pumps:AX
+DROP TABLE pumps;
+
+-- drop-extension-cascade: archive:AX
+ALTER TABLE archive ADD COLUMN c citext;
+DROP EXTENSION citext CASCADE;
+
+-- reindex-schema: billing.rates:S INDEX[billing.rates]
+REINDEX SCHEMA billing;
+
+-- analyze-partitioned: visits:SUX visits_2024:SUX visits_2025:SUX visits_rest:SUX
+ANALYZE visits;
+
+-- create-index-on-partition: visits_2024:S INDEX[visits_2024]
+CREATE INDEX ON visits_2024 (kind);
+
+-- alter-only: devices:AX SCAN[devices]
+ALTER TABLE ONLY devices ADD CHECK (id > 0) NO INHERIT;
+
+-- domain-over-domain: archive:S doses:S SCAN[archive,doses]
+CREATE DOMAIN small_int AS positive_int;
+ALTER TABLE archive ADD COLUMN c small_int;
+ALTER DOMAIN positive_int ADD CHECK (VALUE < 900);
+
+-- domain-partitioned: doses:S logs_a:S logs_b:S SCAN[doses,logs_a,logs_b]
+ALTER TABLE logs ADD COLUMN c positive_int;
+ALTER DOMAIN positive_int ADD CHECK (VALUE < 900);
+
+-- drop-domain-constraint:
+ALTER DOMAIN positive_int DROP CONSTRAINT positive_int_check;
+
+-- partition-validate: visits:SUX visits_2024:SUX visits_2025:SUX visits_rest:SUX SCAN[visits_2024,visits_2025,visits_rest]
+ALTER TABLE visits ADD CONSTRAINT ck CHECK (id > 0) NOT VALID;
+ALTER TABLE visits VALIDATE CONSTRAINT ck;
+
+-- set-statistics-partitioned: visits:SUX visits_2024:SUX visits_2025:SUX visits_rest:SUX
+ALTER TABLE visits ALTER COLUMN kind SET STATISTICS 10;
+
+-- set-storage-partitioned: visits:AX visits_2024:AX visits_2025:AX visits_rest:AX
+ALTER TABLE visits ALTER COLUMN kind SET STORAGE EXTERNAL;
+
+-- rls-partitioned: visits:AX
+ALTER TABLE visits ENABLE ROW LEVEL SECURITY;
+
+-- owner-partitioned: visits:AX
+ALTER TABLE visits OWNER TO pg_monitor;
+
+-- set-default-partitioned: visits:AX visits_2024:AX visits_2025:AX visits_rest:AX
+ALTER TABLE visits ALTER COLUMN kind SET DEFAULT 'a';
+
+-- rename-constraint-partitioned: visits:AX visits_2024:AX visits_2025:AX visits_rest:AX
+ALTER TABLE visits ADD CONSTRAINT ck CHECK (id > 0);
+ALTER TABLE visits RENAME CONSTRAINT ck TO cl;
+
+-- rename-partitioned: visits:AX
+ALTER TABLE visits RENAME TO v;
+
+-- set-schema-partitioned: visits:AX
+ALTER TABLE visits SET SCHEMA billing;
+
+-- replica-identity-partitioned: visits:AX
+ALTER TABLE visits REPLICA IDENTITY FULL;
+
+-- add-unique-partitioned: visits:AX visits_2024:S visits_2025:S visits_rest:S INDEX[visits_2024,visits_2025,visits_rest] [-17]
+--   visits:AX visits_2024:AX visits_2025:AX visits_rest:AX INDEX[visits_2024,visits_2025,visits_rest] [18-]
+ALTER TABLE visits ADD UNIQUE (kind, id, day);
+
+-- set-not-null-partitioned: visits:AX visits_2024:AX visits_2025:AX visits_rest:AX SCAN[visits_2024,visits_2025,visits_rest]
+ALTER TABLE visits ALTER COLUMN kind SET NOT NULL;
+
+-- drop-not-null-partitioned: visits:AX visits_2024:AX visits_2025:AX visits_rest:AX [-17]
+--   visits:AX [18-]
+ALTER TABLE visits ALTER COLUMN kind DROP NOT NULL;
+
+-- drop-index-on-partition: visits_2024:AX
+CREATE INDEX k ON visits_2024 (kind);
+DROP INDEX k;
+
+-- set-compression-partitioned: ERR[42601] [-13]
+--   visits:AX [14-]
+ALTER TABLE visits ALTER COLUMN kind SET COMPRESSION pglz;
+
+-- create-view-or-replace-new:
+CREATE OR REPLACE VIEW v9 AS SELECT 1;
+
+-- grant-schema:
+GRANT USAGE ON SCHEMA billing TO PUBLIC;
+
+-- grant-all-tables:
+GRANT SELECT ON ALL TABLES IN SCHEMA billing TO PUBLIC;
+
+-- alter-default-privileges:
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;
+
+-- enum-drop-cascade: staff:AX
+DROP TYPE staff_role CASCADE;
+
+-- alter-constraint-not-enforced: ERR[42601] [-17]
+--   invoices:AX patients:AX [18-]
+ALTER TABLE invoices ALTER CONSTRAINT invoices_patient_fk NOT ENFORCED;
+
+-- alter-constraint-enforced: invoices:AX patients:SRX SCAN[invoices,patients] FKSCAN [18-]
+ALTER TABLE invoices ADD CONSTRAINT k FOREIGN KEY (patient_id) REFERENCES patients NOT ENFORCED;
+ALTER TABLE invoices ALTER CONSTRAINT k ENFORCED;
+
+-- alter-constraint-inherit: patients:AX [18-]
+ALTER TABLE patients ADD CONSTRAINT nn NOT NULL age;
+ALTER TABLE patients ALTER CONSTRAINT nn NO INHERIT;
+
+-- set-logged-identity: x:AX REWRITE[x] [-14]
+--   x:AX x_id_seq:AX REWRITE[x,x_id_seq] [15-]
+CREATE TABLE x (id bigint GENERATED ALWAYS AS IDENTITY);
+ALTER TABLE x SET UNLOGGED;
+
+-- truncate-restart-owned: x:AX x_id_seq:AX REWRITE[x,x_id_seq]
+CREATE TABLE x (id bigint GENERATED ALWAYS AS IDENTITY);
+TRUNCATE x RESTART IDENTITY;
+
+-- alter-column-options-reset: patients:SUX
+ALTER TABLE patients ALTER COLUMN age RESET (n_distinct);
+
+-- set-user-catalog-table: patients:AX
+ALTER TABLE patients SET (user_catalog_table = true);
+
+-- set-parallel: patients:SUX
+ALTER TABLE patients SET (parallel_workers = 2);
+
+-- set-toast: patients:SUX
+ALTER TABLE patients SET (toast.autovacuum_enabled = false);
+
+-- set-log-autovacuum: patients:SUX
+ALTER TABLE patients SET (log_autovacuum_min_duration = 0);
+
+-- set-toast-target: patients:SUX
+ALTER TABLE patients SET (toast_tuple_target = 200);
+
+-- of-type: address:AS x:AX
+CREATE TABLE x (street text, city text);
+ALTER TABLE x OF address;
+
+-- not-of: addresses:AX
+ALTER TABLE addresses NOT OF;
+
+-- enable-rule: archive:AX
+CREATE RULE r AS ON DELETE TO archive DO INSTEAD NOTHING;
+ALTER TABLE archive DISABLE RULE r;
+
+-- create-function:
+CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+
+-- alter-index-statistics:
+CREATE INDEX e ON patients (lower(email));
+ALTER INDEX e ALTER COLUMN 1 SET STATISTICS 10;
+
+-- type-generated-dep: ERR[42601] [12-14]
+--   ERR[0A000] [15-]
+ALTER TABLE archive ADD COLUMN g integer GENERATED ALWAYS AS (id + 1) STORED;
+ALTER TABLE archive ALTER COLUMN id TYPE bigint;
+
+-- type-only-using-const: archive:AX
+ALTER TABLE archive ALTER COLUMN payload TYPE text USING payload;
+
+-- type-using-cast-same: patients:AX
+ALTER TABLE patients ALTER COLUMN email TYPE varchar(100) USING email::varchar(100);
+
+-- type-using-fn: archive:AX REWRITE[archive]
+ALTER TABLE archive ALTER COLUMN payload TYPE text USING upper(payload);
+
+-- type-partial-index: archive:AX INDEX[archive]
+CREATE INDEX pi ON archive (id) WHERE payload <> '';
+ALTER TABLE archive ALTER COLUMN payload TYPE varchar;
+
+-- type-expr-index: archive:AX INDEX[archive]
+CREATE INDEX pi ON archive (lower(payload));
+ALTER TABLE archive ALTER COLUMN payload TYPE varchar;
+
+-- type-unique-constraint: archive:AX
+ALTER TABLE archive ADD UNIQUE (payload);
+ALTER TABLE archive ALTER COLUMN payload TYPE varchar;
+
+-- type-stats: patients:AX SCAN[patients]
+DROP INDEX patients_mrn_key_idx;
+ALTER TABLE patients ALTER COLUMN mrn TYPE varchar;

@@ -46,6 +46,7 @@ def test_the_clinic_is_read_whole(conn: Conn) -> None:
     assert schema.sequences[Key("public", "patients_id_seq")] == (patients.key, "id")
     assert schema.sequences[Key("public", "ticket_seq")] is None
     assert schema.functions["next_ticket"] == ("v", "plpgsql")
+    assert schema.tables[Key("public", "addresses")].of == Key("public", "address")
     assert {"citext", "btree_gist"} <= schema.extensions
 
 

@@ -5,7 +5,6 @@ import pytest
 from tests.db.constructs import Construct, load, told
 from tests.db.measuring import Clinics
 
-
 CONSTRUCTS = load()
 
 

@@ -1,6 +1,7 @@
 """What a CHECK proves; the servers' own answers were measured on PostgreSQL 15 and 18."""
 
 import pytest
+from pglast import ast
 
 from migsafe import sql
 from migsafe.schema import Index, Key, Schema, expressions
@@ -113,3 +114,26 @@ def test_a_view_that_counts_rows_needs_no_column() -> None:
         advance(schema, statement, "1_a")
     readers = schema.tables[Key("public", "t")].readers
     assert readers == {Key("public", "v"): {""}, Key("public", "w"): frozenset()}
+
+
+def _naive(node: object) -> list[object]:
+    """Return a tree's nodes by asking each for all that it has."""
+    if isinstance(node, tuple | list):
+        return [found for item in node for found in _naive(item)]
+    if not isinstance(node, ast.Node):
+        return []
+    return [node, *(found for name in node for found in _naive(getattr(node, name)))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALTER TABLE t ALTER COLUMN a SET DEFAULT nextval('t_seq'), ADD CHECK (a > 1 AND b IN (2))",
+        "CREATE FOREIGN TABLE f (a integer CHECK (a > 0)) SERVER s",
+        "WITH q AS (SELECT 1) INSERT INTO t SELECT a::text, count(*) FROM q GROUP BY 1",
+    ],
+)
+def test_every_node_of_a_tree_is_found(text: str) -> None:
+    (statement,) = sql.parse(text)
+    found = list(expressions.nodes(statement.node, ast.Node))
+    assert {id(node) for node in found} == {id(node) for node in _naive(statement.node)}

@@ -1,0 +1,56 @@
+"""The relation locks of partitions that come and go. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pglast import ast
+
+from migsafe.hazards.locks.taking import Mode, Taking, Work
+from migsafe.schema import Key, Table
+
+
+def attaches(taking: Taking, table: Table, command: Any) -> None:
+    """Note what ATTACH PARTITION locks beside the parent: the candidate is read, or proven."""
+    if not isinstance(command.def_, ast.PartitionCmd) or command.def_.bound is None:
+        return  # ALTER INDEX … ATTACH PARTITION
+    key = taking.key(command.def_.name)
+    candidate = taking.table(key)
+    lacking = any(not _has_like(candidate, index) for index in table.indexes.values())
+    taking.take(key, Mode.ACCESS_EXCLUSIVE, Work.BUILD if lacking else Work.SCAN)
+    joins(taking, table, key, scans=True)
+
+
+def _has_like(table: Table, wanted: Any) -> bool:
+    shape = (wanted.columns, wanted.unique, wanted.method)
+    return any((one.columns, one.unique, one.method) == shape for one in table.indexes.values())
+
+
+def joins(taking: Taking, parent: Table, key: Key, *, scans: bool) -> None:
+    """Note what a partition that comes into being locks beside its parent."""
+    for other in _defaults(taking, parent.key):
+        if other.key != key:
+            taking.take_all(other.key, Mode.ACCESS_EXCLUSIVE, Work.SCAN)
+    for made in parent.constraints.values():
+        if made.target:
+            work = Work.SCAN if scans else Work.MOMENT
+            taking.take_all(made.target, Mode.SHARE_ROW_EXCLUSIVE, work)
+
+
+def _defaults(taking: Taking, key: Key) -> Iterator[Table]:
+    for table in taking.partitions(key):
+        if key in table.parents and table.is_default():
+            yield table
+
+
+def detaches(taking: Taking, table: Table, command: Any) -> None:
+    """Note what DETACH PARTITION locks beside the parent."""
+    key = taking.key(command.def_.name)
+    gently = not taking.at_least(14)
+    taking.take(key, Mode.SHARE_UPDATE_EXCLUSIVE if gently else Mode.ACCESS_EXCLUSIVE)
+    if getattr(command.def_, "concurrent", False):
+        return  # refused where there is a default partition
+    for other in _defaults(taking, table.key):
+        taking.take_all(other.key, Mode.ACCESS_EXCLUSIVE)
+    for made in table.constraints.values():
+        if made.target:
+            taking.take_all(made.target, Mode.SHARE_ROW_EXCLUSIVE)
