@@ -122,6 +122,7 @@ FAMILIES = (
     "style",
     "transactions",
     "triggers",
+    "type_choices",
     "types",
 )
 

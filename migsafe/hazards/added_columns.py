@@ -376,6 +376,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="MS321",
         name="add-inheritance-column",
+        severity=Severity.INFO,
         on=(_Change.AT_AddColumn,),
         check=_inheritance,
         style=True,

@@ -271,6 +271,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="MS433",
         name="enum-value-without-position",
+        severity=Severity.INFO,
         on=(ast.AlterEnumStmt,),
         check=_add_without_position,
         style=True,
@@ -285,6 +286,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="MS434",
         name="create-enum",
+        severity=Severity.INFO,
         on=(ast.CreateEnumStmt,),
         check=_create_enum,
         style=True,
@@ -299,6 +301,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="MS435",
         name="create-domain-with-constraint",
+        severity=Severity.INFO,
         on=(ast.CreateDomainStmt,),
         check=_constrained_domain,
         style=True,
