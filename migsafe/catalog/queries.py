@@ -18,12 +18,16 @@ Shape = Literal["owner", "part", "fact", "grant"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One query; `aspects` names what its columns say, from the fourth on."""
+    """One query; `aspects` names what its columns say, from the fourth on.
+
+    `kind` is the only kind of owner that it is about; nothing turns into one of another kind.
+    """
 
     owner: str
     shape: Shape
     text: str
     aspects: tuple[str, ...] = ()
+    kind: str | None = None
 
 
 def _among(column: str, some: bool) -> str:
@@ -345,7 +349,7 @@ def _sequences(_version: int, some: bool) -> Question:
         *("type", "increment", "minimum", "maximum", "start", "cache", "cycle"),
         *("owned by", "identity"),
     )
-    return Question("relation", "part", _filled(_SEQUENCES, some), aspects)
+    return Question("relation", "part", _filled(_SEQUENCES, some), aspects, kind="sequence")
 
 
 _RELATION_GRANTS = """SELECT c.oid, NULL, NULL, '', c.relacl::text[],

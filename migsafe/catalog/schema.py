@@ -6,6 +6,7 @@ extension owns, temporary objects, the ledgers of migration tools and migsafe's 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
+from typing import Literal
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -138,13 +139,19 @@ def _set(settings: Mapping[str, str]) -> str:
     return f"SELECT pg_catalog.concat({', '.join(calls)})"
 
 
-_SET = _set(SETTINGS)
-_SET_FOR_FEW = _set(SETTINGS | _FOR_FEW)
+#: What a question needs: that of everything, that of a few, or one that prints no definition.
+Needs = Literal["all", "some", "plans"]
+
+_SETTINGS: Mapping[Needs, str] = {
+    "all": _set(SETTINGS),
+    "some": _set(SETTINGS | _FOR_FEW),
+    "plans": _set(_FOR_FEW),
+}
 
 
-def settings(*, few: bool) -> str:
+def settings(needs: Needs) -> str:
     """Return the statement that sets what questions need, until the transaction ends."""
-    return _SET_FOR_FEW if few else _SET
+    return _SETTINGS[needs]
 
 
 _OWN_TRANSACTION = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ("COMMIT",))
@@ -184,7 +191,7 @@ def _send(
     try:
         with conn.pipeline() as pipeline:
             conn.execute(opening, prepare=False)
-            conn.execute(settings(few=few), prepare=prepare)
+            conn.execute(settings("some" if few else "all"), prepare=prepare)
             cursors = [conn.execute(text, values, prepare=prepare) for text, values in asked]
             for command in closing:
                 _enqueue(pipeline, conn, command)

@@ -98,8 +98,10 @@ class Tracker:
         self._partial = by_parts and conn.info.parameter_status("is_superuser") == "on"
         if self._partial:
             conn.execute(_DDL, prepare=False)
-        self._owners = self._reader.read()
-        self._inherits = _has_children(self._owners.values())
+        self._tables: dict[str, set[Owner]] = {}
+        self._inherits = False
+        self._owners: dict[Owner, Owned] = {}
+        self._learn(self._reader.read())
 
     @property
     def state(self) -> dict[Key, str]:
@@ -124,7 +126,8 @@ class Tracker:
     def check(self) -> bool:
         """Read everything once more; tell whether that is what the steps have led to."""
         found, before = self._reader.read(), self._owners
-        self._owners = found
+        self._owners = {}
+        self._learn(found)
         return not (self._missed or self._reader.changes(before, found))
 
     def _all(self, touched: Touched, *, far: bool) -> dict[Key, facts.Change]:
@@ -136,34 +139,44 @@ class Tracker:
                 {o: owned for o, owned in side.items() if o not in near} for side in (before, found)
             )
             self._missed |= bool(self._reader.changes(*rest))
-        self._owners = found
+        self._owners = {}
+        self._learn(found)
         return self._reader.changes(before, found)
 
     def _some(self, touched: Touched) -> dict[Key, facts.Change]:
         """Read what was touched, and leave the rest as it was."""
-        found = self._reader.read_some(touched)
+        found = self._reader.read_some(touched, self._owners)
         owners = ((kind, oid) for kind, oids in touched.items() for oid in oids)
         before = {owner: self._owners.pop(owner) for owner in owners if owner in self._owners}
-        self._inherits = self._inherits or _has_children(found.values())
-        self._owners |= found
+        self._learn(found)
         return self._reader.changes(before, found)
+
+    def _learn(self, found: dict[Owner, Owned]) -> None:
+        """Keep what was read, the tables of its indexes, and whether there are children."""
+        self._owners |= found
+        for owner, owned in found.items():
+            for _, row in owned.parts:
+                if row[1] == "index":
+                    self._tables.setdefault(row[2], set()).add(owner)
+                elif row[-2] in ("inherits", "partition of"):
+                    self._inherits = True
 
     def _touched(self) -> Touched:
         (rows,) = self._reader.ask([Call("touched", _TOUCHED, (str(self._last),))])
         touched: Touched = {}
         for number, catalog, oid, dropped, names, relation, type_, relkind, implied in rows:
             self._last = int(number)
-            owner = _OTHER
+            owners: Iterable[Owner] = [_OTHER]
             if catalog == "pg_class":
-                owner = self._relation(int(oid), dropped, names, relation, type_, relkind)
+                owners = self._relation(int(oid), dropped, names, relation, type_, relkind)
             elif catalog in _OF_RELATIONS:
-                owner = ("relation", relation) if relation else ("type", type_ or 0)
+                owners = [("relation", relation) if relation else ("type", type_ or 0)]
             elif catalog == "pg_type":
-                owner = ("type", int(oid))
+                owners = [("type", int(oid))]
             elif catalog == "pg_proc":
-                owner = ("function", int(oid))
-            if not implied:
-                touched.setdefault(owner[0], set()).add(int(owner[1]))
+                owners = [("function", int(oid))]
+            for kind, owner in () if implied else owners:
+                touched.setdefault(kind, set()).add(owner)
         return touched
 
     def _relation(
@@ -174,24 +187,12 @@ class Tracker:
         relation: int | None,
         type_: int | None,
         relkind: str | None,
-    ) -> Owner:
+    ) -> Iterable[Owner]:
         if relkind == "c":
-            return "type", type_ or oid
+            return [("type", type_ or oid)]
         if relation and relkind:
-            return "relation", relation
+            return [("relation", relation)]
         if ("relation", oid) in self._owners or not (dropped and names):
-            return "relation", oid
-        return self._owner_of_index(names[-1]) or ("relation", oid)
-
-    def _owner_of_index(self, name: str) -> Owner | None:
-        """Find the table of an index that is gone."""
-        for owner, owned in self._owners.items():
-            if any(row[1] == "index" and row[2] == name for _, row in owned.parts):
-                return owner
-        return None
-
-
-def _has_children(owners: Iterable[Owned]) -> bool:
-    return any(
-        row[-2] in ("inherits", "partition of") for owned in owners for _, row in owned.parts
-    )
+            return [("relation", oid)]
+        # An index that is gone; in which schema it was its table does not say.
+        return self._tables.get(names[-1], [("relation", oid)])
