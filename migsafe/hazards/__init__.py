@@ -120,10 +120,13 @@ FAMILIES = (
     "sizes",
     "storage",
     "style",
+    "timeouts",
     "transactions",
     "triggers",
     "type_choices",
     "types",
+    "views",
+    "windows",
 )
 
 
@@ -145,9 +148,18 @@ def walk(units: Iterable[Unit], schema: Schema, options: Options) -> list[Findin
     found: list[Finding] = []
     walked: dict[str, Context] = {}
     settings: dict[str, str] = {}
-    taken: list[Taken] = []
+    run: list[Taken] = []
+    reported: list[str] = []
     for unit in units:
-        context = Context(schema=schema, options=options, unit=unit, settings=settings, taken=taken)
+        reported += [unit.name] if unit.report else []
+        context = Context(
+            schema=schema,
+            options=options,
+            unit=unit,
+            settings=settings,
+            run=run,
+            reported=reported,
+        )
         walked[unit.name] = context
         found += _one(context, asked)
     if walked:

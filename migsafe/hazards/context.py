@@ -83,18 +83,23 @@ class Context:
     schema: Schema
     options: Options
     unit: Unit
-    #: Statements of this migration before this one, and those of the open transaction.
+    #: Statements of this migration before this one, and those of the open transaction. What runs
+    #: inside of a block is there by itself, after the block.
     before: list[Statement] = field(default_factory=list)
     transaction: list[Statement] = field(default_factory=list)
-    #: Whether a BEGIN of the file itself is open.
+    #: The BEGIN of the file that is open, or the block that runs outside of a transaction.
     begun: Statement | None = None
     #: Settings of the session and of the transaction, lower case, as SET wrote them.
     settings: dict[str, str] = field(default_factory=dict)
     local: dict[str, str] = field(default_factory=dict)
     #: Strongest lock held on each relation that is not new, where it is SHARE or stronger.
     held: dict[Key, Held] = field(default_factory=dict)
-    #: The statements of all walked migrations so far that took such locks.
+    #: The statements before this one that took such locks, and those of earlier migrations too,
+    #: as far as these are reported on.
     taken: list[Taken] = field(default_factory=list)
+    run: list[Taken] = field(default_factory=list)
+    #: Names of the migrations that are reported on so far, this one too.
+    reported: list[str] = field(default_factory=list)
     _locks: tuple[Statement, dict[Key, Lock]] | None = None
 
     @property
@@ -133,10 +138,7 @@ class Context:
 
     def milliseconds(self, name: str) -> float | None:
         """Return a setting that is a duration; None where nothing is known, 0 where it is off."""
-        value = self.setting(name)
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value or "")
-        unit = _UNITS.get(found[2]) if found else None
-        return float(found[1]) * unit if found and unit else None
+        return duration(self.setting(name))
 
     @property
     def utc(self) -> bool:
@@ -163,8 +165,13 @@ class Context:
     def locks(self, statement: Statement) -> dict[Key, Lock]:
         """Return what the statement that is being asked about locks, new relations left out."""
         if self._locks is None or self._locks[0] is not statement:
-            found = locks.taken(statement.node, self.schema, version=self.version, utc=self.utc)
+            node = statement.node
+            found = locks.taken(node, self.schema, version=self.version, utc=self.utc)
             kept = {key: lock for key, lock in found.items() if not self.fresh(key)}
+            if kept and isinstance(node, ast.AlterTableStmt):
+                # A new table refers to its parents in a moment, since it has hardly a row.
+                old = not self.fresh(self.schema.find(node.relation))
+                kept = kept if old else {key: Lock(lock.mode) for key, lock in kept.items()}
             self._locks = statement, kept
         return self._locks[1]
 
@@ -185,6 +192,13 @@ class Context:
         return self.schema.table(relation)
 
 
+def duration(value: str | None) -> float | None:
+    """Return a setting as milliseconds, None for one that is no duration."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value or "")
+    unit = _UNITS.get(found[2]) if found else None
+    return float(found[1]) * unit if found and unit else None
+
+
 def enter(context: Context, statement: Statement) -> None:
     """Open the transaction that a block of statements is, unless it is in one; close it after."""
     if statement.inner and not context.in_transaction:
@@ -198,15 +212,15 @@ def take(context: Context, statement: Statement) -> None:
     found = context.blocking(statement)
     if not found:
         return
-    context.taken.append(
-        Taken(
-            place=Place(context.unit.name, statement.line),
-            statement=statement,
-            locks=found,
-            lock_timeout=context.milliseconds("lock_timeout"),
-            statement_timeout=context.milliseconds("statement_timeout"),
-        )
+    taken = Taken(
+        place=Place(context.unit.name, statement.line),
+        statement=statement,
+        locks=found,
+        lock_timeout=context.milliseconds("lock_timeout"),
+        statement_timeout=context.milliseconds("statement_timeout"),
     )
+    context.taken.append(taken)
+    context.run.append(taken)
     for key, lock in found.items() if context.in_transaction else ():
         if key not in context.held or context.held[key].mode < lock.mode:
             context.held[key] = Held(lock.mode, statement)
@@ -217,11 +231,11 @@ def move(context: Context, statement: Statement) -> None:
     node = statement.node
     if isinstance(node, ast.TransactionStmt):
         _transact(context, statement, node.kind)
-    elif isinstance(node, ast.VariableSetStmt):
-        _set(context, node)
-    elif isinstance(node, ast.SelectStmt):
-        for name, value, local in _configured(node):
-            _assign(context, name, value, local=local)
+    elif isinstance(node, ast.VariableSetStmt) and node.kind == _Set.VAR_RESET_ALL:
+        context.settings.clear()
+        context.local.clear()
+    for setting in assigned(node):
+        _assign(context, setting)
     context.before.append(statement)
     if context.in_transaction and not isinstance(node, ast.TransactionStmt):
         context.transaction.append(statement)
@@ -241,21 +255,29 @@ def _end(context: Context) -> None:
     context.held.clear()
 
 
-def _set(context: Context, node: Any) -> None:
-    if node.kind == _Set.VAR_RESET_ALL:
-        context.settings.clear()
-        context.local.clear()
-        return
-    name = str(node.name).lower()
-    if node.kind in (_Set.VAR_RESET, _Set.VAR_SET_DEFAULT):
-        _assign(context, name, None, local=node.is_local)
-    elif node.kind == _Set.VAR_SET_VALUE:
-        value = ", ".join(_value(arg) for arg in node.args or ())
-        _assign(context, name, value, local=node.is_local)
+class Setting(NamedTuple):
+    """A setting that a statement gives a value, None for its default."""
+
+    name: str
+    value: str | None
+    local: bool
 
 
-def _assign(context: Context, name: str, value: str | None, *, local: bool) -> None:
+def assigned(node: Any) -> Iterator[Setting]:
+    """Yield the settings that SET, RESET or a SELECT of set_config changes, by lower-case name."""
+    if isinstance(node, ast.SelectStmt):
+        yield from _configured(node)
+    elif isinstance(node, ast.VariableSetStmt):
+        if node.kind in (_Set.VAR_RESET, _Set.VAR_SET_DEFAULT):
+            yield Setting(str(node.name).lower(), None, bool(node.is_local))
+        elif node.kind == _Set.VAR_SET_VALUE:
+            value = ", ".join(_value(arg) for arg in node.args or ())
+            yield Setting(str(node.name).lower(), value, bool(node.is_local))
+
+
+def _assign(context: Context, setting: Setting) -> None:
     """Set or reset a setting; SET LOCAL does nothing outside of a transaction."""
+    name, value, local = setting
     if local and not context.in_transaction:
         return
     context.local.pop(name, None)
@@ -265,15 +287,14 @@ def _assign(context: Context, name: str, value: str | None, *, local: bool) -> N
         values[name] = value
 
 
-def _configured(node: Any) -> Iterator[tuple[str, str, bool]]:
-    """Yield the settings that a SELECT sets by set_config with constants."""
+def _configured(node: Any) -> Iterator[Setting]:
     for item in node.targetList or ():
         call: Any = getattr(item, "val", None)
         names: Any = getattr(call, "funcname", None)
         if names and names[-1].sval == "set_config":
             name, value, local = (*(_value(part) for part in call.args or ()), "", "", "")[:3]
             if name:
-                yield name.lower(), value, local == "True"
+                yield Setting(name.lower(), value, local == "True")
 
 
 def _value(arg: Any) -> str:

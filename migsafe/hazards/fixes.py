@@ -15,7 +15,7 @@ from pglast.stream import RawStream, maybe_double_quote_name
 
 from migsafe import sql
 from migsafe.findings import Finding, Source, Status
-from migsafe.hazards import Unit
+from migsafe.hazards import Unit, blocks
 from migsafe.schema import Place, Schema, Table, reading
 from migsafe.schema.changes import advance
 from migsafe.sql import Statement
@@ -97,7 +97,8 @@ def _fixed(
 ) -> tuple[tuple[str, ...], list[Chunk] | None]:
     """Return what is fixed and by which chunks; an ALTER TABLE is fixed command by command."""
     wanted = [name for name in names if name in FIXES]
-    if not wanted:
+    # What is found inside of a block or a called function is not in the text to be fixed.
+    if not wanted or isinstance(statement.node, blocks.HOLDERS):
         return (), None
     if isinstance(statement.node, ast.AlterTableStmt) and len(statement.node.cmds or ()) > 1:
         return tuple(wanted), _each_command(statement, wanted, schema, place)
