@@ -133,6 +133,7 @@ def _exit_codes() -> Iterator[str]:
 #: Where to read on about a family of findings.
 _READ_ON = {
     "MA": "[Write audits](howto/write-audits.md) has their header and their answers.",
+    "MD": "[Derived audits](howto/derived-audits.md) has what an answer means.",
     "MH": "After MH101, MH102, MH115 and MH118 read [after P3005](howto/after-p3005.md), after "
     "MH104 and MH116 [half-applied](howto/half-applied.md), after MH117 "
     "[the shadow](howto/shadow.md). [How it works](how-it-works.md#evidence) says what "
@@ -143,6 +144,7 @@ _READ_ON = {
 
 _FAMILIES = {
     "MA": "Audits from files",
+    "MD": "Audits derived from pending SQL",
     "MH": "History and ledger",
     "MS": "Files and their comments",
     "MV": "Verification",
@@ -238,6 +240,10 @@ _MEANINGS = {
     "`schemas` of its datasource; for plain SQL it is every schema of the application.",
     "audits.path": "Directory of the audits and of `expectations.toml`. Without the key "
     "`audits/` counts when it is there.",
+    "audits.budget": "What a question derived from SQL may read, by the planner's estimate, as "
+    "`500MB` or `10GB`; over it the answer is unknown. No limit without the key.",
+    "audits.show_keys": "Whose primary keys may be shown in reports: `true` for all, `false` for "
+    "none, or a list of tables. Without the key, those that are one integer or uuid.",
     "shadow.server": "`auto`, `embedded`, `none`, or the URL of a server, in any form that `url` "
     "of an environment has. `auto` takes a local installation of the target's major version, else "
     "the embedded one. On a URL's server a database is made and dropped, and so are roles that "

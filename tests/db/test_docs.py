@@ -33,6 +33,7 @@ PAGES = sorted(
 PLAYED = [
     "quickstart",
     "howto/after-p3005",
+    "howto/derived-audits",
     "howto/half-applied",
     "howto/shadow",
     "howto/verify-the-schema",
