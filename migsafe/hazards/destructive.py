@@ -22,15 +22,12 @@ _MANUAL = "https://www.postgresql.org/docs/current"
 def _drop_column(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
     if statement.node.objtype != _Object.OBJECT_TABLE:
         return  # ALTER TYPE … DROP ATTRIBUTE has the same subcommand
-    table = context.schema.find(statement.node.relation)
-    if table is None:
-        if not context.schema.complete:
-            key = _key(statement.node.relation, context)
-            yield Hit(_column_lost(node.name, key), Table(key=key))
-    elif not _column_is_harmless(node, table, context):
-        derived = table.columns[node.name].generated if node.name in table.columns else ""
-        severity = None if derived else dropped.severity(table, context)
-        yield Hit(_column_lost(node.name, table.key), table, severity)
+    table = dropped.find(_key(statement.node.relation, context), context)
+    if table is None or _column_is_harmless(node, table, context):
+        return
+    derived = table.columns[node.name].generated if node.name in table.columns else ""
+    severity = None if derived else dropped.severity(table, context)
+    yield Hit(_column_lost(node.name, table.key), table, severity)
 
 
 def _column_lost(name: str, key: Key) -> str:
@@ -141,15 +138,15 @@ def _truncate(node: Any, _statement: Statement, context: Context) -> Iterator[Hi
     named = {_key(relation, context) for relation in node.relations}
     for relation in node.relations:
         key = _key(relation, context)
-        table = context.schema.tables.get(key)
-        if table is None and context.schema.complete:
+        table = dropped.find(key, context)
+        if table is None:
             continue
         others = [one for one in _referencing(key, context) if one.key not in named]
         if others and not dropped.cascades(node):
             names = dropped.listed([str(one.key) for one in others])
             yield Hit(f"fails (0A000): {names} has a foreign key to {key}", None, Severity.ERROR)
-        elif table is None or not dropped.rowless(table, context):
-            yield _emptied(table or Table(key=key), context)
+        elif not dropped.rowless(table, context):
+            yield _emptied(table, context)
 
 
 def _emptied(table: Table, context: Context) -> Hit:

@@ -36,10 +36,20 @@ def tables(node: Any, context: Context) -> Iterator[Table]:
     One that is not known is yielded as such, and is not noted in the schema.
     """
     for parts in node.objects:
-        key = key_of(parts, context)
-        found = context.schema.tables.get(key)
-        if found is not None or not context.schema.complete:
-            yield found or Table(key=key)
+        if found := find(key_of(parts, context), context):
+            yield found
+
+
+def find(key: Key, context: Context) -> Table | None:
+    """Return a relation, known or not; None where the target does not have it.
+
+    What only some statement has named so far is not there for that.
+    """
+    found = context.schema.tables.get(key)
+    if not context.schema.complete:
+        return found or Table(key=key)
+    named_only = found is not None and found.live is None and found.made is None
+    return None if named_only else found
 
 
 def rowless(table: Table, context: Context) -> bool:

@@ -114,7 +114,8 @@ def _extension_manages(node: Any, _statement: Statement, context: Context) -> It
             return
         tables = list(dropped.tables(node, context))
     else:
-        tables = [context.table(node.relation)] if node.relation else []
+        found = context.schema.find(node.relation) if node.relation else None
+        tables = [found] if found else []
     for table in tables:
         if table.extension:
             message = (
