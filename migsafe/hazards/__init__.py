@@ -16,7 +16,7 @@ from pglast import ast
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.hazards import blocks
 from migsafe.hazards.context import Context, Options, Taken, Unit, enter, move, take
-from migsafe.schema import Place, Schema, Table
+from migsafe.schema import Key, Place, Schema, Table
 from migsafe.schema.changes import advance
 from migsafe.sql import Statement
 
@@ -108,6 +108,7 @@ FAMILIES = (
     "indexes",
     "new_labels",
     "opaque",
+    "partitions",
     "promises",
     "queries",
     "refused_columns",
@@ -115,6 +116,7 @@ FAMILIES = (
     "renames",
     "retyped_columns",
     "rows",
+    "runs",
     "sequences",
     "session",
     "sizes",
@@ -150,6 +152,7 @@ def walk(units: Iterable[Unit], schema: Schema, options: Options) -> list[Findin
     settings: dict[str, str] = {}
     run: list[Taken] = []
     reported: list[str] = []
+    named: dict[Key, Place] = {}
     for unit in units:
         reported += [unit.name] if unit.report else []
         context = Context(
@@ -159,6 +162,7 @@ def walk(units: Iterable[Unit], schema: Schema, options: Options) -> list[Findin
             settings=settings,
             run=run,
             reported=reported,
+            named=named,
         )
         walked[unit.name] = context
         found += _one(context, asked)

@@ -1,12 +1,13 @@
 """What holds when a statement runs: the schema, the transaction, its locks and settings. Pure."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
+from migsafe import references
 from migsafe.hazards import locks
 from migsafe.hazards.locks import Lock, Mode
 from migsafe.schema import Key, Place, Schema, Table
@@ -23,7 +24,8 @@ _Set = enums.VariableSetKind
 class Unit:
     """One migration to walk. `transaction` says that its runner puts it into one transaction.
 
-    `report` is False for a migration that is walked only for what it leaves behind.
+    `report` is False for a migration that is walked only for what it leaves behind. `timeouts` are
+    settings that the runner gives to this one, by name.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Unit:
     statements: Sequence[Statement]
     transaction: bool
     report: bool = True
+    timeouts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,8 @@ class Context:
     run: list[Taken] = field(default_factory=list)
     #: Names of the migrations that are reported on so far, this one too.
     reported: list[str] = field(default_factory=list)
+    #: Relations that statements have named so far and nobody is known to have made.
+    named: dict[Key, Place] = field(default_factory=dict)
     _locks: tuple[Statement, dict[Key, Lock]] | None = None
 
     @property
@@ -131,7 +136,8 @@ class Context:
 
     def setting(self, name: str) -> str | None:
         """Return a setting as it is in force, None where nothing is known of it."""
-        for values in (self.local, self.settings, self.options.timeouts, self.schema.settings):
+        given = (self.unit.timeouts, self.options.timeouts, self.schema.settings)
+        for values in (self.local, self.settings, *given):
             if name in values:
                 return values[name]
         return None
@@ -200,11 +206,16 @@ def duration(value: str | None) -> float | None:
 
 
 def enter(context: Context, statement: Statement) -> None:
-    """Open the transaction that a block of statements is, unless it is in one; close it after."""
+    """Open the transaction that a block of statements is, unless it is in one; close it after.
+
+    What the statement names is noted where nobody is known to have made it.
+    """
     if statement.inner and not context.in_transaction:
         context.begun = next(one for one in reversed(context.before) if not one.inner)
     elif context.block and not statement.inner:
         _end(context)
+    if not (context.schema.complete or statement.inner):
+        _name(context, statement)
 
 
 def take(context: Context, statement: Statement) -> None:
@@ -236,9 +247,28 @@ def move(context: Context, statement: Statement) -> None:
         context.local.clear()
     for setting in assigned(node):
         _assign(context, setting)
+    if isinstance(node, _MAKING) and context.named:
+        for key in [key for key in context.named if is_made(context.schema.tables.get(key))]:
+            del context.named[key]
     context.before.append(statement)
     if context.in_transaction and not isinstance(node, ast.TransactionStmt):
         context.transaction.append(statement)
+
+
+def _name(context: Context, statement: Statement) -> None:
+    for name in references.used(statement.node):
+        key = context.schema.key(name.schema, name.bare)
+        if not (is_made(context.schema.tables.get(key)) or key in context.schema.gone):
+            context.named.setdefault(key, Place(context.unit.name, statement.line))
+
+
+#: Statements after which a name may lead somewhere.
+_MAKING = (ast.CreateStmt, ast.CreateTableAsStmt, ast.ViewStmt, ast.RenameStmt)
+
+
+def is_made(table: Table | None) -> bool:
+    """Tell whether a relation is known to be there, not only to be named."""
+    return table is not None and (table.known or bool(table.made or table.live))
 
 
 def _transact(context: Context, statement: Statement, kind: Any) -> None:

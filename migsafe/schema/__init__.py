@@ -282,8 +282,10 @@ class Schema:
     #: Bodies of functions as text, by bare name and bare types of their input.
     bodies: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     extensions: set[str] = field(default_factory=set)
-    #: Walked statements whose effect on the schema nobody can tell (DO, dynamic SQL).
+    #: Walked statements whose effect on the schema nobody can tell (dynamic SQL, other languages).
     opaque: list[Place] = field(default_factory=list)
+    #: Names of relations that a walked statement has dropped or renamed, until one makes them anew.
+    gone: dict[Key, Place] = field(default_factory=dict)
     #: Settings that the target's database or role brings along: ``lock_timeout`` and others.
     settings: dict[str, str] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 One function a kind of statement; `tables` has those of tables. Nothing here judges.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pglast import ast, enums
@@ -31,9 +31,51 @@ _Object = enums.ObjectType
 
 def advance(schema: Schema, statement: Statement, migration: str) -> None:
     """Take in what a statement makes, changes and removes."""
-    change = _CHANGES.get(type(statement.node))
+    node, place = statement.node, Place(migration, statement.line)
+    # A statement of a block may stand in a branch that does not run.
+    left = [] if statement.inner else list(_left(schema, node))
+    change = _CHANGES.get(type(node))
     if change:
-        change(schema, statement.node, Place(migration, statement.line))
+        change(schema, node, place)
+    schema.gone.update(dict.fromkeys(left, place))
+    for key in _made(schema, node) if schema.gone else ():
+        schema.gone.pop(key, None)
+
+
+_WITH_ROWS = {
+    _Object.OBJECT_TABLE,
+    _Object.OBJECT_VIEW,
+    _Object.OBJECT_MATVIEW,
+    _Object.OBJECT_FOREIGN_TABLE,
+}
+
+
+def _left(schema: Schema, node: Any) -> Iterator[Key]:
+    """Yield the names that lead nowhere after a statement."""
+    if isinstance(node, ast.DropStmt) and node.removeType in _WITH_ROWS:
+        for parts in node.objects or ():
+            names = [part.sval for part in parts]
+            yield schema.key(names[-2] if len(names) > 1 else None, names[-1])
+    elif isinstance(node, ast.RenameStmt) and node.renameType in _WITH_ROWS and node.relation:
+        yield schema.key(node.relation.schemaname, node.relation.relname or "")
+
+
+def _made(schema: Schema, node: Any) -> Iterator[Key]:
+    """Yield the names that lead to a relation from a statement on."""
+    if find := _MAKES.get(type(node)):
+        yield tables.new_key(schema, find(node))
+    elif isinstance(node, ast.RenameStmt) and node.relation:
+        old = schema.key(node.relation.schemaname, node.relation.relname or "")
+        yield Key(old.schema, node.newname or "")
+    elif isinstance(node, ast.AlterObjectSchemaStmt) and node.relation:
+        yield Key(node.newschema or "", node.relation.relname or "")
+
+
+_MAKES: dict[type, Callable[[Any], Any]] = {
+    ast.CreateStmt: lambda node: node.relation,
+    ast.CreateTableAsStmt: lambda node: node.into.rel,
+    ast.ViewStmt: lambda node: node.view,
+}
 
 
 # ---------------------------------------------------------------- names
