@@ -36,14 +36,16 @@ def build(
     to: str | None = None,
     schema: Schema | None = None,
     options: Options | None = None,
+    lock_timeout: str | None = None,
 ) -> Plan:
     """Parse the pending migrations up to and including `to`; raise UsageError at the first bad one.
 
     A syntax error is found here, with its line and column, so that nothing has run by then.
     `schema` is the target's, and is moved along; without it nothing is known but the files.
+    `lock_timeout` is what the runner sets in each transaction.
     """
     plan = parsed(standing, to=to)
-    units = (unit(item) for item in plan.steps)
+    units = (unit(item, lock_timeout) for item in plan.steps)
     found = hazards.walk(units, schema or Schema(), options or Options())
     return replace(plan, findings=tuple(found))
 
@@ -63,14 +65,15 @@ def settled(plan: Plan, found: Iterable[Finding]) -> list[Finding]:
 _DERIVED = frozenset({*DERIVED, *DERIVED.values()})
 
 
-def unit(item: Step) -> Unit:
-    """Return a step as the hazard rules walk it."""
+def unit(item: Step, lock_timeout: str | None = None) -> Unit:
+    """Return a step as the hazard rules walk it; what runs alone waits for locks as it says."""
     return Unit(
         name=item.migration.name,
         file=str(item.migration.path),
         text=item.migration.text,
         statements=item.statements,
         transaction=item.alone is None,
+        timeouts={"lock_timeout": lock_timeout} if lock_timeout and item.alone is None else {},
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migsafe import catalog, findings
@@ -25,7 +24,6 @@ from migsafe.reports import Planned, Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.audits import Audit
-    from migsafe.hazards import Options
     from migsafe.pipeline.records import Records
     from migsafe.plan import Plan
     from migsafe.schema import Schema
@@ -158,12 +156,19 @@ def judge(
     `adopted` are records that will be written first: the plan is what is left after them.
     """
     from migsafe import plan as planning
+    from migsafe.pipeline import linting
 
     standing = session.stand() if adopted is None else session.adopt(adopted)
     if to is not None:
         wanted(session).directory.named(to)
     schema = asked.schema_of(session)
-    built = planning.build(standing, to=to, schema=deepcopy(schema), options=_options(session))
+    built = planning.build(
+        standing,
+        to=to,
+        schema=deepcopy(schema),
+        options=linting.options_of(session.settings, linting.Asked()),
+        lock_timeout=session.settings.env.lock_timeout,
+    )
     rows = _prejudged(session, audits, built, schema, asking or Asking())
     found = (
         *standing.findings,
@@ -174,15 +179,6 @@ def judge(
     if code is ExitCode.OK:
         check_writable(session)
     return found, built, code
-
-
-def _options(session: Session) -> "Options":
-    """Return what the config says of the hazard rules, and the timeout that our runner sets."""
-    from migsafe.pipeline import linting
-
-    options = linting.options_of(session.settings, linting.Asked())
-    timeouts = {"lock_timeout": session.settings.env.lock_timeout, **options.timeouts}
-    return replace(options, timeouts=timeouts)
 
 
 def _misnamed(session: Session, built: "Plan") -> list[Finding]:
