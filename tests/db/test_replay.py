@@ -209,6 +209,21 @@ NASTY = {
         "CREATE MATERIALIZED VIEW mv AS SELECT a FROM t; CREATE UNIQUE INDEX mvi ON mv (a);",
         "DROP TABLE t CASCADE;",
     ],
+    "words that change nothing elsewhere": [
+        'CREATE TABLE a (id int PRIMARY KEY, "type" text); CREATE TYPE mood AS ENUM ('
+        "'good'); CREATE TABLE b (a int REFERENCES a (id) ON DELETE CASCADE, m mood);",
+        'CREATE VIEW v AS SELECT id, "type" FROM a;',
+        "ALTER TYPE mood ADD VALUE 'bad';",
+        'ALTER TABLE a DROP COLUMN "type" CASCADE;',
+        "INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING; ALTER TABLE b ADD COLUMN x int;",
+        "DO $$BEGIN ALTER TABLE a RENAME id TO ident; END$$;",
+    ],
+    "indexes of one name": [
+        "CREATE SCHEMA s; CREATE TABLE s.t (id int); CREATE TABLE t (id int);",
+        "CREATE INDEX i ON t (id); CREATE INDEX i ON s.t (id);",
+        "DROP INDEX i;",
+        "DROP INDEX s.i;",
+    ],
     "made and gone in one": [
         "CREATE TABLE t (id int); DROP TABLE t; CREATE TABLE t (id bigint);",
         "ALTER TABLE t ALTER id TYPE int; ALTER TABLE t ALTER id TYPE bigint;",
