@@ -22,7 +22,11 @@ def _nests(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
     if statement.inner:
         return
     begun = context.begun
-    if node.kind in _BEGINS and begun is not None:
+    if context.unit.transaction and _is_enclosed(context):
+        if node.kind in _BEGINS:
+            message = "BEGIN and COMMIT around the file do nothing where its runner wraps it, and"
+            yield Hit(f"{message} may end the transaction of the runner early", None, Severity.INFO)
+    elif node.kind in _BEGINS and begun is not None:
         yield Hit(f"BEGIN opens nothing, since line {begun.line} has opened the transaction")
     elif node.kind in _BEGINS and context.unit.transaction:
         yield Hit("BEGIN opens nothing, since the runner has opened the transaction")
@@ -57,8 +61,13 @@ def _repeats(node: Any, statement: Statement, context: Context) -> Iterator[Hit]
 
 def _is_whole(context: Context) -> bool:
     """Tell whether the file runs as one transaction, so that it does not stop halfway."""
+    return context.unit.transaction or _is_enclosed(context)
+
+
+def _is_enclosed(context: Context) -> bool:
+    """Tell whether one BEGIN and COMMIT are around everything else."""
     statements = tuple(one for one in context.unit.statements if not one.inner)
-    return context.unit.transaction or len(sql.unwrapped(statements)) < len(statements)
+    return len(sql.unwrapped(statements)) < len(statements)
 
 
 def _is_last(context: Context) -> bool:

@@ -250,7 +250,8 @@ def test_alter_tables_are_merged_where_they_mean_the_same(
     ("text", "transaction", "lines"),
     [
         ("BEGIN;\nSELECT 1;\nCOMMIT", False, []),
-        ("BEGIN;\nSELECT 1;\nCOMMIT", True, [1, 3]),
+        ("BEGIN;\nSELECT 1;\nCOMMIT", True, [1]),
+        ("BEGIN;\nSELECT 1;\nCOMMIT;\nSELECT 1", True, [1, 3]),
         ("BEGIN;\nBEGIN;\nCOMMIT", False, [2]),
         ("COMMIT", False, [1]),
         ("BEGIN;\nCOMMIT;\nROLLBACK", False, [3]),
@@ -261,6 +262,11 @@ def test_alter_tables_are_merged_where_they_mean_the_same(
 )
 def test_transactions_do_not_nest(text: str, transaction: bool, lines: list[int]) -> None:
     assert [f.line for f in find(text, "MS447", transaction=transaction)] == lines
+
+
+def test_a_transaction_around_the_whole_file_does_little_harm() -> None:
+    assert find("BEGIN; SELECT 1; COMMIT", "MS447")[0].severity == INFO
+    assert find("BEGIN; SELECT 1; COMMIT; SELECT 1", "MS447")[0].severity == WARNING
 
 
 @pytest.mark.parametrize(
