@@ -35,7 +35,8 @@ class Derived:
 
     `settled` is a verdict that needs no row, with its reason in `because`. `breaks` and `repairs`
     are earlier statements that may add offenders, or take them away. `tries` says that an error of
-    a data exception is the offence itself. `noun` is what is counted. `keys` asks for the keys of
+    a data exception is the offence itself. `perhaps` says that the conditions of a DO block decide
+    whether the statement runs. `noun` is what is counted. `keys` asks for the keys of
     some offenders where the audit's own rows have none. `primary` are the columns of the table's
     primary key with their types. `path` is the search_path that the statement runs with, empty for
     the target's own.
@@ -51,6 +52,7 @@ class Derived:
     breaks: Place | None = None
     repairs: Place | None = None
     tries: bool = False
+    perhaps: bool = False
     scan: Scan | None = None
     keys: str | None = None
     primary: tuple[tuple[str, str], ...] = ()

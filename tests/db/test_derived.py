@@ -124,7 +124,10 @@ def test_a_repair_before_makes_it_depend_on_that_line(notes: Conn, ask: Ask) -> 
         ("INSERT INTO notes VALUES (999, 'x', NULL)", "depends"),
         ("UPDATE notes SET id = id + 1000", "depends"),
         ("WITH w AS (UPDATE notes SET id = id + 1000 RETURNING 1) SELECT * FROM w", "depends"),
-        ("DO $$ BEGIN EXECUTE 'UPDATE notes SET id = NULL'; END $$", "unknown"),
+        ("DO $$ BEGIN EXECUTE 'UPDATE notes SET id = NULL'; END $$", "depends"),
+        ("DO $$ BEGIN EXECUTE current_setting('my.sql'); END $$", "unknown"),
+        ("DO $$ BEGIN DROP TABLE notes; END $$", "unknown"),
+        ("DO $$ BEGIN COMMIT; END $$", "pass"),
         ("DO $$ BEGIN UPDATE others SET id = NULL; END $$", "pass"),
         ("CALL tidy()", "unknown"),
         ("SELECT sweep()", "unknown"),
@@ -145,6 +148,18 @@ def test_only_what_may_break_the_rows_takes_a_pass_away(
     assert (found[-1].status is Status.PASSED) == (verdict == "pass")
     if verdict == "unknown":
         assert found[-1].severity is Severity.ERROR
+
+
+def test_what_a_block_runs_is_asked_about_and_its_conditions_decide(notes: Conn, ask: Ask) -> None:
+    """As Drizzle writes it."""
+    notes.execute("CREATE TABLE visits (id int PRIMARY KEY)")
+    key = "ALTER TABLE notes ADD CONSTRAINT fk FOREIGN KEY ({}) REFERENCES visits (id)"
+    block = "DO $$ BEGIN {}; EXCEPTION WHEN duplicate_object THEN null; END $$"
+    (found,) = ask(block.format(key.format('"appointmentId"')))
+    assert (found.name, found.verdict, found.count) == ("add-fk", "depends", 270)
+    notes.execute("INSERT INTO visits SELECT generate_series(1, 300)")
+    (found,) = ask(block.format(key.format("id")))
+    assert (found.name, found.verdict, found.count) == ("add-fk", "pass", 0)
 
 
 def test_a_trigger_that_writes_elsewhere_taints_what_it_may_write(conn: Conn, ask: Ask) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.audits import Audit
-from migsafe.audits.derived import columns, constraints, partitions, refusals, statements
+from migsafe.audits.derived import blocks, columns, constraints, partitions, refusals, statements
 from migsafe.audits.derived.names import Names
 from migsafe.audits.derived.past import Past
 from migsafe.audits.derived.walking import Draft, Walk, duplicate, parts
@@ -33,7 +33,18 @@ def derive(units: Iterable[Unit], schema: Schema) -> list[Audit]:
 
 
 def _asked(walk: Walk) -> Iterator[Audit]:
-    for node in parts(walk.statement.node):
+    node = walk.statement.node
+    inside = blocks.read(walk.statement.text) if isinstance(node, ast.DoStmt) else None
+    walk.perhaps = inside is not None
+    if inside is None:
+        yield from _questions(walk, node)
+    for written in inside or ():
+        for part in blocks.missing(walk.schema, written):
+            yield from _questions(walk, part)
+
+
+def _questions(walk: Walk, statement: Any) -> Iterator[Audit]:
+    for node in parts(statement):
         if draft := _DRAFTS.get(type(node)):
             yield from [walk.audit(item) for item in draft(walk, node)]
         walk.take(node)
@@ -44,7 +55,8 @@ def _asked(walk: Walk) -> Iterator[Audit]:
 
 def _alter_table(walk: Walk, node: Any) -> Iterator[Draft]:
     table = walk.schema.find(node.relation) if node.relation else None
-    if table is None or node.objtype == enums.ObjectType.OBJECT_INDEX:
+    # The rows of a foreign table are not looked at, and a view has none.
+    if table is None or table.kind not in "rp" or node.objtype == enums.ObjectType.OBJECT_INDEX:
         return
     retyping = [c for c in node.cmds if c.subtype == _Change.AT_AlterColumnType]
     recurses = bool(node.relation.inh)

@@ -90,7 +90,7 @@ def refused_by(walk: Walk, domain: Domain, value: str) -> str:
     while inner is not None:
         for check in inner.checks.values():
             given = f"CAST({value} AS {base})"
-            refusals.append(f"({value_in(walk, check, given)}) IS FALSE")
+            refusals.append(f"NOT ({value_in(walk, check, given)})")
         inner = walk.schema.typed(inner.base, walk.schema.domains)
     return " OR ".join(refusals)
 
@@ -146,9 +146,11 @@ def _inline(
     may_be_null = part.contype in (_Kind.CONSTR_UNIQUE, _Kind.CONSTR_FOREIGN)
     if empty and may_be_null and not part.nulls_not_distinct:
         return
-    numbered = column.identity or column.default == "nextval"
+    numbered = column.identity or values.numbers(column)
     for draft in constraints.constraint(walk, rows, part, recurses=recurses):
         if part.contype == _Kind.CONSTR_PRIMARY and (numbered or draft.name.endswith("-null")):
+            continue
+        if part.contype == _Kind.CONSTR_UNIQUE and numbered:
             continue
         yield _renamed(draft, part)
 
@@ -394,6 +396,7 @@ def identity(walk: Walk, table: Table, command: Any) -> Iterator[Draft]:
         only=True,
         offends=lambda: f"{rows.column(command.name)} >= {int(start)}",
         reads=(command.name,),
+        severity=Severity.ERROR if _inserts_later(walk, table) else Severity.WARNING,
         remedy="Write START WITH a number above the largest, or setval behind the statement.",
     )
 
@@ -402,6 +405,15 @@ def _set_later(walk: Walk) -> bool:
     """Tell whether a later statement of the migration puts the sequence forward."""
     later = [s for s in walk.unit.statements if s.index > walk.statement.index]
     return any("setval" in s.text.lower() or "restart" in s.text.lower() for s in later)
+
+
+def _inserts_later(walk: Walk, table: Table) -> bool:
+    """Tell whether the migration itself takes a number from the sequence."""
+    later = (s.node for s in walk.unit.statements if s.index > walk.statement.index)
+    return any(
+        isinstance(node, ast.InsertStmt) and walk.schema.find(node.relation) is table
+        for node in later
+    )
 
 
 def regenerated(walk: Walk, table: Table, command: Any, *, recurses: bool) -> Iterator[Draft]:

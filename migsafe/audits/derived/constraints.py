@@ -1,11 +1,12 @@
 """Questions that constraints and unique indexes raise about the rows that are there. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
-from migsafe.audits.derived.names import Later, Rows, Unknown, called, joined, quoted, raises
+from migsafe.audits.derived.names import Later, Rows, called, joined, quoted, raises
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
 from migsafe.schema import Constraint, Index, Table, expressions, reading
 
@@ -63,6 +64,8 @@ class Unique(NamedTuple):
     not_distinct: bool = False
     #: Whether classes and collations are those of the columns.
     ordinary: bool = True
+    #: COLLATE clauses by the position of their key, as trees.
+    collations: Mapping[int, Any] = MappingProxyType({})
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -124,11 +127,12 @@ def _proves(index: Index, table: Table, columns: set[str], wanted: Unique) -> bo
 
 def _parts(rows: Rows, wanted: Unique) -> tuple[list[str], str]:
     """Return the keys as SQL, and the condition on rows that are compared."""
-    if not wanted.ordinary:
-        raise Unknown("an operator class or collation of its own decides what is equal")
     keys = [
         rows.column(key) if isinstance(key, str) else rows.expression(key) for key in wanted.keys
     ]
+    for number, names in wanted.collations.items():
+        collation = ".".join(quoted(part.sval) for part in names)
+        keys[number] = f"({keys[number]}) COLLATE {collation}"
     conditions = [] if wanted.not_distinct else [f"{key} IS NOT NULL" for key in keys]
     if wanted.predicate is not None:
         conditions.append(rows.expression(wanted.predicate))
@@ -159,10 +163,9 @@ def _duplicates(rows: Rows, wanted: Unique) -> str:
 def index(walk: Walk, node: Any, table: Table) -> Iterator[Draft]:
     """Ask what CREATE INDEX needs of the rows."""
     rows = walk.rows(table)
-    made = reading.index(node, table, walk.place)
     keys = tuple(element.name or element.expr for element in node.indexParams)
     if node.unique:
-        wanted = Unique(keys, node.whereClause, bool(node.nulls_not_distinct), made.ordinary)
+        wanted = _wanted(keys, node)
         plain = node.whereClause is None and all(isinstance(key, str) for key in keys)
         name = "create-unique-index" if plain else "create-unique-index-partial-expr"
         if node.concurrent and plain:
@@ -172,6 +175,18 @@ def index(walk: Walk, node: Any, table: Table) -> Iterator[Draft]:
         yield _evaluated(rows, keys, node.whereClause)
     if (node.accessMethod or "btree") == "btree":
         yield from _too_large(rows, keys, node)
+
+
+def _wanted(keys: tuple[Any, ...], node: Any) -> Unique:
+    """Return what a unique index compares by.
+
+    Its order is of no account; the classes of PostgreSQL and its contrib agree on what is equal.
+    """
+    elements = node.indexParams
+    classes = any(element.opclass for element in elements)
+    collations = {n: element.collation for n, element in enumerate(elements) if element.collation}
+    distinct = bool(node.nulls_not_distinct)
+    return Unique(keys, node.whereClause, distinct, not (classes or collations), collations)
 
 
 def _evaluated(rows: Rows, keys: Sequence[Any], predicate: Any) -> Draft:
@@ -330,13 +345,13 @@ def check(
     only: bool | None,
     since: int | None = None,
 ) -> Iterator[Draft]:
-    """Ask for rows that a CHECK refuses: it lets NULL through."""
+    """Ask for rows that a CHECK refuses: it lets NULL through, as NOT does."""
     yield Draft(
         name=name,
         what=f"of {rows.table.key} refused by {label}",
         rows=rows,
         only=only,
-        offends=lambda: f"({rows.expression(expression)}) IS FALSE",
+        offends=lambda: f"NOT ({rows.expression(expression)})",
         reads=tuple(dict.fromkeys(reading.names_in(expressions.tree(expression)))),
         since=since,
         tries=True,
@@ -430,7 +445,7 @@ _MAY_REST = (_Kind.CONSTR_CHECK, _Kind.CONSTR_FOREIGN)
 def constraint(walk: Walk, rows: Rows, node: Any, *, recurses: bool) -> Iterator[Draft]:
     """Ask what a constraint needs of the rows, whose values may be those of a new column."""
     table = rows.table
-    only = walk.only(table, recurses=recurses)
+    only = walk.only(table, recurses=recurses and not node.is_no_inherit)
     column = next(iter(rows.values), None)
     made = reading.constraint(node, table, walk.schema, column=column, place=walk.place)
     if made is None:

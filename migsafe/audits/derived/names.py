@@ -244,13 +244,20 @@ def is_null(tree: Any) -> bool:
 
 def never_null(tree: Any) -> bool:
     """Tell whether an expression can have no NULL as its value."""
-    if constant(tree):
-        return not is_null(tree)
     while isinstance(tree, ast.TypeCast):
         tree = tree.arg
+    if isinstance(tree, ast.A_Const):
+        return not tree.isnull
     if isinstance(tree, ast.FuncCall):
-        return called(tree) in _NEVER_NULL
-    return isinstance(tree, ast.SQLValueFunction)
+        return called(tree) in _NEVER_NULL or (
+            called(tree) in _NULL_OF_NULL and all(never_null(arg) for arg in tree.args or ())
+        )
+    if isinstance(tree, ast.A_Expr) and tree.kind == enums.A_Expr_Kind.AEXPR_OP:
+        plain = tree.name is not None and tree.name[-1].sval in _ARITHMETIC
+        return plain and never_null(tree.lexpr) and never_null(tree.rexpr)
+    if isinstance(tree, ast.CoalesceExpr):
+        return any(never_null(arg) for arg in tree.args or ())
+    return isinstance(tree, ast.SQLValueFunction | ast.A_ArrayExpr)
 
 
 _NEVER_NULL = frozenset(
@@ -260,6 +267,31 @@ _NEVER_NULL = frozenset(
         *("jsonb_build_object", "json_build_object", "jsonb_build_array", "json_build_array"),
     )
 )
+
+
+#: Operators and functions whose value is NULL for a NULL only.
+_ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "||"))
+_NULL_OF_NULL = frozenset(
+    (
+        *("lower", "upper", "md5", "timezone", "date_trunc", "replace", "btrim", "length"),
+        *("round", "floor", "ceil", "abs", "encode", "left", "right", "to_timestamp"),
+    )
+)
+
+#: Functions whose values are all different, as good as certainly.
+_DISTINCT = frozenset(
+    (
+        *("nextval", "gen_random_uuid", "uuid_generate_v1", "uuid_generate_v1mc"),
+        *("uuid_generate_v4", "uuidv4", "uuidv7"),
+    )
+)
+
+
+def distinct(tree: Any) -> bool:
+    """Tell whether a default has another value in each row."""
+    while isinstance(tree, ast.TypeCast):
+        tree = tree.arg
+    return isinstance(tree, ast.FuncCall) and called(tree) in _DISTINCT
 
 
 #: Operators and functions that raise no error whatever their operands are.

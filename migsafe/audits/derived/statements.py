@@ -242,7 +242,7 @@ def _refused(walk: Walk, table: Table, name: str, rule: Any) -> Draft:
             raise Unknown("it is an array of the domain")
         if rule is True:
             return f"{rows.column(name)} IS NULL"
-        return f"({columns.value_in(walk, rule, rows.column(name))}) IS FALSE"
+        return f"NOT ({columns.value_in(walk, rule, rows.column(name))})"
 
     return Draft(
         name="domain-set-not-null" if rule is True else "domain-add-check",

@@ -10,6 +10,7 @@ from pglast import ast
 from migsafe.audits.derived.names import (
     Rows,
     Unknown,
+    distinct,
     is_null,
     literal,
     never_null,
@@ -85,8 +86,15 @@ def add(walk: Walk, table: Table, column: Column, value: Any, *, numbered: bool)
     set_(walk, table, column.name, value)
     if numbered or (column.default is not None and never_null(expressions.tree(column.default))):
         walk.filled.add((id(table), column.name))
-    if numbered:
+    if numbered or numbers(column):
         walk.distinct.add((id(table), column.name))
+
+
+def numbers(column: Column) -> bool:
+    """Tell whether the default of a column gives each row a value of its own."""
+    if column.default is None or column.generated:
+        return False
+    return column.default == "nextval" or distinct(expressions.tree(column.default))
 
 
 def set_(walk: Walk, table: Table, name: str, value: Any) -> None:

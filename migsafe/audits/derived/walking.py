@@ -64,6 +64,8 @@ class Walk:
     #: What is being walked; the walk sets them.
     unit: Unit = field(init=False)
     statement: Statement = field(init=False)
+    #: Whether a condition of a DO block decides if what is walked runs at all.
+    perhaps: bool = False
     #: Columns that walked statements fill with values that are never NULL, or never equal.
     filled: set[tuple[int, str]] = field(default_factory=set)
     distinct: set[tuple[int, str]] = field(default_factory=set)
@@ -126,6 +128,8 @@ class Walk:
             except Later as later:
                 settled, place = Verdict.DEPENDS, later.place
         breaks, repairs = self._turns(draft)
+        if self.perhaps and settled is Verdict.FAIL:
+            settled, place = Verdict.DEPENDS, self.place
         derived = Derived(
             code=DERIVED[draft.name],
             migration=self.unit.name,
@@ -135,7 +139,8 @@ class Walk:
             settled=settled,
             because=because,
             breaks=place or breaks,
-            repairs=place or repairs,
+            repairs=place or repairs or (self.place if self.perhaps else None),
+            perhaps=self.perhaps,
             tries=draft.tries,
             scan=scan,
             keys=keys,
@@ -165,6 +170,8 @@ class Walk:
         table = draft.rows.table
         if table.live is None and self._never_filled(table):
             return Verdict.PASS, f"{table.key} is new and empty"
+        if table.kind == "m" and not table.populated:
+            return Verdict.PASS, f"{table.key} holds no rows yet"
         if table.empty and not any(self.past.since(table, ())):
             return Verdict.PASS, f"{table.key} is empty"
         return None, ""
