@@ -14,13 +14,15 @@ from migsafe.sql import Statement
 #: NAMEDATALEN - 1 of every stock build.
 _LONGEST = 63
 
-#: What may be longer than that: a character is four bytes at most.
-_LONG = re.compile(r"\w{16,}|\"[^\"]{16,}\"")
+#: What may be longer than that, in ASCII and otherwise: a character is four bytes at most.
+_LONG = re.compile(r"\w{64}|\"[^\"]{64}")
+_WIDE = re.compile(r"\w{16}|\"[^\"]{16}")
 
 
 def _too_long(_node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
     """Yield each name that is cut; the parse tree has it cut already, so that the text is read."""
-    if not any(_is_long(word) for word in _LONG.findall(statement.text)):
+    may_be_long = _LONG if statement.text.isascii() else _WIDE
+    if not may_be_long.search(statement.text):
         return
     raw = context.unit.text[statement.start :]
     start = statement.start + len(raw) - len(raw.lstrip())
