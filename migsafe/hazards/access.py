@@ -64,6 +64,7 @@ def _drop_policy(node: Any, _statement: Statement, context: Context) -> Iterator
         table = context.schema.tables.get(key)
         known = table is not None and (context.schema.complete or table.made is not None)
         gone = table and known and node.missing_ok and name not in table.policies
+        gone = gone or key in dropped.later(context)
         if not gone and not (name in again and context.in_transaction):
             message = (
                 f"drops {name} of {key}: rows that only this policy shows are hidden from then on"
@@ -117,6 +118,9 @@ _LISTS: dict[Any, str] = {
 #: Rights that PUBLIC has of its own, or that read and change nothing.
 _HARMLESS = {"usage", "connect", "temporary", "temp", "execute"}
 
+#: Rights that running code does not need.
+_SELDOM = {"references", "trigger", "truncate", "maintain"}
+
 
 def _given(node: Any, context: Context, plural: str) -> Iterator[Hit]:
     """Yield what a GRANT gives to everybody, and what a REVOKE takes from anybody."""
@@ -136,7 +140,7 @@ def _given(node: Any, context: Context, plural: str) -> Iterator[Hit]:
 def _is_usual(node: Any, what: str, rights: set[str], context: Context) -> bool:
     """Tell whether it names its roles, or does what is the default for functions, or undoes it."""
     if not node.is_grant:
-        return what == "function" and _any_made(context)
+        return (what == "function" and _any_made(context)) or rights <= _SELDOM
     public = enums.RoleSpecType.ROLESPEC_PUBLIC
     named = all(role.roletype != public for role in node.grantees or ())
     return named or what == "function" or rights <= _HARMLESS

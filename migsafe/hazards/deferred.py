@@ -22,7 +22,8 @@ class Event(NamedTuple):
 def _pending(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
     for table in _touched(node, context):
         family = (table, *(context.schema.children(table.key) if table.kind == "p" else ()))
-        if not any(member.writes for member in family):
+        last = [member.writes[-1].place.migration for member in family if member.writes]
+        if context.unit.name not in last:
             continue
         waiting = _waiting(context)
         for member in family:

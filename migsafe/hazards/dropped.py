@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pglast import enums
+from pglast import ast, enums
 
 from migsafe.findings import Severity
+from migsafe.hazards import around
 from migsafe.hazards.context import Context
 from migsafe.schema import Key, Table
 
@@ -52,13 +53,24 @@ def find(key: Key, context: Context) -> Table | None:
     return None if named_only else found
 
 
+def later(context: Context) -> set[Key]:
+    """Return the tables that the rest of the migration drops."""
+    return {
+        key_of(parts, context)
+        for drop in around.later(context, ast.DropStmt)
+        if drop.removeType == enums.ObjectType.OBJECT_TABLE
+        for parts in drop.objects
+    }
+
+
 def rowless(table: Table, context: Context) -> bool:
     """Tell whether a table is proven to have no row: the target's is empty, and nothing fills it.
 
     A partitioned table answers for its partitions.
     """
-    family = (table, *context.schema.children(table.key))
-    return table.empty and not any(member.writes for member in family)
+    if not table.empty:
+        return False
+    return not any(one.writes for one in (table, *context.schema.children(table.key)))
 
 
 def severity(table: Table, context: Context) -> Severity | None:

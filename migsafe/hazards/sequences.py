@@ -6,7 +6,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.findings import Severity
-from migsafe.hazards import Context, Hit, Rule, When, dropped, writing
+from migsafe.hazards import Context, Hit, Rule, When, around, dropped, writing
 from migsafe.schema import Index, Key, Table, expressions
 from migsafe.sql import Statement
 
@@ -125,19 +125,27 @@ def _is_fed(table: Table, name: str) -> bool:
 
 def _begins_anew(command: Any, table: Table, context: Context) -> bool:
     """Tell whether a subcommand gives a column with values a sequence that was not moved yet."""
+    if command.subtype not in (_Change.AT_AddIdentity, _Change.AT_ColumnDefault):
+        return False
     used = not context.fresh(table) or bool(table.writes)
-    if not used or dropped.rowless(table, context):
+    if not used or _is_added(command.name, table, context) or dropped.rowless(table, context):
         return False
     if command.subtype == _Change.AT_AddIdentity:
         return not any(option.defname == "start" for option in command.def_.options or ())
-    if command.subtype != _Change.AT_ColumnDefault or command.def_ is None:
-        return False
-    if "nextval" not in expressions.calls(command.def_):
+    if command.def_ is None or "nextval" not in expressions.calls(command.def_):
         return False
     names = {text.sval.split(".")[-1].strip('"') for text in _strings(command.def_)}
     new = [made for made in _made(context) if made.sequence.relname in names]
     anew = any(all(option.defname != "start" for option in made.options or ()) for made in new)
     return anew and not _sets(context.before, names)
+
+
+def _is_added(name: str, table: Table, context: Context) -> bool:
+    """Tell whether the migration adds the column, which holds no number then."""
+    return any(
+        key == table.key and command.def_.colname == name
+        for key, command in around.altered(context, _Change.AT_AddColumn)
+    )
 
 
 def _strings(node: Any) -> Iterator[Any]:
@@ -195,6 +203,8 @@ def _seeds(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
         literal = _literal_columns(change, table)
         if not literal or dropped.rowless(table, context) or _is_cleared(table, context):
             continue
+        if _is_seeded(change.relation, context):
+            continue  # the first row says it for all
         if index := next(_filled_keys(table, literal), None):
             named = ", ".join(name for name in index.columns if name)
             message = (
@@ -205,6 +215,18 @@ def _seeds(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
         elif not table.known and "id" in literal:
             message = f"inserts rows with an id of their own into {table.key}, and fails (23505)"
             yield Hit(f"{message} where that is unique and there", table, Severity.INFO)
+
+
+def _is_seeded(relation: Any, context: Context) -> bool:
+    """Tell whether an INSERT of literals into the same table stands before in the migration."""
+    for statement in context.before:
+        node: Any = statement.node
+        named = getattr(getattr(node, "relation", None), "relname", None)
+        if isinstance(node, ast.InsertStmt) and named == relation.relname:
+            query: Any = node.selectStmt
+            if query is not None and query.valuesLists and node.onConflictClause is None:
+                return True
+    return False
 
 
 def _literal_columns(change: Any, table: Table) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.findings import Severity
-from migsafe.hazards import Context, Hit, Rule, around
+from migsafe.hazards import Context, Hit, Rule, around, dropped
 from migsafe.schema import Table, tables
 from migsafe.sql import Statement
 
@@ -116,15 +116,8 @@ def _unlogged(node: Any, _statement: Statement, context: Context) -> Iterator[Hi
     if relation.relpersistence != "u":
         return
     key = tables.new_key(context.schema, relation)
-    if not any(relation.relname in names for names in _dropped_later(context)):
+    if key not in dropped.later(context):
         yield Hit(f"makes {key} unlogged: a crash empties it, and no replica has it")
-
-
-def _dropped_later(context: Context) -> Iterator[set[str]]:
-    """Yield the bare names that each DROP TABLE in the rest of the migration names."""
-    for drop in around.later(context, ast.DropStmt):
-        if drop.removeType == _Object.OBJECT_TABLE:
-            yield {parts[-1].sval for parts in drop.objects}
 
 
 def _vacuum_off(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:

@@ -42,6 +42,8 @@ def _drop(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
         known = table is not None and (context.schema.complete or table.made is not None)
         if table and known and node.missing_ok and name not in table.triggers:
             continue  # then nothing is locked
+        if key in dropped.later(context):
+            continue  # then that is what locks it, and nobody writes afterwards
         message = (
             f"holds ACCESS EXCLUSIVE on {key} until COMMIT, so that nobody can use it meanwhile"
         )

@@ -21,6 +21,15 @@ def test_a_trigger_that_is_made_again_is_not_missed_but_its_table_is_locked() ->
     assert "not done any more" not in finding.message
 
 
+def test_what_is_dropped_with_its_table_needs_no_word_of_its_own() -> None:
+    for text, code in (
+        ("DROP TRIGGER patients_touch ON patients", "MS120"),
+        ("DROP POLICY p ON patients", "MS122"),
+    ):
+        assert len(lint(text, code)) == 1
+        assert lint(f"{text}; DROP TABLE staff, patients CASCADE", code) == []
+
+
 def test_a_trigger_that_comes_back_is_worth_a_word_and_foreign_keys_a_warning() -> None:
     text = "ALTER TABLE patients DISABLE TRIGGER {0}; ALTER TABLE patients ENABLE TRIGGER {0}"
     (finding,) = lint(text.format("patients_touch"), "MS325")
@@ -69,6 +78,7 @@ def test_policies_that_are_not_known_are_not_denied() -> None:
         ("GRANT clerk TO nurse", 0),
         ("GRANT USAGE ON TYPE staff_role TO PUBLIC", 0),
         ("REVOKE SELECT ON patients FROM app", 1),
+        ("REVOKE TRIGGER, REFERENCES ON patients FROM app", 0),
         ("ALTER FUNCTION touch() OWNER TO app", 0),
         ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app", 0),
     ],

@@ -120,3 +120,16 @@ def test_seed_rows_conflict_with_nothing_in_an_empty_table() -> None:
     (finding,) = lint(text, "MS424", live(staff=(6, 8192)))
     assert finding.severity == "warning"
     assert "Dr" not in finding.message
+
+
+def test_seed_rows_of_one_table_are_found_once() -> None:
+    rows = "".join(f"INSERT INTO staff (id, name) VALUES ({n}, '');" for n in range(9))
+    text = f"INSERT INTO scratch (id) SELECT 1; {rows} INSERT INTO scratch (id) VALUES (1)"
+    assert [finding.line for finding in lint(text.replace(";", ";\n"), "MS424")] == [2, 11]
+
+
+def test_a_column_that_the_migration_adds_has_no_number_yet() -> None:
+    text = """CREATE SEQUENCE s; ALTER TABLE staff ADD COLUMN number int;
+              ALTER TABLE staff ALTER COLUMN {} SET DEFAULT nextval('s')"""
+    assert lint(text.format("number"), "MS425") == []
+    assert len(lint(text.format("id"), "MS425")) == 1
