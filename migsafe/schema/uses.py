@@ -89,6 +89,8 @@ def of_function(schema: Schema, name: str) -> Iterator[Use]:
 
 
 def _calls(expression: Any, name: str) -> bool:
+    if expression is None or isinstance(expression, ast.A_Const):
+        return False
     if isinstance(expression, str):
         return f"{name}(" in expression or f'{name}"(' in expression
     return any(called == name for called in expressions.calls(expression))
