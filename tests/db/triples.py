@@ -162,7 +162,7 @@ def quote(text: str) -> str:
 
 @case
 def add_column_required(m: Maker) -> None:
-    table = m.table("id int", kinds="rp")
+    table = m.table("id int", kinds="rpi")
     if m.dirty:
         m.fill(table, [(str(n),) for n in m.numbers()])
     table, _ = m.move(table)
@@ -922,3 +922,211 @@ def repaired_before(m: Maker) -> None:
         )
     )
     m.run(f"ALTER TABLE {table} ALTER {column} SET NOT NULL")
+
+
+# ---------------------------------------------------------------- schemas, orders, several steps
+
+
+@case
+def another_schema(m: Maker) -> None:
+    schema, column, table = m.name(), m.name(), m.name()
+    m.setup.append(f"CREATE SCHEMA {schema}")
+    m.setup.append(f"CREATE TABLE {schema}.{table} (id int, {column} text)")
+    m.setup.append(f"CREATE TABLE {table} (id int, {column} text)")
+    m.setup.append(f"INSERT INTO {table} VALUES (1, NULL), (1, NULL)")
+    m.fill(f"{schema}.{table}", [(str(n), f"'v{n}'") for n in m.numbers()])
+    if m.dirty:
+        m.fill(f"{schema}.{table}", [("1", m.rng.choice(("NULL", "'v1'")))])
+    named = f"{schema}.{table}"
+    if m.chance():
+        m.run(f"SET LOCAL search_path = {schema}, public")
+        named = table
+    if m.chance(0.3):
+        m.run(f"COMMENT ON TABLE {named} IS 'x'")
+    what = m.rng.choice(
+        (f"ALTER {column} SET NOT NULL", "ADD UNIQUE (id)", f"ADD PRIMARY KEY (id, {column})")
+    )
+    m.run(f"ALTER TABLE {named} {what}")
+
+
+@case
+def unique_index_with_orders(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} text", kinds="r")
+    m.fill(table, [(str(n), f"'v{n}'") for n in m.numbers()])
+    m.fill(table, [("1", m.rng.choice(("'v1'", "'V1'", "NULL")))] if m.dirty else [("2", "NULL")])
+    key = m.rng.choice(
+        (
+            f"{column} DESC NULLS LAST",
+            f'{column} COLLATE "C"',
+            f"{column} text_pattern_ops",
+            f'id DESC, {column} COLLATE "C" text_pattern_ops',
+        )
+    )
+    distinct = " NULLS NOT DISTINCT" if m.version >= 15 and m.chance() else ""
+    m.run(f"CREATE UNIQUE INDEX ON {table} ({key}) INCLUDE (id){distinct}")
+
+
+@case
+def new_column_that_numbers_itself(m: Maker) -> None:
+    table = m.table("id int", kinds="r")
+    if m.dirty:
+        m.fill(table, [(str(n),) for n in m.numbers()])
+    column = m.name()
+    what = m.rng.choice(
+        (
+            "serial PRIMARY KEY",
+            "uuid PRIMARY KEY DEFAULT gen_random_uuid()",
+            "int GENERATED ALWAYS AS IDENTITY UNIQUE",
+            "int UNIQUE DEFAULT 1",
+            "int UNIQUE",
+            "timestamptz NOT NULL DEFAULT now() + interval '1 day'",
+            "text[] NOT NULL DEFAULT ARRAY[]::text[]",
+        )
+    )
+    m.run(f"ALTER TABLE {table} ADD COLUMN {column} {what}")
+    if m.chance(0.3) and "int UNIQUE" not in what:
+        m.run(f"ALTER TABLE {table} ALTER {column} SET NOT NULL")
+
+
+@case
+def check_of_the_parent_alone(m: Maker) -> None:
+    table = m.table("id int", kinds="i")
+    m.fill(table, [(str(n),) for n in m.numbers()])
+    m.setup.append(f"INSERT INTO heir VALUES ({'-1' if m.dirty else '1'}, 'm')")
+    m.run(f"ALTER TABLE {table} ADD CHECK (id > 0){m.rng.choice(('', ' NO INHERIT'))}")
+
+
+@case
+def attach_below_a_partition(m: Maker) -> None:
+    top, middle, candidate = m.name(), m.name(), m.name()
+    m.setup.append(f"CREATE TABLE {top} (a int, b int) PARTITION BY RANGE (a)")
+    part = f"PARTITION OF {top} FOR VALUES FROM (0) TO (100) PARTITION BY LIST (b)"
+    m.setup.append(f"CREATE TABLE {middle} {part}")
+    m.setup.append(f"CREATE TABLE {candidate} (a int, b int)")
+    m.fill(candidate, [("1", "1"), ("99", "2")])
+    if m.dirty:
+        m.fill(candidate, [m.rng.choice((("100", "1"), ("5", "3"), ("NULL", "1")))])
+    m.run(f"ALTER TABLE {middle} ATTACH PARTITION {candidate} FOR VALUES IN (1, 2)")
+
+
+@case
+def both_sides_of_a_key_grow(m: Maker) -> None:
+    parent, child, column = m.name(), m.name(), m.name()
+    m.setup.append(f"CREATE TABLE {parent} (id int PRIMARY KEY)")
+    m.setup.append(f"CREATE TABLE {child} (id int, {column} int REFERENCES {parent})")
+    m.fill(parent, [("1",), ("2",)])
+    m.fill(child, [("1", "1"), ("2", "NULL")])
+    kind = "bigint" if not m.dirty else m.rng.choice(("smallint", "bigint"))
+    m.run(f"ALTER TABLE {parent} ALTER id TYPE {kind}")
+    m.run(f"ALTER TABLE {child} ALTER {column} TYPE {kind}")
+
+
+@case
+def retyped_then_referred(m: Maker) -> None:
+    parent, child, column = m.name(), m.name(), m.name()
+    m.setup.append(f"CREATE TABLE {parent} (id text)")
+    m.setup.append(f"CREATE TABLE {child} (id int, {column} text)")
+    m.fill(parent, [("'1'",), ("'02'",), ("'2'" if m.dirty and m.chance() else "'3'",)])
+    m.fill(child, [("1", "'01'"), ("2", "'2'"), ("3", "'9'" if m.dirty else "NULL")])
+    m.run(f"ALTER TABLE {parent} ALTER id TYPE int USING id::int")
+    m.run(f"ALTER TABLE {parent} ADD PRIMARY KEY (id)")
+    m.run(f"ALTER TABLE {child} ALTER {column} TYPE int USING {column}::int")
+    m.run(f"ALTER TABLE {child} ADD FOREIGN KEY ({column}) REFERENCES {parent}")
+
+
+@case
+def set_expression(m: Maker) -> None:
+    column = m.name()
+    table = m.table("id int, v int", kinds="r")
+    m.setup.append(
+        f"ALTER TABLE {table} ADD COLUMN {column} int GENERATED ALWAYS AS (v + 1) STORED NOT NULL"
+    )
+    m.fill(table, [(str(n), str(n)) for n in m.numbers()])
+    if m.dirty:
+        m.fill(table, [("9", "0")])
+    value = m.rng.choice(("10 / v", "nullif(v, 0)", "v * 2"))
+    if m.version < 17:
+        m.run(f"ALTER TABLE {table} ADD CHECK ({value} IS NOT NULL)")
+        return
+    m.run(f"ALTER TABLE {table} ALTER {column} SET EXPRESSION AS ({value})")
+
+
+@case
+def domain_of_a_domain(m: Maker) -> None:
+    column, inner, outer = m.name(), m.name(), m.name()
+    m.setup.append(f"CREATE DOMAIN {inner} AS text CHECK (VALUE <> '')")
+    m.setup.append(f"CREATE DOMAIN {outer} AS {inner} CHECK (length(VALUE) < 5)")
+    table = m.table(f"id int, {column} text", kinds="rp")
+    m.fill(table, [(str(n), f"'v{n}'") for n in m.numbers()])
+    if m.dirty:
+        m.fill(table, [("9", m.rng.choice(("''", "'abcdef'")))])
+    m.run(f"ALTER TABLE {table} ALTER {column} TYPE {outer} USING {column}::{outer}")
+
+
+@case
+def partial_unique_then_written(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} text, gone bool", kinds="r")
+    m.fill(table, [(str(n), f"'v{n}'", "false") for n in m.numbers()])
+    m.fill(table, [("9", "'v1'", "false" if m.dirty else "true")])
+    if m.chance():
+        m.run(f"DELETE FROM {table} WHERE id = 9")
+    m.run(f"CREATE UNIQUE INDEX ON {table} ({column}) WHERE NOT gone")
+
+
+@case
+def by_a_block(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} text", kinds="r")
+    m.fill(table, [(str(n), "NULL" if m.dirty and n == 2 else "'x'") for n in m.numbers()])
+    inner = f"ALTER TABLE {table} ADD CONSTRAINT filled CHECK ({column} IS NOT NULL)"
+    m.run(f"DO $$ BEGIN {inner}; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+
+
+@case
+def name_swapped(m: Maker) -> None:
+    one, two = m.name(), m.name()
+    table = m.table(f"id int, {one} text, {two} text", kinds="rp")
+    m.fill(table, [(str(n), "'x'", "NULL" if m.dirty else "'y'") for n in m.numbers()])
+    m.run(f"ALTER TABLE {table} RENAME COLUMN {one} TO tmp")
+    m.run(f"ALTER TABLE {table} RENAME COLUMN {two} TO {one}")
+    m.run(f"ALTER TABLE {table} RENAME COLUMN tmp TO {two}")
+    m.run(f"ALTER TABLE {table} ALTER {m.rng.choice((one, two))} SET NOT NULL")
+
+
+@case
+def table_replaced(m: Maker) -> None:
+    table, column = m.name(), m.name()
+    m.setup.append(f"CREATE TABLE {table} (id int, {column} text)")
+    m.fill(table, [(str(n), "NULL" if m.dirty else "'x'") for n in m.numbers()])
+    m.run(f"ALTER TABLE {table} RENAME TO old_one")
+    m.run(f"CREATE TABLE {table} (id int, {column} text)")
+    if m.chance():
+        m.run(f"INSERT INTO {table} SELECT * FROM old_one")
+    m.run(f"ALTER TABLE {table} ALTER {column} SET NOT NULL")
+
+
+@case
+def partition_taken_away(m: Maker) -> None:
+    table, key = m.name(), m.name()
+    m.setup.append(f"CREATE TABLE {table} (id int, {key} int) PARTITION BY LIST (id)")
+    m.setup.append(f"CREATE TABLE one PARTITION OF {table} FOR VALUES IN (1)")
+    m.setup.append(f"CREATE TABLE two PARTITION OF {table} FOR VALUES IN (2)")
+    m.fill(table, [("1", "5"), ("2", "NULL" if m.dirty else "6")])
+    m.run(f"ALTER TABLE {table} DETACH PARTITION {m.rng.choice(('one', 'two'))}")
+    m.run(f"ALTER TABLE {table} ALTER {key} SET NOT NULL")
+
+
+@case
+def foreign_key_set_by_a_cascade(m: Maker) -> None:
+    parent, column = m.table("id int PRIMARY KEY", kinds="r"), m.name()
+    m.fill(parent, [("1",), ("2",)])
+    child = m.table(f"id int, {column} int", kinds="r")
+    m.setup.append(
+        f"ALTER TABLE {child} ADD FOREIGN KEY ({column}) REFERENCES {parent} (id)"
+        f" ON DELETE {m.rng.choice(('SET NULL', 'CASCADE'))}"
+    )
+    m.fill(child, [("1", "1"), ("2", "2")])
+    m.run(f"DELETE FROM {parent} WHERE id = {'1' if m.dirty else '9'}")
+    m.run(f"ALTER TABLE {child} ALTER {column} SET NOT NULL")

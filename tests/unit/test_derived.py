@@ -1,0 +1,164 @@
+"""Questions derived from SQL, on schemas made by hand; the rows are in tests/db."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from migsafe import sql
+from migsafe.audits import DERIVED, Audit, Verdict, derived
+from migsafe.audits.derived.walking import duplicate, parts
+from migsafe.findings import CODES
+from migsafe.hazards import Unit
+from migsafe.schema import Column, Constraint, Key, Place, Schema, Table, Type
+
+
+def table(name: str, *columns: str, key: str = "id") -> Table:
+    """Return a live table of text columns, its key int."""
+    made = {c: Column(name=c, type=Type(None, "text"), live=c) for c in columns}
+    made[key] = Column(name=key, type=Type(None, "int4"), live=key, not_null=True)
+    where = Key("public", name)
+    primary = Constraint(name=f"{name}_pkey", kind="p", columns=(key,), live=True)
+    return Table(
+        key=where, known=True, live=where, columns=made, constraints={primary.name: primary}
+    )
+
+
+def schema(*tables: Table, version: int = 18) -> Schema:
+    return Schema(complete=True, version=version, tables={made.key: made for made in tables})
+
+
+def units(*texts: str) -> Iterable[Unit]:
+    for number, text in enumerate(texts, start=1):
+        yield Unit(
+            name=f"m{number}",
+            file=f"m{number}.sql",
+            text=text,
+            statements=sql.parse(text),
+            transaction=True,
+        )
+
+
+def asked(on: Schema, *texts: str) -> list[Audit]:
+    return derived.derive(units(*texts), on)
+
+
+def test_every_name_has_a_code_that_is_listed_and_its_own() -> None:
+    assert set(DERIVED.values()) <= set(CODES)
+    assert len(set(DERIVED.values())) == len(DERIVED)
+
+
+def test_a_question_is_an_ordinary_audit_with_its_place_and_its_sql() -> None:
+    (audit,) = asked(schema(table("t", "a")), "\n\nALTER TABLE t\n ALTER a SET NOT NULL;")
+    assert (audit.name, str(audit.file), audit.line) == ("set-not-null", "m1.sql", 3)
+    assert audit.sql == 'SELECT t."id" FROM ONLY "public"."t" AS t WHERE t.a IS NULL'
+    assert audit.derived
+    assert (audit.derived.code, audit.derived.migration) == ("MD101", "m1")
+    assert (audit.derived.statement, audit.derived.end_line) == (1, 4)
+    assert audit.derived.primary == (("id", "int4"),)
+
+
+def test_the_schema_that_is_given_is_left_as_it_is() -> None:
+    given = schema(table("t", "a"))
+    asked(given, "ALTER TABLE t RENAME a TO b; ALTER TABLE t RENAME TO u; DROP TABLE u")
+    assert list(given.tables) == [Key("public", "t")]
+    assert list(given.tables[Key("public", "t")].columns) == ["a", "id"]
+    twin = duplicate(given)
+    twin.tables[Key("public", "t")].columns["a"].not_null = True
+    assert not given.tables[Key("public", "t")].columns["a"].not_null
+
+
+@pytest.mark.parametrize(
+    ("migration", "condition"),
+    [
+        ("ADD CHECK (length(a) > 3)", "NOT (length(t.a) > 3)"),
+        ("ADD CHECK (t.a <> 'it''s \\n')", "NOT (t.a <> 'it''s \\n')"),
+        ("ADD COLUMN b int NOT NULL", "true"),
+        ("DROP COLUMN a", "t.a IS NOT NULL"),
+        ("ADD COLUMN b int DEFAULT 2 CHECK (b > 2)", "NOT (CAST(2 AS integer) > 2)"),
+    ],
+)
+def test_expressions_are_those_of_the_statement(migration: str, condition: str) -> None:
+    (audit,) = asked(schema(table("t", "a")), f"ALTER TABLE t {migration}")
+    assert audit.derived
+    assert audit.derived.scan
+    assert audit.derived.scan.condition == condition
+
+
+def test_a_value_follows_its_column_through_its_types() -> None:
+    text = """ALTER TABLE t ALTER a TYPE int USING length(a);
+        ALTER TABLE t RENAME a TO b; ALTER TABLE t ADD CHECK (b > 0)"""
+    *_, last = asked(schema(table("t", "a")), text)
+    assert last.sql.endswith("WHERE NOT (CAST(length(t.a) AS integer) > 0)")
+
+
+def test_all_using_of_a_statement_see_the_old_values() -> None:
+    text = """ALTER TABLE t ALTER a TYPE int USING length(b), ALTER b TYPE int USING length(a);
+        ALTER TABLE t ADD CHECK (a > b)"""
+    *_, last = asked(schema(table("t", "a", "b")), text)
+    assert "CAST(length(t.b) AS integer) > CAST(length(t.a) AS integer)" in last.sql
+
+
+@pytest.mark.parametrize("written", ["now()", "random()", "other()"])
+def test_what_is_computed_later_is_unknown(written: str) -> None:
+    text = f"ALTER TABLE t ADD COLUMN b timestamptz DEFAULT {written} CHECK (b IS NOT NULL)"
+    (audit,) = asked(schema(table("t")), text)
+    assert audit.derived
+    assert (audit.derived.settled, audit.sql) == (Verdict.UNKNOWN, "")
+
+
+def test_an_earlier_write_of_another_migration_is_named_with_it() -> None:
+    (audit,) = asked(
+        schema(table("t", "a")), "\nUPDATE t SET a = 'x'", "ALTER TABLE t ALTER a SET NOT NULL"
+    )
+    assert audit.derived
+    assert audit.derived.repairs == audit.derived.breaks == Place("m1", 2)
+
+
+def test_a_path_of_its_own_goes_with_the_question() -> None:
+    on = schema(table("t", "a"))
+    text = "SET search_path = other, public; ALTER TABLE t ADD CHECK (fits(a))"
+    (audit,) = asked(on, text)
+    assert audit.derived
+    assert audit.derived.path == ("other", "public")
+
+
+def test_subcommands_are_done_in_the_servers_order() -> None:
+    text = """ALTER TABLE t ADD CHECK (a > 0), ADD COLUMN b int, ALTER a TYPE int USING a::int,
+        DROP COLUMN c, ALTER d TYPE text"""
+    (statement,) = sql.parse(text)
+    done = [[c.subtype.name for c in node.cmds] for node in parts(statement.node)]
+    assert done == [
+        ["AT_DropColumn"],
+        ["AT_AlterColumnType", "AT_AlterColumnType"],
+        ["AT_AddColumn"],
+        ["AT_AddConstraint"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE nowhere ALTER a SET NOT NULL",
+        "ALTER TABLE IF EXISTS nowhere DROP COLUMN a",
+        "ALTER TABLE t ADD COLUMN IF NOT EXISTS a text NOT NULL",
+        "ALTER TABLE t DROP COLUMN IF EXISTS nothing",
+        "ALTER TABLE t ADD COLUMN b text DEFAULT 'x' NOT NULL",
+        "ALTER TABLE t ADD CHECK (a > '') NOT VALID",
+        "ALTER TABLE t ALTER a TYPE varchar",
+        "CREATE TABLE u (id int PRIMARY KEY, a text NOT NULL UNIQUE)",
+        "CREATE INDEX ON t (id)",
+        "INSERT INTO t (a) SELECT 'x'",
+        "DELETE FROM t",
+        "DROP TABLE IF EXISTS nowhere",
+    ],
+)
+def test_what_no_row_decides_raises_no_question(statement: str) -> None:
+    assert asked(schema(table("t", "a")), statement) == []
+
+
+@pytest.mark.parametrize("version", [13, 15, 16, 18])
+def test_casts_are_tried_where_the_server_cannot_test_a_text(version: int) -> None:
+    text = "ALTER TABLE t ALTER a TYPE int USING a::int"
+    (audit,) = asked(schema(table("t", "a"), version=version), text)
+    assert ("pg_input_is_valid" in audit.sql) == (version >= 16)
+    assert ("AS tried" in audit.sql) == (version < 16)
