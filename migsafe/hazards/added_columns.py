@@ -29,6 +29,9 @@ def _rewrite(added: columns.Added, why: str) -> Iterator[Hit]:
 
 
 def _volatile_default(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
+    # A domain may have a default, too.
+    if not (columns.written(node.def_, _Kind.CONSTR_DEFAULT) or context.schema.domains):
+        return
     added = columns.added(node, statement, context)
     if added is None or added.column.generated or added.column.default is None:
         return
@@ -60,6 +63,8 @@ def _any_default(node: Any, statement: Statement, context: Context) -> Iterator[
 
 
 def _stored(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
+    if not columns.written(node.def_, _Kind.CONSTR_GENERATED):
+        return
     added = columns.added(node, statement, context)
     if added and added.column.generated == "s":
         yield from _rewrite(added, f"to compute {added.column.name}")
@@ -71,8 +76,9 @@ def _serial(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
 
 
 def _identity(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
-    added = columns.added(node, statement, context)
-    if added and added.column.identity:
+    if not columns.written(node.def_, _Kind.CONSTR_IDENTITY):
+        return
+    if added := columns.added(node, statement, context):
         yield from _rewrite(added, f"to number {added.column.name}")
 
 
@@ -86,7 +92,8 @@ def _references(node: Any, statement: Statement, context: Context) -> Iterator[H
             return
         parent = context.schema.key(part.pktable.schemaname, part.pktable.relname)
         locks = f"under ACCESS EXCLUSIVE, and blocks writes to {parent} with SHARE ROW EXCLUSIVE"
-        if added.column.default is not None:
+        # A DEFAULT that says NULL is checked as well.
+        if columns.written(node.def_, _Kind.CONSTR_DEFAULT) or added.column.default is not None:
             message = f"checks the foreign key of {added.column.name} on all of {added.table.key} "
             yield Hit(f"{message}{locks}", added.table)
         else:
@@ -95,8 +102,7 @@ def _references(node: Any, statement: Statement, context: Context) -> Iterator[H
 
 
 def _unique(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
-    kinds = (_Kind.CONSTR_UNIQUE, _Kind.CONSTR_PRIMARY)
-    if not any(part.contype in kinds for part in node.def_.constraints or ()):
+    if not columns.written(node.def_, _Kind.CONSTR_UNIQUE, _Kind.CONSTR_PRIMARY):
         return
     if added := columns.added(node, statement, context):
         message = (
@@ -130,6 +136,8 @@ def _check(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
 
 
 def _domain(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
+    if node.def_.typeName and node.def_.typeName.names[0].sval == "pg_catalog":
+        return
     added = columns.added(node, statement, context)
     if added is None or added.column.type.array or reading.is_serial(node.def_):
         return
@@ -163,6 +171,8 @@ def _is_no_domain(type_: Type, context: Context) -> bool:
 
 
 def _json(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
+    if not node.def_.typeName or node.def_.typeName.names[-1].sval != "json":
+        return
     added = columns.added(node, statement, context)
     if added and added.column.type == Type(None, "json"):
         message = (
@@ -176,6 +186,9 @@ def _json(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
 
 
 def _required(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
+    alone = not node.def_.constraints and len(statement.node.cmds) == 1
+    if alone and not context.schema.domains:
+        return
     added = columns.added(node, statement, context)
     if added is None or not columns.is_null(added.column.default):
         return

@@ -43,6 +43,11 @@ def table(statement: Statement, context: Context) -> Table | None:
     return None if found.kind in "vm" or (node.missing_ok and absent) else found
 
 
+def written(definition: Any, *kinds: Any) -> bool:
+    """Tell whether a ColumnDef is written with a constraint of one of these kinds."""
+    return any(part.contype in kinds for part in definition.constraints or ())
+
+
 def enforced(definition: Any, kind: Any) -> Iterator[Any]:
     """Yield the constraints of one kind that a ColumnDef is written with, and that are held."""
     for part, attributes in reading.inline(definition):

@@ -12,21 +12,6 @@ from migsafe.hazards.context import Context
 from migsafe.schema import Column, Index, Key, Schema, Table, Type, casts, reading
 from migsafe.sql import Statement
 
-#: Names of the zone whose offset is zero at all times.
-_UTC = {
-    "utc",
-    "etc/utc",
-    "uct",
-    "etc/uct",
-    "zulu",
-    "universal",
-    "gmt",
-    "etc/gmt",
-    "0",
-    "+00",
-    "+00:00",
-}
-
 
 class Step(NamedTuple):
     """One cast on the way from the old type to the new; the last is an assignment's."""
@@ -101,15 +86,10 @@ def rewrites(found: Change, context: Context) -> bool | None:
         return True
     if found.column is None:
         return None
-    utc = in_utc(context)
+    utc = context.utc and context.at_least(12)
     return not all(
         casts.keeps(step.old, step.new, context.schema, utc=utc) for step in found.steps()
     )
-
-
-def in_utc(context: Context) -> bool:
-    """Tell whether a timestamp is the same with a time zone, so that nothing is rewritten."""
-    return context.at_least(12) and (context.setting("timezone") or "").lower() in _UTC
 
 
 def rebuilt(found: Change, schema: Schema) -> Iterator[Index]:
