@@ -101,7 +101,7 @@ def _of_function(statement: Statement, name: str, schema: Schema) -> Iterator[St
         return  # the server lets it change nothing
     bodies = [body for (bare, _types), body in schema.bodies.items() if bare == name]
     if len(bodies) != 1:
-        yield _unknown(statement, f"calls {name}(), whose body is not known here")
+        yield _unknown(statement, f"calls {name}(), whose body is not known")
         return
     read = _BODIES.get(language)
     if read is None:

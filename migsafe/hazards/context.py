@@ -169,17 +169,29 @@ class Context:
         return self.fresh(owner[0]) if owner else any(key.bare == n.sequence.relname for n in made)
 
     def locks(self, statement: Statement) -> dict[Key, Lock]:
-        """Return what the statement that is being asked about locks, new relations left out."""
+        """Return what the statement that is being asked about locks.
+
+        New relations are left out, and those of the server itself.
+        """
         if self._locks is None or self._locks[0] is not statement:
             node = statement.node
             found = locks.taken(node, self.schema, version=self.version, utc=self.utc)
-            kept = {key: lock for key, lock in found.items() if not self.fresh(key)}
+            kept = {
+                key: lock
+                for key, lock in found.items()
+                if not (self.fresh(key) or self._is_servers(key))
+            }
             if kept and isinstance(node, ast.AlterTableStmt):
                 # A new table refers to its parents in a moment, since it has hardly a row.
                 old = not self.fresh(self.schema.find(node.relation))
                 kept = kept if old else {key: Lock(lock.mode) for key, lock in kept.items()}
             self._locks = statement, kept
         return self._locks[1]
+
+    def _is_servers(self, key: Key) -> bool:
+        """Tell whether this is a catalog of the server's, which is small."""
+        is_named = key.bare.startswith("pg_") and not is_made(self.schema.tables.get(key))
+        return is_named or key.schema in ("pg_catalog", "information_schema")
 
     def blocking(self, statement: Statement) -> dict[Key, Lock]:
         """Return those of its locks that keep out who reads or writes a relation."""

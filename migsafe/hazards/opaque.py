@@ -7,7 +7,7 @@ from migsafe.sql import Statement, Unknown
 
 
 def _is_unknown(node: Unknown, _statement: Statement, _context: Context) -> Iterator[Hit]:
-    yield Hit(f"{node.what}: what that locks, reads and removes is not known here")
+    yield Hit(f"{node.what}: what that locks, reads and removes cannot be told here")
 
 
 RULES: tuple[Rule, ...] = (
