@@ -237,21 +237,30 @@ def _plan(report: Report, *, verbose: bool) -> str:
 
 def _findings(report: Report, *, verbose: bool) -> str:
     every = verbose or report.command in ("audit", "plan")
-    # The verification table shows the columns already.
+    # The verification table shows the columns already, and the rest of derived audits is many.
     shown = [
         f
         for f in report.findings
         if f.source is not Source.HAZARD
         and (f.status is Status.FAILED or (every and f.source is not Source.VERIFY))
+        and (f.status is not Status.PASSED or f.source is not Source.DERIVED or verbose)
     ]
     if not shown:
-        return ""
+        return _passed(report, verbose=verbose)
     shown.sort(key=_gravity)
     rows = [(_state(f), f.code, f.name, f.message) for f in shown]
     listed = table(rows, ("result", "code", "finding", "what"), (8, 6, 19, 38))
     open_ = [f for f in shown if f.status is Status.FAILED and not f.suppressed]
     details = dict.fromkeys(_detail(f) for f in open_)
-    return "\n\n".join([listed, *details])
+    return "\n\n".join(filter(None, [listed, _passed(report, verbose=verbose), *details]))
+
+
+def _passed(report: Report, *, verbose: bool) -> str:
+    """Count the derived audits that passed, where they are not listed."""
+    passed = sum(f.source is Source.DERIVED and f.status is Status.PASSED for f in report.findings)
+    if verbose or not passed or report.command not in ("audit", "plan"):
+        return ""
+    return f"{_counted(passed, 'derived audit')} passed (-v shows them)"
 
 
 def _questions(report: Report) -> str:
@@ -294,7 +303,8 @@ def _state(finding: Finding) -> str:
 
 def _detail(finding: Finding) -> str:
     place = ":".join(str(part) for part in (finding.file, finding.line) if part)
-    lines = [f"{click.style(finding.name, bold=True)}{f'  {place}' if place else ''}"]
+    apart = "  " if len(finding.name) + len(place) < WIDTH - 2 else "\n  "
+    lines = [f"{click.style(finding.name, bold=True)}{f'{apart}{place}' if place else ''}"]
     if finding.keys:
         lines.append(_offenders(finding))
     if finding.remedy:
