@@ -106,6 +106,7 @@ FAMILIES = (
     "foreign_keys",
     "index_keys",
     "indexes",
+    "inline_constraints",
     "new_labels",
     "opaque",
     "partitions",
