@@ -29,9 +29,10 @@ def added(walk: Walk, table: Table, node: Any, *, recurses: bool) -> Iterator[Dr
         yield from _generated(walk, rows, column, only=only)
     elif not (reading.is_serial(node) or column.identity):
         yield from _filled(walk, rows, column, only=only)
+    numbered = reading.is_serial(node) or column.identity or values.numbers(column)
     for part in node.constraints or ():
-        yield from _inline(walk, rows, part, column, recurses=recurses)
-    values.add(walk, table, column, value, numbered=reading.is_serial(node) or column.identity)
+        yield from _inline(walk, rows, part, column, recurses=recurses, numbered=numbered)
+    values.add(walk, table, column, value, numbered=numbered)
 
 
 def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
@@ -137,7 +138,7 @@ _NAMES = {"c": "add-column-default-violates-check", "f": "add-column-default-not
 
 
 def _inline(
-    walk: Walk, rows: Rows, part: Any, column: Column, *, recurses: bool
+    walk: Walk, rows: Rows, part: Any, column: Column, *, recurses: bool, numbered: bool
 ) -> Iterator[Draft]:
     """Ask what a constraint written with the column needs of it: NULL passes most of them."""
     if part.contype in (_Kind.CONSTR_NOTNULL, _Kind.CONSTR_DEFAULT) or part.skip_validation:
@@ -146,7 +147,6 @@ def _inline(
     may_be_null = part.contype in (_Kind.CONSTR_UNIQUE, _Kind.CONSTR_FOREIGN)
     if empty and may_be_null and not part.nulls_not_distinct:
         return
-    numbered = column.identity or values.numbers(column)
     for draft in constraints.constraint(walk, rows, part, recurses=recurses):
         if part.contype == _Kind.CONSTR_PRIMARY and (numbered or draft.name.endswith("-null")):
             continue

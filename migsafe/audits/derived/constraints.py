@@ -87,7 +87,7 @@ def _names(expression: Any) -> Iterator[str]:
 def unique(walk: Walk, rows: Rows, wanted: Unique, name: str) -> Iterator[Draft]:
     """Ask for rows that are equal where none may be."""
     table = rows.table
-    keys = ", ".join(key if isinstance(key, str) else "an expression" for key in wanted.keys)
+    keys = ", ".join(key if isinstance(key, str) else _said(key) for key in wanted.keys)
     yield Draft(
         name=name,
         what=f"of equal {keys} in {table.key}",
@@ -100,6 +100,12 @@ def unique(walk: Walk, rows: Rows, wanted: Unique, name: str) -> Iterator[Draft]
         tries=len(wanted.columns) < len(wanted.keys) or wanted.predicate is not None,
         remedy="Keep one row of each group and correct or delete the others before the statement.",
     )
+
+
+def _said(expression: Any) -> str:
+    """Return an expression as a reader sees it; what it holds of values is not repeated."""
+    valued = any(True for _ in expressions.nodes(expression, ast.A_Const))
+    return "an expression" if valued else expressions.text(expression)
 
 
 def _distinct(walk: Walk, rows: Rows, wanted: Unique) -> str | None:

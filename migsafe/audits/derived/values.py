@@ -86,15 +86,14 @@ def add(walk: Walk, table: Table, column: Column, value: Any, *, numbered: bool)
     set_(walk, table, column.name, value)
     if numbered or (column.default is not None and never_null(expressions.tree(column.default))):
         walk.filled.add((id(table), column.name))
-    if numbered or numbers(column):
+    if numbered:
         walk.distinct.add((id(table), column.name))
 
 
 def numbers(column: Column) -> bool:
     """Tell whether the default of a column gives each row a value of its own."""
-    if column.default is None or column.generated:
-        return False
-    return column.default == "nextval" or distinct(expressions.tree(column.default))
+    default = None if column.generated else column.default
+    return default is not None and distinct(expressions.tree(default))
 
 
 def set_(walk: Walk, table: Table, name: str, value: Any) -> None:
