@@ -4,6 +4,7 @@ It reads no row and takes no lock on a table for longer than one question about 
 serve a schema of any size. The tables of migration tools are in it: a migration may name them.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -67,8 +68,14 @@ def read(conn: Connection) -> Schema:
 
 def _read_session(conn: Connection, schema: Schema) -> None:
     """Read the path, and what role, database and server bring along into each session."""
-    path = catalog.one(conn, "SELECT pg_catalog.current_schemas(false)::text[]")[0]
+    path, search, user = catalog.one(
+        conn,
+        """SELECT pg_catalog.current_schemas(false)::text[],
+                  pg_catalog.current_setting('search_path'), current_user::text""",
+    )
     schema.path = tuple(path) or ("public",)
+    names = (name.strip().strip('"') for name in search.split(","))
+    schema.search = tuple(user if name == "$user" else name for name in names)
     rows = conn.execute(
         """SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
            WHERE name = ANY(%s) AND source NOT IN ('default', 'session') AND setting <> '0'""",
@@ -213,6 +220,11 @@ class _Reading:
                 live=True,
                 origin=Key(schema, bare),
             )
+        for table in self.tables.values():
+            for column in table.columns.values() if table.kind in "rpf" else ():
+                if column.default is None and not column.identity:
+                    domain = self.schema.typed(column.type, self.schema.domains)
+                    column.default = domain.default if domain else None
 
     def _read_constraints(self) -> None:
         enforced = "k.conenforced" if self.version >= 180000 else "true"
@@ -457,13 +469,17 @@ def _table(key: Key, kind: Any, parts: list[Any]) -> Table:
 _STRATEGIES = {"r": "range", "l": "list", "h": "hash"}
 
 
+#: A default of NULL for a type with a length, which the catalog keeps.
+_NULL = re.compile(r"NULL::[^()]*(\([\d,]*\))?[^()]*")
+
+
 def _column(name: str, parts: list[Any]) -> Column:
     *type_, not_null, default, identity, generated, collation = parts
     return Column(
         name=name,
         type=_type_of(type_),
         not_null=not_null,
-        default=default,
+        default=None if default and _NULL.fullmatch(default) else default,
         identity=identity,
         generated=generated,
         collation=collation,

@@ -270,6 +270,8 @@ class Schema:
     version: int | None = None
     minor: int | None = None
     path: tuple[str, ...] = ("public",)
+    #: The search_path as it is set, with schemas that are not there yet.
+    search: tuple[str, ...] = ()
     tables: dict[Key, Table] = field(default_factory=dict)
     enums: dict[Key, Enum] = field(default_factory=dict)
     domains: dict[Key, Domain] = field(default_factory=dict)
@@ -294,7 +296,7 @@ class Schema:
         if schema:
             return Key(schema, bare)
         for candidate in ("pg_temp", *self.path):  # as the server does, whatever the path says
-            if (key := Key(candidate, bare)) in self.tables:
+            if (key := Key(candidate, bare)) in self.tables or key in self.sequences:
                 return key
         return Key(self.path[0] if self.path else "public", bare)
 
@@ -303,19 +305,31 @@ class Schema:
         return self.tables.get(self.key(relation.schemaname, relation.relname))
 
     def table(self, relation: Any) -> Table:
-        """Return the table that a RangeVar names; one that is not known yet is noted as such."""
+        """Return the table that a RangeVar names; one that is not known yet is noted as such.
+
+        ALTER TABLE may name a composite type or a sequence, which is no table.
+        """
         key = self.key(relation.schemaname, relation.relname)
         found = self.tables.get(key)
         if found is None:
-            found = self.tables[key] = Table(key=key)
+            found = Table(key=key)
+            if key not in self.composites and key not in self.sequences:
+                self.tables[key] = found
         return found
 
     def index(self, schema: str | None, bare: str) -> tuple[Table, Index] | None:
-        """Return an index with its table by name, None where it is not known."""
-        for table in self.tables.values():
-            found = table.indexes.get(bare)
-            if found and (schema is None or table.key.schema == schema):
-                return table, found
+        """Return an index with its table by name, None where it is not known.
+
+        Without a schema the path says which; one outside of it is found where the path may be more.
+        """
+        found = [table for table in self.tables.values() if bare in table.indexes]
+        schemas = ("pg_temp", *self.path) if schema is None else (schema,)
+        for wanted in schemas:
+            for table in found:
+                if table.key.schema == wanted:
+                    return table, table.indexes[bare]
+        if schema is None and found and not self.complete:
+            return found[0], found[0].indexes[bare]
         return None
 
     def children(self, key: Key) -> Iterator[Table]:

@@ -17,11 +17,11 @@ from migsafe.schema import (
     Table,
     Trigger,
     Write,
-    expressions,
+    drops,
     reading,
+    renaming,
     routines,
     tables,
-    typed,
     views,
 )
 from migsafe.sql import Statement, Unknown
@@ -78,212 +78,27 @@ _MAKES: dict[type, Callable[[Any], Any]] = {
 }
 
 
-# ---------------------------------------------------------------- names
+# ---------------------------------------------------------------- objects
 
 
-def _rename(schema: Schema, node: Any, place: Place) -> None:
-    if node.renameType == _Object.OBJECT_COLUMN and node.relation:
-        _rename_column(schema, node)
-    elif rename := _PARTS.get(node.renameType):
-        rename(schema.table(node.relation), node.subname, node.newname)
-    elif node.renameType == _Object.OBJECT_SCHEMA:
-        _rename_schema(schema, node.subname, node.newname)
-    elif node.renameType in (_Object.OBJECT_TYPE, _Object.OBJECT_DOMAIN):
-        typed.rename(schema, node)
-    elif node.relation is not None:
-        _rename_relation(schema, node, place)
-
-
-def _rename_constraint(table: Table, old: str, new: str) -> None:
-    _move(table.constraints, old, new)
-    _move(table.indexes, old, new)
-
-
-def _rename_trigger(table: Table, old: str, new: str) -> None:
-    if old in table.triggers:
-        table.triggers[new] = table.triggers.pop(old)
-
-
-def _rename_policy(table: Table, old: str, new: str) -> None:
-    if old in table.policies:
-        table.policies.remove(old)
-        table.policies.add(new)
-
-
-def _rename_rule(_table: Table, _old: str, _new: str) -> None:
-    """Do nothing: rules are not followed."""
-
-
-#: Parts of a relation, which the statement names too.
-_PARTS: dict[Any, Callable[[Table, str, str], None]] = {
-    _Object.OBJECT_TABCONSTRAINT: _rename_constraint,
-    _Object.OBJECT_TRIGGER: _rename_trigger,
-    _Object.OBJECT_POLICY: _rename_policy,
-    _Object.OBJECT_RULE: _rename_rule,
-}
-
-
-def _types(schema: Schema) -> tuple[dict[Key, Any], ...]:
-    return schema.enums, schema.domains, schema.composites
-
-
-def _rename_column(schema: Schema, node: Any) -> None:
-    table = schema.table(node.relation)
-    for member in (table, *(schema.children(table.key) if node.relation.inh else ())):
-        _rename_in_expressions(member, node.subname, node.newname)
-        _move(member.columns, node.subname, node.newname)
-        for part in (*member.constraints.values(), *member.indexes.values()):
-            part.columns = tuple(
-                node.newname if name == node.subname else name for name in part.columns
-            )
-        for index in member.indexes.values():
-            index.reads = tuple(
-                node.newname if name == node.subname else name for name in index.reads
-            )
-    for other in schema.tables.values():
-        for made in other.constraints.values():
-            if made.target == table.key:
-                made.target_columns = tuple(
-                    node.newname if name == node.subname else name for name in made.target_columns
-                )
-
-
-def _rename_in_expressions(table: Table, old: str, new: str) -> None:
-    for made in table.constraints.values():
-        if made.expression is not None and old in made.columns:
-            made.expression = expressions.renamed(made.expression, old, new)
-    for index in table.indexes.values():
-        if index.predicate is not None and old in index.reads:
-            index.predicate = expressions.renamed(index.predicate, old, new)
-    for column in table.columns.values():
-        if column.generated and column.default is not None:
-            column.default = expressions.renamed(column.default, old, new)
-
-
-def _move(parts: dict[str, Any], old: str, new: str) -> None:
-    """Give a part another name in its place, where it is known."""
-    if old not in parts:
-        return
-    items = [(new if name == old else name, part) for name, part in parts.items()]
-    parts.clear()
-    parts.update(items)
-    parts[new].name = new
-
-
-def _rename_relation(schema: Schema, node: Any, _place: Place) -> None:
-    relation = node.relation
-    key = schema.key(relation.schemaname, relation.relname)
-    if key in schema.tables:
-        rekey(schema, key, Key(key.schema, node.newname))
-    elif found := schema.index(relation.schemaname, relation.relname):
-        table, index = found
-        _move(table.constraints, index.name, node.newname)
-        _move(table.indexes, index.name, node.newname)
-    elif node.renameType == _Object.OBJECT_SEQUENCE:
-        owner = schema.sequences.pop(key, None)
-        schema.sequences[Key(key.schema, node.newname)] = owner
-
-
-def rekey(schema: Schema, old: Key, new: Key) -> None:
-    """Move a relation to another name, with everything that refers to it."""
-    table = schema.tables.pop(old)
-    table.key = new
-    schema.tables[new] = table
-    for other in schema.tables.values():
-        other.parents = tuple(new if parent == old else parent for parent in other.parents)
-        if old in other.readers:
-            other.readers[new] = other.readers.pop(old)
-        for made in other.constraints.values():
-            if made.target == old:
-                made.target = new
-
-
-def _rename_schema(schema: Schema, old: str, new: str) -> None:
-    for key in [key for key in schema.tables if key.schema == old]:
-        rekey(schema, key, Key(new, key.bare))
-    for kinds in (*_types(schema), schema.sequences):
-        for key in [key for key in kinds if key.schema == old]:
-            kinds[Key(new, key.bare)] = kinds.pop(key)
+def _rename(schema: Schema, node: Any, _place: Place) -> None:
+    renaming.rename(schema, node)
 
 
 def _set_schema(schema: Schema, node: Any, _place: Place) -> None:
-    if node.relation is None:
-        return
-    key = schema.key(node.relation.schemaname, node.relation.relname)
-    if key in schema.tables:
-        rekey(schema, key, Key(node.newschema, key.bare))
+    renaming.set_schema(schema, node)
 
 
-# ---------------------------------------------------------------- indexes, types, the rest
+def _drop(schema: Schema, node: Any, place: Place) -> None:
+    drops.drop(schema, node, place)
 
 
 def _create_index(schema: Schema, node: Any, place: Place) -> None:
     table = schema.table(node.relation)
-    if node.if_not_exists and node.idxname in table.indexes:
+    if node.if_not_exists and schema.index(table.key.schema, node.idxname or ""):
         return
-    index = reading.index(node, table, place)
+    index = reading.index(node, table, place, schema)
     table.indexes[index.name] = index
-
-
-_ROUTINES = {
-    _Object.OBJECT_FUNCTION,
-    _Object.OBJECT_PROCEDURE,
-    _Object.OBJECT_ROUTINE,
-    _Object.OBJECT_AGGREGATE,
-}
-
-
-def _drop(schema: Schema, node: Any, _place: Place) -> None:
-    for parts in node.objects:
-        drop = _DROPS.get(node.removeType)
-        if drop and isinstance(parts, tuple | list):
-            drop(schema, [part.sval for part in parts])
-        elif node.removeType in (_Object.OBJECT_TYPE, _Object.OBJECT_DOMAIN):
-            cascades = node.behavior == enums.DropBehavior.DROP_CASCADE
-            typed.drop(schema, parts.names, cascades=cascades)
-        elif node.removeType in _ROUTINES:
-            routines.drop(schema, parts)
-        elif node.removeType == _Object.OBJECT_SCHEMA:
-            for key in [key for key in schema.tables if key.schema == parts.sval]:
-                tables.drop_relation(schema, key)
-
-
-def _drop_named(schema: Schema, names: list[str]) -> None:
-    tables.drop_relation(schema, schema.key(names[-2] if len(names) > 1 else None, names[-1]))
-
-
-def _drop_index(schema: Schema, names: list[str]) -> None:
-    if found := schema.index(names[-2] if len(names) > 1 else None, names[-1]):
-        table, index = found
-        del table.indexes[index.name]
-
-
-def _drop_trigger(schema: Schema, names: list[str]) -> None:
-    table = schema.tables.get(schema.key(names[-3] if len(names) > 2 else None, names[-2]))
-    if table:
-        table.triggers.pop(names[-1], None)
-
-
-def _drop_policy(schema: Schema, names: list[str]) -> None:
-    table = schema.tables.get(schema.key(names[-3] if len(names) > 2 else None, names[-2]))
-    if table:
-        table.policies.discard(names[-1])
-
-
-def _drop_sequence(schema: Schema, names: list[str]) -> None:
-    schema.sequences.pop(schema.key(names[-2] if len(names) > 1 else None, names[-1]), None)
-
-
-_DROPS: dict[Any, Callable[[Schema, list[str]], None]] = {
-    _Object.OBJECT_TABLE: _drop_named,
-    _Object.OBJECT_VIEW: _drop_named,
-    _Object.OBJECT_MATVIEW: _drop_named,
-    _Object.OBJECT_FOREIGN_TABLE: _drop_named,
-    _Object.OBJECT_INDEX: _drop_index,
-    _Object.OBJECT_TRIGGER: _drop_trigger,
-    _Object.OBJECT_POLICY: _drop_policy,
-    _Object.OBJECT_SEQUENCE: _drop_sequence,
-}
 
 
 def _create_enum(schema: Schema, node: Any, place: Place) -> None:
@@ -307,19 +122,21 @@ def _alter_enum(schema: Schema, node: Any, place: Place) -> None:
 
 
 def _create_domain(schema: Schema, node: Any, _place: Place) -> None:
+    key = reading.key_of(node.domainname, schema, {})
     domain = Domain(base=reading.type_of(node.typeName))
     for part in node.constraints or ():
         if part.contype == enums.ConstrType.CONSTR_NOTNULL:
             domain.not_null = True
         elif part.contype == enums.ConstrType.CONSTR_CHECK:
-            domain.checks[part.conname or f"check{len(domain.checks)}"] = part.raw_expr
+            domain.checks[part.conname or reading.check_of(key, domain)] = part.raw_expr
         elif part.contype == enums.ConstrType.CONSTR_DEFAULT:
             domain.default = part.raw_expr
-    schema.domains[reading.key_of(node.domainname, schema, {})] = domain
+    schema.domains[key] = domain
 
 
 def _alter_domain(schema: Schema, node: Any, _place: Place) -> None:
-    domain = schema.domains.get(reading.key_of(node.typeName, schema, schema.domains))
+    key = reading.key_of(node.typeName, schema, schema.domains)
+    domain = schema.domains.get(key)
     if domain is None:
         return
     if node.subtype == "O":
@@ -327,7 +144,7 @@ def _alter_domain(schema: Schema, node: Any, _place: Place) -> None:
     elif node.subtype == "N":
         domain.not_null = False
     elif node.subtype == "C" and node.def_.contype == enums.ConstrType.CONSTR_CHECK:
-        name = node.def_.conname or f"check{len(domain.checks)}"
+        name = node.def_.conname or reading.check_of(key, domain)
         domain.checks[name] = node.def_.raw_expr
         if node.def_.skip_validation:
             domain.unproven.add(name)
@@ -347,7 +164,32 @@ def _create_composite(schema: Schema, node: Any, _place: Place) -> None:
 
 
 def _create_sequence(schema: Schema, node: Any, _place: Place) -> None:
-    schema.sequences.setdefault(tables.new_key(schema, node.sequence), None)
+    key = tables.new_key(schema, node.sequence)
+    if key not in schema.sequences:
+        schema.sequences[key] = None
+        _own_sequence(schema, key, node.options)
+
+
+def _alter_sequence(schema: Schema, node: Any, _place: Place) -> None:
+    key = schema.key(node.sequence.schemaname, node.sequence.relname)
+    if key in schema.sequences:
+        _own_sequence(schema, key, node.options)
+
+
+def _own_sequence(schema: Schema, key: Key, options: Any) -> None:
+    """Take in OWNED BY, where it is said."""
+    for option in options or ():
+        if option.defname == "owned_by":
+            *table, column = (part.sval for part in option.arg)
+            owner = schema.key(table[-2] if len(table) > 1 else None, table[-1]) if table else None
+            schema.sequences[key] = (owner, column) if owner else None
+
+
+def _create_schema(schema: Schema, node: Any, _place: Place) -> None:
+    """Look along a path of which a schema was lacking."""
+    there = {*schema.path, node.schemaname}
+    if node.schemaname in schema.search:
+        schema.path = tuple(name for name in schema.search if name in there)
 
 
 def _create_extension(schema: Schema, node: Any, _place: Place) -> None:
@@ -439,7 +281,9 @@ _CHANGES: dict[type, Callable[[Schema, Any, Place], None]] = {
     ast.CreateDomainStmt: _create_domain,
     ast.AlterDomainStmt: _alter_domain,
     ast.CompositeTypeStmt: _create_composite,
+    ast.CreateSchemaStmt: _create_schema,
     ast.CreateSeqStmt: _create_sequence,
+    ast.AlterSeqStmt: _alter_sequence,
     ast.CreateFunctionStmt: routines.create,
     ast.CreateExtensionStmt: _create_extension,
     ast.CreateTrigStmt: _create_trigger,

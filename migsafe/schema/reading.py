@@ -1,11 +1,23 @@
 """Parts of a parse tree as parts of a schema: types, columns, constraints, indexes. Pure."""
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any, Literal
 
 from pglast import ast, enums
 
-from migsafe.schema import Column, Constraint, Index, Key, Place, Schema, Table, Type, expressions
+from migsafe.schema import (
+    Column,
+    Constraint,
+    Domain,
+    Index,
+    Key,
+    Place,
+    Schema,
+    Table,
+    Type,
+    expressions,
+)
 
 _Kind = enums.ConstrType
 
@@ -29,9 +41,12 @@ def type_of(node: Any) -> Type:
     schema = names[-2] if len(names) > 1 else None
     bare = SERIALS.get(names[-1], names[-1]) if schema is None else names[-1]
     mods = tuple(_number(mod) for mod in node.typmods or ())
+    name = _ALIASES.get(bare, bare)
+    if name == "numeric" and len(mods) == 1:
+        mods = (*mods, 0)
     return Type(
         schema=None if schema == "pg_catalog" else schema,
-        name=_ALIASES.get(bare, bare),
+        name=name,
         mods=tuple(mod for mod in mods if mod is not None),
         array=bool(node.arrayBounds),
     )
@@ -65,6 +80,14 @@ def column(definition: Any, schema: Schema) -> Column:
     return made
 
 
+def kept_default(expression: Any) -> Any:
+    """Return the default that a column has in the end; None for NULL, which is as good as none."""
+    value = expression
+    while isinstance(value, ast.TypeCast):
+        value = value.arg
+    return None if getattr(value, "isnull", False) else expression
+
+
 def collation_of(clause: Any) -> str | None:
     """Return the bare name of a COLLATE clause."""
     return clause.collname[-1].sval if clause else None
@@ -91,6 +114,9 @@ _KINDS: dict[Any, Literal["p", "u", "f", "c", "x", "n"]] = {
     _Kind.CONSTR_NOTNULL: "n",
 }
 
+
+#: Kinds of constraints that have an index of their own.
+INDEXED = ("p", "u", "x")
 
 _ATTRIBUTES = {
     _Kind.CONSTR_ATTR_DEFERRABLE,
@@ -134,7 +160,7 @@ def constraint(
         columns = tuple(dict.fromkeys(names_in(node.raw_expr)))
     target = node.pktable and schema.key(node.pktable.schemaname, node.pktable.relname)
     return Constraint(
-        name=node.conname or chosen(table, columns, kind),
+        name=node.conname or chosen(table, columns, kind, schema),
         kind=kind,
         columns=columns,
         valid=not node.skip_validation,
@@ -142,7 +168,7 @@ def constraint(
         deferrable=bool(node.deferrable or _DEFERS & attributes),
         deferred=bool(node.initdeferred or _Kind.CONSTR_ATTR_DEFERRED in attributes),
         target=target or None,
-        target_columns=tuple(part.sval for part in node.pk_attrs or ()),
+        target_columns=_target_columns(node, schema, table),
         match="f" if node.fk_matchtype == "f" else "s",
         on_update=str(node.fk_upd_action) if kind == "f" else "a",
         on_delete=str(node.fk_del_action) if kind == "f" else "a",
@@ -150,6 +176,16 @@ def constraint(
         alone=bool(node.is_no_inherit),
         made=place,
     )
+
+
+def _target_columns(node: Any, schema: Schema, table: Table) -> tuple[str, ...]:
+    """Return the columns that a foreign key names, else those of the primary key, if known."""
+    if node.pk_attrs or node.pktable is None:
+        return tuple(part.sval for part in node.pk_attrs or ())
+    key = schema.key(node.pktable.schemaname, node.pktable.relname)
+    target = table if key == table.key else schema.tables.get(key)
+    made = target.constraints.values() if target else ()
+    return next((one.columns for one in made if one.kind == "p"), ())
 
 
 _DEFERS = {_Kind.CONSTR_ATTR_DEFERRABLE, _Kind.CONSTR_ATTR_DEFERRED}
@@ -177,25 +213,44 @@ _SUFFIX = {
 }
 
 
-def chosen(table: Table, columns: tuple[str, ...], kind: str) -> str:
+def chosen(table: Table, columns: tuple[str, ...], kind: str, schema: Schema | None = None) -> str:
     """Return the name that PostgreSQL gives a constraint, or an index (i), that has none.
 
     Source: ChooseConstraintName and ChooseIndexName.
     """
     named = () if kind == "p" or (kind == "c" and len(columns) > 1) else columns
-    return _free(table, "_".join(named), _SUFFIX[kind])
+    return free(table, "_".join(_distinct(named)), _SUFFIX[kind], schema)
 
 
 #: Bytes of a name; a longer one is put together from shortened parts (NAMEDATALEN).
 _LONGEST = 63
 
 
-def _free(table: Table, middle: str, suffix: str) -> str:
-    """Return the first of name, name1, name2 … that the table has not used."""
-    taken = {*table.constraints, *table.indexes}
-    numbers = ("", *map(str, range(1, len(taken) + 1)))
-    names = (_object_name(table.key.bare, middle, f"{suffix}{number}") for number in numbers)
-    return next(name for name in names if name not in taken)
+def check_of(key: Key, domain: Domain) -> str:
+    """Return the name that PostgreSQL gives a domain's check that has none."""
+    names = (_object_name(key.bare, "", f"check{number or ''}") for number in count())
+    return next(name for name in names if name not in domain.checks)
+
+
+def free(table: Table, middle: str, suffix: str, schema: Schema | None = None) -> str:
+    """Return the first of name, name1, name2 … that nothing in the table's schema has.
+
+    PostgreSQL looks for constraints' names among constraints, for indexes' among relations too.
+    """
+    names = (_object_name(table.key.bare, middle, f"{suffix}{number or ''}") for number in count())
+    return next(name for name in names if not _taken(name, table, schema, suffix))
+
+
+def _taken(name: str, table: Table, schema: Schema | None, suffix: str) -> bool:
+    tables = (table, *(schema.tables.values() if schema else ()))
+    beside = [one for one in tables if one.key.schema == table.key.schema]
+    if suffix not in ("idx", "seq") and any(name in one.constraints for one in beside):
+        return True
+    if suffix in ("check", "fkey", "not_null"):
+        return False
+    key = Key(table.key.schema, name)
+    kinds: Any = (schema.tables, schema.sequences, schema.composites) if schema else ()
+    return any(key in kind for kind in kinds) or any(name in one.indexes for one in beside)
 
 
 def _object_name(first: str, second: str, label: str) -> str:
@@ -214,7 +269,7 @@ def _clipped(text: str, length: int) -> str:
 
 def backing(node: Any, made: Constraint, table: Table) -> Index | None:
     """Return the index that a constraint builds or takes over; None for those without one."""
-    if made.kind not in ("p", "u", "x"):
+    if made.kind not in INDEXED:
         return None
     if taken := table.indexes.get(node.indexname or ""):
         taken.name, taken.immediate = made.name, not made.deferrable
@@ -237,23 +292,32 @@ def _excluded(node: Any) -> Iterator[str | None]:
         yield element.name
 
 
-def index(node: Any, table: Table, place: Place) -> Index:
+def index(node: Any, table: Table, place: Place, schema: Schema | None = None) -> Index:
     """Return the index of an IndexStmt; without a name it gets the one PostgreSQL would choose."""
-    columns = tuple(element.name for element in node.indexParams)
+    columns = tuple(element.name or _named(element.expr, table) for element in node.indexParams)
     elements = (*node.indexParams, *(node.indexIncludingParams or ()))
-    parts = "_".join(element.name or _figured(element.expr) for element in elements)
+    parts = "_".join(_distinct(element.name or _figured(element.expr) for element in elements))
     return Index(
-        name=node.idxname or _free(table, _clipped(parts, _LONGEST), "idx"),
+        name=node.idxname or free(table, _clipped(parts, _LONGEST), "idx", schema),
         columns=columns,
         included=tuple(element.name for element in node.indexIncludingParams or ()),
-        reads=tuple(dict.fromkeys(names_in((node.indexParams, node.whereClause)))),
+        reads=tuple(name for name in _read(node) if name not in columns),
         unique=bool(node.unique),
         nulls_not_distinct=bool(node.nulls_not_distinct),
         predicate=node.whereClause,
         method=node.accessMethod or "btree",
-        ordinary=not any(_is_special(element) for element in node.indexParams),
+        ordinary=not any(_is_special(element, node, table) for element in node.indexParams),
         made=place,
     )
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Return names of an index's columns, numbered where they repeat (ChooseIndexColumnNames)."""
+    made: list[str] = []
+    for name in names:
+        numbered = (f"{name}{number or ''}" for number in count())
+        made.append(next(one for one in numbered if one not in made))
+    return made
 
 
 def _figured(expression: Any) -> str:
@@ -269,10 +333,45 @@ def _figured(expression: Any) -> str:
     return _figured(expression.arg) if isinstance(expression, ast.CollateClause) else "expr"
 
 
-def _is_special(element: Any) -> bool:
+def _named(expression: Any, table: Table) -> str | None:
+    """Return the column that an index's expression is nothing more than, None for a real one."""
+    name: str | None = None
+    if isinstance(expression, ast.ColumnRef):
+        name = next(names_in(expression), None)
+    elif isinstance(expression, ast.FuncCall) and len(args := expression.args or ()) == 1:
+        name = _named(args[0], table)  # date(day) of a date is no call
+        column = table.columns.get(name or "")
+        own = column is not None and column.type == Type(None, _bare(expression))
+        name = name if own else None
+    return name
+
+
+def _bare(call: Any) -> str:
+    return str(call.funcname[-1].sval)
+
+
+def _read(node: Any) -> dict[str, None]:
+    return dict.fromkeys(names_in((node.indexParams, node.whereClause)))
+
+
+def _is_special(element: Any, node: Any, table: Table) -> bool:
     descends = element.ordering == enums.SortByDir.SORTBY_DESC
     nulls = element.nulls_ordering != enums.SortByNulls.SORTBY_NULLS_DEFAULT
-    return bool(element.collation or element.opclass or descends or nulls)
+    own = element.opclass and _is_default_class(element, node, table)
+    return bool(element.collation or (element.opclass and not own) or descends or nulls)
+
+
+def _is_default_class(element: Any, node: Any, table: Table) -> bool:
+    """Tell whether the operator class that is named is the one of the column's type anyway."""
+    column = table.columns.get(element.name or "")
+    if column is None or node.accessMethod not in ("btree", "hash", "gin", None):
+        return False
+    name = "array" if column.type.array else _CLASSES.get(column.type.name, column.type.name)
+    return bool(element.opclass[-1].sval == f"{name}_ops") and not element.opclassopts
+
+
+#: Types that have another type's operator class.
+_CLASSES = {"varchar": "text"}
 
 
 def names_in(node: Any) -> Iterator[str]:

@@ -13,6 +13,14 @@ Signature = tuple[str, ...]
 _Mode = enums.FunctionParameterMode
 _OUTPUT = {_Mode.FUNC_PARAM_OUT, _Mode.FUNC_PARAM_TABLE}
 
+#: What ALTER and DROP call them.
+OBJECTS = {
+    enums.ObjectType.OBJECT_FUNCTION,
+    enums.ObjectType.OBJECT_PROCEDURE,
+    enums.ObjectType.OBJECT_ROUTINE,
+    enums.ObjectType.OBJECT_AGGREGATE,
+}
+
 _VOLATILITY: Any = {"immutable": "i", "stable": "s", "volatile": "v"}
 
 
@@ -47,14 +55,33 @@ def signature(types: Iterable[Any]) -> Signature:
     return tuple(f"{part.names[-1].sval}{'[]' if part.arrayBounds else ''}" for part in types)
 
 
-def drop(schema: Schema, node: Any) -> None:
-    """Forget the function of an ObjectWithArgs; all of its name where no arguments are given."""
+def rename(schema: Schema, node: Any) -> None:
+    """Give the function of an ObjectWithArgs another name, for the triggers that call it too."""
+    old, new = node.object.objname[-1].sval, node.newname
+    if old in schema.functions:
+        schema.functions[new] = schema.functions.pop(old)
+    for key in [key for key in schema.bodies if key[0] == old]:
+        schema.bodies[new, key[1]] = schema.bodies.pop(key)
+    for table in schema.tables.values():
+        for name, trigger in table.triggers.items():
+            if trigger.function == old:
+                table.triggers[name] = trigger._replace(function=new)
+
+
+def drop(schema: Schema, node: Any, *, cascades: bool = False) -> None:
+    """Forget the function of an ObjectWithArgs; all of its name where no arguments are given.
+
+    With CASCADE its triggers go too; defaults, checks and views that call it are not looked for.
+    """
     name = node.objname[-1].sval
     for key in [key for key in schema.bodies if key[0] == name]:
         if node.args_unspecified or key[1] == signature(node.objargs or ()):
             del schema.bodies[key]
     if not any(key[0] == name for key in schema.bodies):
         schema.functions.pop(name, None)
+        for table in schema.tables.values() if cascades else ():
+            kept = table.triggers.items()
+            table.triggers = {one: made for one, made in kept if made.function != name}
 
 
 def callers(schema: Schema, name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pglast import ast, enums
 
-from migsafe.schema import Column, Key, Place, Schema, Table, expressions, reading
+from migsafe.schema import Column, Key, Place, Schema, Table, expressions, reading, typed
 
 _Object = enums.ObjectType
 _Change = enums.AlterTableType
@@ -36,7 +36,18 @@ def create_table(schema: Schema, node: Any, place: Place) -> None:
         _inherit(table, schema.table(parent))
     for element in (*(node.tableElts or ()), *(node.constraints or ())):
         _add_element(schema, table, element, place)
+    _merge_unique(table)
     schema.tables[key] = table
+
+
+def _merge_unique(table: Table) -> None:
+    """Drop each UNIQUE that is the primary key once more, as transformIndexConstraints does."""
+    keys = [one for one in table.constraints.values() if one.kind in "pu"]
+    for made in keys if any(one.kind == "p" for one in keys) else ():
+        index = table.indexes[made.name]
+        same = [one for one in keys if replace(one, name=made.name, kind="u") == made]
+        if made.kind == "u" and any(one.kind == "p" for one in same) and not index.included:
+            del table.constraints[made.name], table.indexes[made.name]
 
 
 def create_foreign_table(schema: Schema, node: Any, place: Place) -> None:
@@ -90,10 +101,10 @@ def _add_element(schema: Schema, table: Table, element: Any, place: Place) -> No
         source = schema.find(element.relation)
         table.known = table.known and bool(source and source.known)
         if source:
-            _copy_like(table, source, element.options or 0, place)
+            _copy_like(schema, table, source, element.options or 0, place)
 
 
-def _copy_like(table: Table, source: Table, options: int, place: Place) -> None:
+def _copy_like(schema: Schema, table: Table, source: Table, options: int, place: Place) -> None:
     """Take over what LIKE … INCLUDING names; what has an index gets the name PostgreSQL chooses."""
     for column in source.columns.values():
         copied = table.columns.setdefault(column.name, _copied(column))
@@ -107,7 +118,7 @@ def _copy_like(table: Table, source: Table, options: int, place: Place) -> None:
     for index in source.indexes.values() if options & _Like.CREATE_TABLE_LIKE_INDEXES else ():
         constraint = source.constraints.get(index.name)
         columns = tuple(name or "expr" for name in index.columns)
-        name = reading.chosen(table, columns, constraint.kind if constraint else "i")
+        name = reading.chosen(table, columns, constraint.kind if constraint else "i", schema)
         table.indexes[name] = replace(index, name=name, live=False, made=place)
         if constraint:
             table.constraints[name] = replace(constraint, name=name, live=False, made=place)
@@ -118,6 +129,7 @@ def _add_column(schema: Schema, table: Table, definition: Any, place: Place) -> 
         column = table.columns[definition.colname]  # a partition's own words about a parent's
     else:
         column = reading.column(definition, schema)
+        column.default = reading.kept_default(column.default)
     table.columns[column.name] = column
     if reading.is_serial(definition) or column.identity:
         _own_sequence(schema, table, column.name)
@@ -129,7 +141,7 @@ def _add_column(schema: Schema, table: Table, definition: Any, place: Place) -> 
 
 def _own_sequence(schema: Schema, table: Table, column: str) -> None:
     """Note a sequence under the name that PostgreSQL would choose."""
-    name = f"{table.key.bare}_{column}_seq"
+    name = reading.free(table, column, "seq", schema)
     schema.sequences[Key(table.key.schema, name)] = (table.key, column)
 
 
@@ -169,8 +181,20 @@ def relations_in(node: Any) -> Iterator[Any]:
 
 def alter_table(schema: Schema, node: Any, place: Place) -> None:
     """Take in every subcommand, on the partitions and heirs too where it recurses."""
-    if node.objtype == _Object.OBJECT_INDEX or (node.missing_ok and not schema.find(node.relation)):
-        return
+    if node.objtype == _Object.OBJECT_TYPE:
+        typed.alter(schema, node)
+    elif not _is_other(schema, node):
+        _alter(schema, node, place)
+
+
+def _is_other(schema: Schema, node: Any) -> bool:
+    """Tell whether it changes an index or a sequence, or nothing, for what it names is missing."""
+    key = schema.key(node.relation.schemaname, node.relation.relname)
+    missing = node.missing_ok and key not in schema.tables
+    return node.objtype == _Object.OBJECT_INDEX or key in schema.sequences or missing
+
+
+def _alter(schema: Schema, node: Any, place: Place) -> None:
     table = schema.table(node.relation)
     family = [table, *(schema.children(table.key) if node.relation.inh else ())]
     for command in node.cmds or ():
@@ -189,15 +213,16 @@ def _alter_add_column(schema: Schema, table: Table, command: Any, place: Place) 
 def _alter_drop_column(schema: Schema, table: Table, command: Any, _place: Place) -> None:
     table.columns.pop(command.name, None)
     _forget_sequences(schema, table.key, command.name)
-    parts: tuple[dict[str, Any], ...] = (table.constraints, table.indexes)
-    for kind in parts:
-        for name, part in list(kind.items()):
-            if command.name in part.columns:
-                del kind[name]
+    for name, made in list(table.constraints.items()):
+        if command.name in made.columns:
+            del table.constraints[name]
+    for name, index in list(table.indexes.items()):
+        if command.name in (*index.columns, *index.included, *index.reads):
+            del table.indexes[name]
     if command.behavior == enums.DropBehavior.DROP_CASCADE:
         for view, columns in list(table.readers.items()):
             if command.name in columns or not columns:
-                drop_relation(schema, view)
+                drop_relation(schema, view, cascades=True)
 
 
 def _alter_type(_schema: Schema, table: Table, command: Any, place: Place) -> None:
@@ -222,9 +247,14 @@ def _drop_not_null(_schema: Schema, table: Table, command: Any, _place: Place) -
             del table.constraints[name]
 
 
-def _default(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+def _default(schema: Schema, table: Table, command: Any, _place: Place) -> None:
     if column := table.columns.get(command.name):
-        column.default = command.def_
+        column.default = reading.kept_default(command.def_) or _of_domain(schema, column)
+
+
+def _of_domain(schema: Schema, column: Column) -> Any:
+    domain = schema.typed(column.type, schema.domains)
+    return domain.default if domain else None
 
 
 def _identity(schema: Schema, table: Table, command: Any, _place: Place) -> None:
@@ -253,8 +283,20 @@ def _alter_add_constraint(schema: Schema, table: Table, command: Any, place: Pla
 
 
 def _alter_drop_constraint(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
-    table.constraints.pop(command.name, None)
-    table.indexes.pop(command.name, None)
+    made = table.constraints.pop(command.name, None)
+    if made is None or made.kind in reading.INDEXED:
+        table.indexes.pop(command.name, None)
+
+
+def _alter_constraint(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    said = command.def_
+    made = table.constraints.get(said.conname)
+    if made and said.alterDeferrability:
+        made.deferrable, made.deferred = bool(said.deferrable), bool(said.initdeferred)
+    if made and said.alterEnforceability:
+        made.enforced = made.valid = bool(said.is_enforced)
+    if made and said.alterInheritability:
+        made.alone = bool(said.noinherit)
 
 
 def _validate(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
@@ -313,6 +355,7 @@ _RECURSES = {
     _Change.AT_DropNotNull,
     _Change.AT_AddConstraint,
     _Change.AT_DropConstraint,
+    _Change.AT_AlterConstraint,
     _Change.AT_ValidateConstraint,
 }
 
@@ -328,6 +371,7 @@ _ALTERS: dict[Any, Callable[[Schema, Table, Any, Place], None]] = {
     _Change.AT_DropExpression: _drop_expression,
     _Change.AT_AddConstraint: _alter_add_constraint,
     _Change.AT_DropConstraint: _alter_drop_constraint,
+    _Change.AT_AlterConstraint: _alter_constraint,
     _Change.AT_ValidateConstraint: _validate,
     _Change.AT_AttachPartition: _attach,
     _Change.AT_DetachPartition: _detach,
@@ -343,14 +387,20 @@ _ALTERS: dict[Any, Callable[[Schema, Table, Any, Place], None]] = {
 }
 
 
-def drop_relation(schema: Schema, key: Key) -> None:
-    """Forget a relation, its partitions, and the foreign keys and views that went with it."""
+def drop_relation(schema: Schema, key: Key, *, cascades: bool = False) -> None:
+    """Forget a relation, its partitions, and with CASCADE what else needs it.
+
+    Foreign keys to it go too: without CASCADE there can be none.
+    """
     if key not in schema.tables:
         return
+    if cascades:
+        for view in list(schema.tables[key].readers):
+            drop_relation(schema, view, cascades=True)
     for child in list(schema.children(key)):
-        if child.bound is not None:
-            schema.tables.pop(child.key, None)
-    del schema.tables[key]
+        if child.bound is not None or cascades:
+            drop_relation(schema, child.key, cascades=cascades)
+    schema.tables.pop(key, None)
     _forget_sequences(schema, key)
     for other in schema.tables.values():
         other.readers.pop(key, None)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pglast import enums
+
 from migsafe.schema import Column, Key, Schema, Table, Type, reading
 
 
@@ -39,6 +41,55 @@ def rename(schema: Schema, node: Any) -> None:
     for domain in schema.domains.values():
         if is_of(domain.base, old):
             domain.base = domain.base._replace(name=node.newname)
+
+
+def rename_check(schema: Schema, node: Any) -> None:
+    """Give a check of a domain another name."""
+    domain = schema.domains.get(reading.key_of(node.object, schema, schema.domains))
+    if domain and node.subname in domain.checks:
+        domain.checks[node.newname] = domain.checks.pop(node.subname)
+        if node.subname in domain.unproven:
+            domain.unproven = domain.unproven - {node.subname} | {node.newname}
+
+
+def _composite(schema: Schema, relation: Any) -> dict[str, Type]:
+    """Return the columns of the composite type that a RangeVar names; a throw-away for none."""
+    type_ = Type(relation.schemaname, relation.relname)
+    found: dict[str, Type] | None = schema.typed(type_, schema.composites)
+    return {} if found is None else found
+
+
+def rename_attribute(schema: Schema, node: Any) -> None:
+    """Give a column of a composite type another name."""
+    columns = _composite(schema, node.relation)
+    renamed = {node.newname if name == node.subname else name: columns[name] for name in columns}
+    columns.clear()
+    columns.update(renamed)
+
+
+def alter(schema: Schema, node: Any) -> None:
+    """Take in ALTER TYPE … ADD, DROP and ALTER ATTRIBUTE."""
+    columns = _composite(schema, node.relation)
+    for command in node.cmds or ():
+        if command.subtype == enums.AlterTableType.AT_DropColumn:
+            columns.pop(command.name, None)
+        elif command.subtype == enums.AlterTableType.AT_AddColumn:
+            columns[command.def_.colname] = reading.type_of(command.def_.typeName)
+        elif command.subtype == enums.AlterTableType.AT_AlterColumnType:
+            columns[command.name] = reading.type_of(command.def_.typeName)
+
+
+def move(schema: Schema, names: Any, new: str) -> None:
+    """Move a type to another schema, in its columns and in the domains over it too."""
+    for kinds in _kinds(schema):
+        key = reading.key_of(names, schema, kinds)
+        if key in kinds:
+            kinds[Key(new, key.bare)] = kinds.pop(key)
+            for _, column in list(columns(schema, key)):
+                column.type = column.type._replace(schema=new)
+            for domain in schema.domains.values():
+                if is_of(domain.base, key):
+                    domain.base = domain.base._replace(schema=new)
 
 
 def drop(schema: Schema, names: Any, *, cascades: bool) -> None:

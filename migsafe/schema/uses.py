@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pglast import ast
 
-from migsafe.schema import Key, Schema, Table, expressions, routines, typed
+from migsafe.schema import Column, Key, Schema, Table, expressions, routines, typed
 
 
 class Use(NamedTuple):
@@ -39,13 +39,19 @@ def of_type(schema: Schema, key: Key) -> Iterator[Use]:
 
 def of_sequence(schema: Schema, key: Key) -> Iterator[Use]:
     """Yield the columns that draw their default from a sequence."""
+    for table, column in drawing(schema, key):
+        yield Use(f"{table.key}.{column.name}", table)
+
+
+def drawing(schema: Schema, key: Key) -> Iterator[tuple[Table, Column]]:
+    """Yield the columns that draw their default from a sequence, with their tables."""
     owner = schema.sequences.get(key)
     for table in schema.tables.values():
         for column in table.columns.values():
             owned = owner == (table.key, column.name)
             drawn = owned and (column.identity or column.default == "nextval")
             if drawn or key in _drawn(column.default, schema):
-                yield Use(f"{table.key}.{column.name}", table)
+                yield table, column
 
 
 def _drawn(default: Any, schema: Schema) -> set[Key]:

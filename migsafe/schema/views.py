@@ -16,7 +16,8 @@ def create_table_as(schema: Schema, node: Any, place: Place) -> None:
     schema.tables[key] = Table(
         key=key, kind=kind, made=place, query=node.query, populated=not node.into.skipData
     )
-    _note_readers(schema, key, node.query)
+    if kind == "m":
+        _note_readers(schema, key, node.query)
 
 
 def create_view(schema: Schema, node: Any, place: Place) -> None:
