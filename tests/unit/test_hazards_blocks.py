@@ -220,7 +220,7 @@ def test_what_a_function_cannot_be_seen_to_do_is_said_once() -> None:
     [
         ("DO LANGUAGE plperl 'x'", "runs a DO block in plperl"),
         ("DO $$ BEGIN {{ table }} END $$", "runs a DO block that cannot be read here"),
-        ("DO $$ BEGIN SELEKT 1; END $$", "runs a DO block that cannot be read here"),
+        ("DO $$ BEGIN IF THEN; END $$", "runs a DO block that cannot be read here"),
         ("EXECUTE p", "runs the prepared statement p"),
     ],
 )
