@@ -9,6 +9,7 @@ import pytest
 
 from migsafe import histories, plan, target
 from migsafe.config import HistoryConfig
+from migsafe.findings import Severity
 from migsafe.outcomes import Outcome, StepResult
 from migsafe.runner import Limits, Runner
 from migsafe.sql import parse
@@ -43,7 +44,13 @@ def test_an_invalid_index_behind_if_not_exists_is_no_success(
         " applied timestamptz DEFAULT now(), role text DEFAULT session_user)"
     )
     folder = write(workdir / "migrations", _1_one=concurrently)
-    called = migsafe("apply", "--url", database, "--migrations", folder, "--format", "json")
+    arguments = ("apply", "--url", database, "--migrations", folder, "--format", "json")
+    refused = migsafe(*arguments)
+    assert refused.code == 1, refused.out
+    assert refused.report.steps == ()
+    named = {f.name for f in refused.report.findings if f.severity is Severity.ERROR}
+    assert "concurrent-if-not-exists-invalid" in named
+    called = migsafe(*arguments, "--gate", "never")
     assert called.code == 6, called.out
     assert called.report.steps[0].outcome is Outcome.DIRTY
     assert "one" in str(called.report.steps[0].error)
