@@ -10,7 +10,16 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.audits import Audit
-from migsafe.audits.derived import blocks, columns, constraints, partitions, refusals, statements
+from migsafe.audits.derived import (
+    blocks,
+    columns,
+    constraints,
+    partitions,
+    refusals,
+    retyping,
+    statements,
+    uniques,
+)
 from migsafe.audits.derived.names import Names
 from migsafe.audits.derived.past import Past
 from migsafe.audits.derived.walking import Draft, Walk, duplicate, parts
@@ -58,12 +67,12 @@ def _alter_table(walk: Walk, node: Any) -> Iterator[Draft]:
     # The rows of a foreign table are not looked at, and a view has none.
     if table is None or table.kind not in "rp" or node.objtype == enums.ObjectType.OBJECT_INDEX:
         return
-    retyping = [c for c in node.cmds if c.subtype == _Change.AT_AlterColumnType]
+    retyped = [c for c in node.cmds if c.subtype == _Change.AT_AlterColumnType]
     recurses = bool(node.relation.inh)
-    if retyping:
-        for command in retyping:
+    if retyped:
+        for command in retyped:
             yield from refusals.column_read(walk, table, command.name, "type-view-dependency")
-        yield from columns.retyped(walk, table, retyping, recurses=recurses)
+        yield from retyping.retyped(walk, table, retyped, recurses=recurses)
         return
     for command in node.cmds:
         if ask := _COMMANDS.get(command.subtype):
@@ -107,7 +116,7 @@ def _add_identity(walk: Walk, table: Table, command: Any, _recurses: bool) -> It
 
 
 def _set_expression(walk: Walk, table: Table, command: Any, recurses: bool) -> Iterator[Draft]:
-    yield from columns.regenerated(walk, table, command, recurses=recurses)
+    yield from retyping.regenerated(walk, table, command, recurses=recurses)
 
 
 def _inherit(walk: Walk, table: Table, command: Any, _recurses: bool) -> Iterator[Draft]:
@@ -141,7 +150,7 @@ def _create_index(walk: Walk, node: Any) -> Iterator[Draft]:
     table = walk.schema.find(node.relation)
     if table is None or (node.if_not_exists and walk.schema.index(table.key.schema, node.idxname)):
         return
-    yield from constraints.index(walk, node, table)
+    yield from uniques.index(walk, node, table)
 
 
 def _drop(walk: Walk, node: Any) -> Iterator[Draft]:

@@ -1,17 +1,16 @@
 """Questions that new, changed and dropped columns raise about the rows that are there. Pure."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from pglast import ast, enums
 
 from migsafe.audits.derived import constraints, values
-from migsafe.audits.derived.conversions import Misfit, keeps_distinct, misfits
-from migsafe.audits.derived.names import Rows, Unknown, is_null, never_null, raises, swapped, text
+from migsafe.audits.derived.names import Rows, is_null, never_null, raises, swapped, text
 from migsafe.audits.derived.walking import Draft, Walk
 from migsafe.findings import Severity
-from migsafe.schema import Column, Domain, Enum, Table, Type, casts, expressions, reading
+from migsafe.schema import Column, Domain, Table, Type, casts, expressions, reading
 
 _Kind = enums.ConstrType
 
@@ -26,7 +25,7 @@ def added(walk: Walk, table: Table, node: Any, *, recurses: bool) -> Iterator[Dr
     only = walk.only(table, recurses=recurses)
     rows = walk.rows(table, {column.name: value})
     if column.generated:
-        yield from _generated(walk, rows, column, only=only)
+        yield from generated(walk, rows, column, only=only)
     elif not (reading.is_serial(node) or column.identity):
         yield from _filled(walk, rows, column, only=only)
     numbered = reading.is_serial(node) or column.identity or values.numbers(column)
@@ -44,7 +43,7 @@ def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[D
             name = "add-column-domain-not-null" if domain else "add-column-required-non-empty"
             yield _any_row(rows, column, name, only=only)
     elif domain and domain.constrained:
-        yield from _in_domain(walk, rows, column.name, column.type, domain, only=only)
+        yield from in_domain(walk, rows, column.name, column.type, domain, only=only)
     elif column.not_null and not never_null(default):
         yield from constraints.not_null(
             walk, rows, column.name, only=only, name="add-column-required-non-empty"
@@ -62,7 +61,7 @@ def _any_row(rows: Rows, column: Column, name: str, *, only: bool) -> Draft:
     )
 
 
-def _in_domain(
+def in_domain(
     walk: Walk, rows: Rows, name: str, type_: Type, domain: Domain, *, only: bool
 ) -> Iterator[Draft]:
     """Ask for values that a domain refuses."""
@@ -108,14 +107,14 @@ def value_in(walk: Walk, check: Any, value: str) -> str:
     return text(swapped(expressions.tree(check), swap))
 
 
-def _generated(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
+def generated(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
     """Ask for rows whose generated value is an error, or NULL where that may not be."""
     if column.generated == "s":
         yield Draft(
             name="generated-column-expr-error",
             what=f"of {rows.table.key} for which {column.name} raises an error",
             rows=rows,
-            query=lambda: _tried(rows, rows.column(column.name), only=only),
+            query=lambda: tried(rows, rows.column(column.name), only=only),
             reads=tuple(reading.names_in(expressions.tree(column.default))),
             tries=True,
             proof=None if _may_fail(column) else "its expression raises no error",
@@ -130,7 +129,8 @@ def _may_fail(column: Column) -> bool:
     return raises(expressions.tree(column.default)) or column.type.name != "text"
 
 
-def _tried(rows: Rows, value: str, *, only: bool) -> str:
+def tried(rows: Rows, value: str, *, only: bool) -> str:
+    """Return the query that computes a value (SQL) for each row, and does not look at it."""
     return f"SELECT {value} AS tried FROM {rows.source(only=only)} AS t"
 
 
@@ -158,204 +158,6 @@ def _inline(
 def _renamed(draft: Draft, part: Any) -> Draft:
     kind = {_Kind.CONSTR_CHECK: "c", _Kind.CONSTR_FOREIGN: "f"}.get(part.contype, "")
     return dataclasses.replace(draft, name=_NAMES.get(kind, draft.name))
-
-
-# ---------------------------------------------------------------- ALTER COLUMN … TYPE
-
-
-def retyped(
-    walk: Walk, table: Table, commands: Sequence[Any], *, recurses: bool
-) -> Iterator[Draft]:
-    """Ask what becomes of the values; all USING of one statement see the old ones."""
-    only = walk.only(table, recurses=recurses)
-    found = [(c, table.columns[c.name]) for c in commands if c.name in table.columns]
-    after = {column.name: values.of_retyped(walk, table, column, c) for c, column in found}
-    rows = walk.rows(table, after)
-    for command, column in found:
-        yield from _retyped(walk, rows, column, command, only=only)
-    for column_name, value in after.items():
-        values.set_(walk, table, column_name, value)
-
-
-def _retyped(
-    walk: Walk, rows: Rows, column: Column, command: Any, *, only: bool
-) -> Iterator[Draft]:
-    schema, table = walk.schema, rows.table
-    new, using = reading.type_of(command.def_.typeName), command.def_.raw_default
-    cast = _cast_of(column, using)
-    source = column.type if using is None or cast else None
-    if using is None and casts.castable(column.type, new, schema, explicit=False) is False:
-        yield _no_cast(rows, column, new)
-        return
-    enum = schema.typed(new, schema.enums)
-    if enum and not new.array and not _same_type(column.type, new):
-        yield from _to_enum(walk, rows, column, using, enum, only=only)
-    else:
-        for misfit in _misfits(walk, rows, column, command, source, explicit=cast):
-            yield _misfit(rows, column, misfit, only=only)
-    domain = schema.typed(new, schema.domains)
-    if domain and domain.constrained and not _same_type(column.type, new):
-        yield from _in_domain(walk, rows, column.name, new, domain, only=only)
-    if column.not_null and using is not None and not cast:
-        yield from constraints.not_null(walk, rows, column.name, only=only, name="type-change-null")
-    if source is None or not keeps_distinct(source, new, schema, explicit=cast):
-        yield from _rebuilt(walk, rows, column, new, table)
-    if source is None or _changes(walk, source, new, explicit=cast):
-        yield from _rechecked(walk, rows, column, only=only)
-
-
-def _same_type(old: Type, new: Type) -> bool:
-    return (old.name, old.array) == (new.name, new.array) and None in (old.schema, new.schema)
-
-
-def _changes(walk: Walk, old: Type, new: Type, *, explicit: bool) -> bool:
-    """Tell whether values get other ones, so that what was checked has to be checked again."""
-    return not casts.keeps(old, new, walk.schema, utc=False) and not keeps_distinct(
-        old, new, walk.schema, explicit=explicit
-    )
-
-
-def _cast_of(column: Column, using: Any) -> bool:
-    """Tell whether USING is nothing but a cast of the column."""
-    if not isinstance(using, ast.TypeCast) or not isinstance(using.arg, ast.ColumnRef):
-        return False
-    fields: Any = using.arg.fields
-    return bool(getattr(fields[-1], "sval", None) == column.name)
-
-
-def _no_cast(rows: Rows, column: Column, new: Type) -> Draft:
-    why = f"{column.name} is {column.type}, of which no assignment makes {new}"
-    return Draft(
-        name="type-no-assignment-cast",
-        what=why,
-        rows=rows,
-        refuted=why,
-        remedy="Write USING with the expression that converts it.",
-    )
-
-
-def _misfits(
-    walk: Walk, rows: Rows, column: Column, command: Any, source: Type | None, *, explicit: bool
-) -> Iterator[Any]:
-    """Yield misfits; a reason instead of one where the values cannot be put into live names."""
-    new, using = reading.type_of(command.def_.typeName), command.def_.raw_default
-    before = walk.rows(rows.table)
-    try:
-        target = walk.names.type_(new)
-        value = (
-            before.column(column.name) if using is None or explicit else before.expression(using)
-        )
-    except Unknown as reason:
-        yield str(reason)
-        return
-    if explicit and source is not None:
-        yield from misfits(value, source, new, target, walk.schema, explicit=True)
-    elif using is not None:
-        yield from _of_expression(value, new, target, walk)
-    else:
-        yield from misfits(value, source, new, target, walk.schema, explicit=False)
-
-
-def _of_expression(value: str, new: Type, target: str, walk: Walk) -> Iterator[Misfit]:
-    """Yield what to ask of an expression whose own type is not known."""
-    yield from misfits(value, None, new, target, walk.schema, explicit=False)
-    if casts.base(new, walk.schema).name in ("varchar", "bpchar") and not new.array:
-        text_ = Type(None, "text")
-        yield from misfits(f"({value})", text_, new, target, walk.schema, explicit=False)
-
-
-def _misfit(rows: Rows, column: Column, found: Any, *, only: bool) -> Draft:
-    if isinstance(found, str):
-        return Draft(
-            name="type-change",
-            what=f"of {column.name} in {rows.table.key}",
-            noun="value",
-            rows=rows,
-            offends=_raising(found),
-        )
-    misfit: Misfit = found
-    query = None
-    if misfit.tried is not None:
-        tried = misfit.tried
-        query = lambda: _tried(rows, tried, only=only)  # noqa: E731  # one of two thunks
-    condition = misfit.condition
-    return Draft(
-        name=misfit.name,
-        what=f"of {column.name} in {rows.table.key} {misfit.what}",
-        noun="value",
-        rows=rows,
-        only=only,
-        query=query,
-        offends=(lambda: condition) if condition is not None else None,
-        reads=(column.name,),
-        tries=not misfit.lossy,
-        severity=Severity.WARNING if misfit.lossy and not misfit.silent else Severity.ERROR,
-        remedy=_LOSSY if misfit.lossy else _MISFIT,
-    )
-
-
-_LOSSY = "Keep what would be lost elsewhere before the statement, or choose a type that holds it."
-_MISFIT = "Correct these values before the statement, or write USING so that it converts them."
-
-
-def _raising(reason: str) -> Any:
-    def offends() -> str:
-        raise Unknown(reason)
-
-    return offends
-
-
-def _to_enum(
-    walk: Walk, rows: Rows, column: Column, using: Any, enum: Enum, *, only: bool
-) -> Iterator[Draft]:
-    """Ask for values that are no label: by their text, since the new type may not be there yet."""
-    narrowed = walk.schema.typed(column.type, walk.schema.enums) is not None
-
-    def offends() -> str:
-        label = values.as_label(walk, rows.table, column, using)
-        allowed = ", ".join(values.quoted_label(item) for item in enum.labels)
-        return f"{label} IS NOT NULL AND {label} <> ALL (ARRAY[{allowed}]::text[])"
-
-    yield Draft(
-        name="enum-narrow" if narrowed else "type-text-to-enum",
-        what=f"of {column.name} in {rows.table.key} without a label in the new type",
-        noun="value",
-        rows=rows,
-        only=only,
-        offends=offends,
-        reads=(column.name,),
-        tries=True,
-        remedy="Map these values to labels in USING, or add the labels.",
-    )
-
-
-def _rebuilt(walk: Walk, rows: Rows, column: Column, new: Type, table: Table) -> Iterator[Draft]:
-    """Ask for values that become equal, below a unique index."""
-    name = "type-citext-unique" if new.name == "citext" else "type-change-unique"
-    for index in table.indexes.values():
-        if not index.unique or column.name not in index.columns:
-            continue
-        if None in index.columns:
-            continue
-        wanted = constraints.Unique(index.columns, index.predicate, index.nulls_not_distinct)
-        yield from constraints.unique(walk, rows, wanted, name)
-
-
-def _rechecked(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
-    """Ask the checks and foreign keys on the column again, of the new values."""
-    for made in rows.table.constraints.values():
-        if column.name not in made.columns or not made.valid or not made.enforced:
-            continue
-        if made.kind == "c" and not expressions.proves_not_null(made.expression, column.name):
-            yield from constraints.check(
-                rows,
-                made.expression,
-                "type-change-check",
-                label=f"the check {made.name}",
-                only=only,
-            )
-        elif made.kind == "f":
-            yield from constraints.foreign_key(walk, rows, made, "type-change-fk")
 
 
 # ---------------------------------------------------------------- the rest
@@ -414,18 +216,3 @@ def _inserts_later(walk: Walk, table: Table) -> bool:
         isinstance(node, ast.InsertStmt) and walk.schema.find(node.relation) is table
         for node in later
     )
-
-
-def regenerated(walk: Walk, table: Table, command: Any, *, recurses: bool) -> Iterator[Draft]:
-    """Ask what SET EXPRESSION of a stored column needs of the rows."""
-    column = table.columns.get(command.name)
-    if column is None or column.generated != "s":
-        return
-    value = values.computed(walk, table, column, command.def_)
-    rows = walk.rows(table, {column.name: value})
-    changed = Column(name=column.name, type=column.type, default=command.def_, generated="s")
-    changed.not_null = column.not_null
-    yield from _generated(walk, rows, changed, only=walk.only(table, recurses=recurses))
-    yield from _rebuilt(walk, rows, column, column.type, table)
-    yield from _rechecked(walk, rows, column, only=walk.only(table, recurses=recurses))
-    values.set_(walk, table, column.name, value)

@@ -1,14 +1,14 @@
-"""Questions that constraints and unique indexes raise about the rows that are there. Pure."""
+"""Questions that constraints raise about the rows that are there. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pglast import ast, enums
 
-from migsafe.audits.derived.names import Later, Rows, called, joined, quoted, raises
+from migsafe.audits.derived import uniques
+from migsafe.audits.derived.names import Later, Rows, called, joined, quoted
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
-from migsafe.schema import Constraint, Index, Table, expressions, reading
+from migsafe.schema import Constraint, Table, expressions, reading
 
 _Kind = enums.ConstrType
 
@@ -51,204 +51,6 @@ def _no_null(walk: Walk, rows: Rows, column: str) -> str | None:
     if (id(table), column) in walk.filled and not any(walk.past.since(table, (column,))):
         return f"{column} is new, and its default is never NULL"
     return None
-
-
-# ---------------------------------------------------------------- unique
-
-
-class Unique(NamedTuple):
-    """What is to be unique: columns, or expressions (trees), by which rows are compared."""
-
-    keys: tuple[Any, ...]
-    predicate: Any = None
-    not_distinct: bool = False
-    #: Whether classes and collations are those of the columns.
-    ordinary: bool = True
-    #: COLLATE clauses by the position of their key, as trees.
-    collations: Mapping[int, Any] = MappingProxyType({})
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Return the keys that are columns."""
-        return tuple(key for key in self.keys if isinstance(key, str))
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Return all columns that are needed."""
-        trees = [key for key in (*self.keys, self.predicate) if not isinstance(key, str)]
-        names = [name for tree in trees if tree is not None for name in _names(tree)]
-        return tuple(dict.fromkeys((*self.columns, *names)))
-
-
-def _names(expression: Any) -> Iterator[str]:
-    return reading.names_in(expressions.tree(expression))
-
-
-def unique(walk: Walk, rows: Rows, wanted: Unique, name: str) -> Iterator[Draft]:
-    """Ask for rows that are equal where none may be."""
-    table = rows.table
-    keys = ", ".join(key if isinstance(key, str) else _said(key) for key in wanted.keys)
-    yield Draft(
-        name=name,
-        what=f"of equal {keys} in {table.key}",
-        rows=rows,
-        query=lambda: _groups(rows, wanted),
-        keys=lambda: _duplicates(rows, wanted),
-        reads=wanted.reads,
-        proof=_distinct(walk, rows, wanted),
-        noun="group",
-        tries=len(wanted.columns) < len(wanted.keys) or wanted.predicate is not None,
-        remedy="Keep one row of each group and correct or delete the others before the statement.",
-    )
-
-
-def _said(expression: Any) -> str:
-    """Return an expression as a reader sees it; what it holds of values is not repeated."""
-    valued = any(True for _ in expressions.nodes(expression, ast.A_Const))
-    return "an expression" if valued else expressions.text(expression)
-
-
-def _distinct(walk: Walk, rows: Rows, wanted: Unique) -> str | None:
-    """Return what proves that no two rows are equal: a unique index on some of the columns."""
-    table, columns = rows.table, {*wanted.columns}
-    if rows.values.keys() & columns or not wanted.ordinary:
-        return None
-    for index in table.indexes.values():
-        if _proves(index, table, columns, wanted):
-            return f"the unique index {index.name} proves it"
-    for name in columns:
-        if (id(table), name) in walk.distinct and not any(walk.past.since(table, (name,))):
-            return f"{name} is new, and numbered by its own sequence"
-    return None
-
-
-def _proves(index: Index, table: Table, columns: set[str], wanted: Unique) -> bool:
-    if not (index.unique and index.valid and index.immediate and index.plain and index.ordinary):
-        return False
-    if not index.columns or not {*index.columns} <= columns:
-        return False
-    nulls = wanted.not_distinct and not index.nulls_not_distinct
-    return not nulls or all(table.columns[str(name)].not_null for name in index.columns)
-
-
-def _parts(rows: Rows, wanted: Unique) -> tuple[list[str], str]:
-    """Return the keys as SQL, and the condition on rows that are compared."""
-    keys = [
-        rows.column(key) if isinstance(key, str) else rows.expression(key) for key in wanted.keys
-    ]
-    for number, names in wanted.collations.items():
-        collation = ".".join(quoted(part.sval) for part in names)
-        keys[number] = f"({keys[number]}) COLLATE {collation}"
-    conditions = [] if wanted.not_distinct else [f"{key} IS NOT NULL" for key in keys]
-    if wanted.predicate is not None:
-        conditions.append(rows.expression(wanted.predicate))
-    return keys, f" WHERE {joined(conditions)}" if conditions else ""
-
-
-def _groups(rows: Rows, wanted: Unique) -> str:
-    keys, where = _parts(rows, wanted)
-    # A parenthesized constant is no position in the list.
-    grouped = ", ".join(f"({key})" for key in keys)
-    return (
-        f"SELECT count(*) AS equal_rows FROM {rows.source()} AS t{where}"
-        f" GROUP BY {grouped} HAVING count(*) > 1"
-    )
-
-
-def _duplicates(rows: Rows, wanted: Unique) -> str:
-    keys, where = _parts(rows, wanted)
-    shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(rows.table)) or "1"
-    grouped = ", ".join(f"({key})" for key in keys)
-    groups = _groups(rows, wanted).replace("count(*) AS equal_rows", grouped, 1)
-    return (
-        f"SELECT {shown} FROM {rows.source()} AS t"
-        f"{where or ' WHERE true'} AND ({grouped}) IN ({groups} LIMIT 20)"
-    )
-
-
-def index(walk: Walk, node: Any, table: Table) -> Iterator[Draft]:
-    """Ask what CREATE INDEX needs of the rows."""
-    rows = walk.rows(table)
-    keys = tuple(element.name or element.expr for element in node.indexParams)
-    if node.unique:
-        wanted = _wanted(keys, node)
-        plain = node.whereClause is None and all(isinstance(key, str) for key in keys)
-        name = "create-unique-index" if plain else "create-unique-index-partial-expr"
-        if node.concurrent and plain:
-            name = "create-unique-index-concurrently"
-        yield from unique(walk, rows, wanted, name)
-    elif any(raises(key) for key in keys if not isinstance(key, str)):
-        yield _evaluated(rows, keys, node.whereClause)
-    if (node.accessMethod or "btree") == "btree":
-        yield from _too_large(rows, keys, node)
-
-
-def _wanted(keys: tuple[Any, ...], node: Any) -> Unique:
-    """Return what a unique index compares by.
-
-    Its order is of no account; the classes of PostgreSQL and its contrib agree on what is equal.
-    """
-    elements = node.indexParams
-    classes = any(element.opclass for element in elements)
-    collations = {n: element.collation for n, element in enumerate(elements) if element.collation}
-    distinct = bool(node.nulls_not_distinct)
-    return Unique(keys, node.whereClause, distinct, not (classes or collations), collations)
-
-
-def _evaluated(rows: Rows, keys: Sequence[Any], predicate: Any) -> Draft:
-    def query() -> str:
-        tried = ", ".join(rows.expression(key) for key in keys if not isinstance(key, str))
-        where = "" if predicate is None else f" WHERE {rows.expression(predicate)}"
-        return f"SELECT ROW({tried}) AS tried FROM {rows.source()} AS t{where}"
-
-    return Draft(
-        name="expression-index-error",
-        what=f"of {rows.table.key} for which the index's expression raises an error",
-        rows=rows,
-        query=query,
-        tries=True,
-        remedy="Correct the values, or write an expression that none of them breaks.",
-    )
-
-
-#: Types whose values may be larger than an index entry.
-_WIDE = ("text", "varchar", "bpchar", "bytea", "citext", "numeric", "jsonb", "varbit")
-
-#: The largest entry of a btree (BTMaxItemSize with blocks of 8 kB), and the head of one with its
-#: alignment.
-_LARGEST, _HEAD = 2704, 24
-
-
-def _too_large(rows: Rows, keys: Sequence[Any], node: Any) -> Iterator[Draft]:
-    included = [element.name for element in node.indexIncludingParams or ()]
-    columns = [rows.table.columns.get(name) for name in (*keys, *included) if isinstance(name, str)]
-    wide = [
-        c
-        for c in columns
-        if c and c.type.name in _WIDE and not (c.type.mods and c.type.mods[0] < 600)
-    ]
-    if not wide:
-        return
-
-    def offends() -> str:
-        sizes = " + ".join(f"coalesce(pg_column_size({rows.column(c.name)}), 0)" for c in wide)
-        where = "" if node.whereClause is None else f" AND ({rows.expression(node.whereClause)})"
-        return f"{sizes} + {_HEAD} > {_LARGEST}{where}"
-
-    yield Draft(
-        name="index-row-too-large",
-        what=f"of {rows.table.key} with values too large for an index entry",
-        rows=rows,
-        only=walk_only(rows),
-        offends=offends,
-        reads=tuple(c.name for c in wide),
-        remedy="Index a hash or the beginning of the value instead.",
-    )
-
-
-def walk_only(rows: Rows) -> bool:
-    """Tell whether an index is on the table alone: it is on partitions too, but not on heirs."""
-    return rows.table.kind != "p"
 
 
 # ---------------------------------------------------------------- foreign keys
@@ -461,7 +263,7 @@ def constraint(walk: Walk, rows: Rows, node: Any, *, recurses: bool) -> Iterator
     elif made.kind == "u" and not node.indexname:
         different = bool(node.nulls_not_distinct)
         name = "add-unique-nulls-not-distinct" if different else "add-unique"
-        yield from unique(walk, rows, Unique(made.columns, None, different), name)
+        yield from uniques.unique(walk, rows, uniques.Unique(made.columns, None, different), name)
     elif made.kind == "f":
         yield from foreign_key(walk, rows, made, foreign_name(made))
     elif made.kind == "c":
@@ -488,7 +290,7 @@ def _primary_key(walk: Walk, rows: Rows, made: Constraint, node: Any) -> Iterato
     for column in columns:
         yield from not_null(walk, rows, column, only=rows.table.kind != "p", name=name)
     if not node.indexname:
-        yield from unique(walk, rows, Unique(columns), "add-primary-key-dup")
+        yield from uniques.unique(walk, rows, uniques.Unique(columns), "add-primary-key-dup")
 
 
 def validated(walk: Walk, table: Table, name: str, *, recurses: bool) -> Iterator[Draft]:

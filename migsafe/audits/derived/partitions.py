@@ -5,7 +5,7 @@ from typing import Any
 
 from pglast import ast, parse_sql
 
-from migsafe.audits.derived import constraints
+from migsafe.audits.derived import constraints, uniques
 from migsafe.audits.derived.names import Rows, Unknown, joined, literal, raises, relation, text
 from migsafe.audits.derived.walking import Draft, Walk
 from migsafe.schema import Table, expressions
@@ -106,8 +106,8 @@ def _inherited(walk: Walk, parent: Table, candidate: Table) -> Iterator[Draft]:
     for index in parent.indexes.values():
         if index.unique and index.valid and index.plain:
             columns = tuple(str(name) for name in index.columns)
-            wanted = constraints.Unique(columns, None, index.nulls_not_distinct, index.ordinary)
-            yield from constraints.unique(walk, rows, wanted, "add-unique")
+            wanted = uniques.Unique(columns, None, index.nulls_not_distinct, index.ordinary)
+            yield from uniques.unique(walk, rows, wanted, "add-unique")
     for made in parent.constraints.values():
         if made.kind == "f" and made.valid and made.enforced:
             name = constraints.foreign_name(made)

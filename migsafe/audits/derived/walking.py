@@ -114,40 +114,18 @@ class Walk:
 
     def audit(self, draft: Draft) -> Audit:
         """Write a draft down, with what is settled before it is asked."""
-        table = draft.rows.table
-        settled, because = self._settled(draft)
-        sql, scan, keys, place = "", None, None, None
+        settled, because, place = *self._settled(draft), None
+        sql, scan, keys = "", None, None
         if settled is None:
             try:
                 sql, scan, keys = self._written(draft)
                 question(sql)
-            except Unknown as reason:
+            except (Unknown, SqlError) as reason:
                 settled, because = Verdict.UNKNOWN, str(reason)
-            except SqlError as error:
-                settled, because = Verdict.UNKNOWN, str(error)
             except Later as later:
                 settled, place = Verdict.DEPENDS, later.place
-        breaks, repairs = self._turns(draft)
         if self.perhaps and settled is Verdict.FAIL:
             settled, place = Verdict.DEPENDS, self.place
-        derived = Derived(
-            code=DERIVED[draft.name],
-            migration=self.unit.name,
-            statement=self.statement.index,
-            end_line=self.statement.end_line,
-            noun=draft.noun,
-            settled=settled,
-            because=because,
-            breaks=place or breaks,
-            repairs=place or repairs or (self.place if self.perhaps else None),
-            perhaps=self.perhaps,
-            tries=draft.tries,
-            scan=scan,
-            keys=keys,
-            primary=primary_key(table) if draft.shows else (),
-            table=table.live,
-            path=self.schema.path if self.schema.path != self.path else (),
-        )
         return Audit(
             name=draft.name,
             sql=sql,
@@ -156,7 +134,29 @@ class Walk:
             description=draft.what,
             severity=draft.severity,
             remedy=draft.remedy,
-            derived=derived,
+            derived=self._derived(
+                draft, place, settled=settled, because=because, scan=scan, keys=keys
+            ),
+        )
+
+    def _derived(self, draft: Draft, place: Place | None, **parts: Any) -> Derived:
+        """Return what an audit knows beside its SQL; `place` decides whatever the rows say."""
+        table = draft.rows.table
+        breaks, repairs = self._turns(draft)
+        return Derived(
+            code=DERIVED[draft.name],
+            migration=self.unit.name,
+            statement=self.statement.index,
+            end_line=self.statement.end_line,
+            noun=draft.noun,
+            breaks=place or breaks,
+            repairs=place or repairs or (self.place if self.perhaps else None),
+            perhaps=self.perhaps,
+            tries=draft.tries,
+            primary=primary_key(table) if draft.shows else (),
+            table=table.live,
+            path=self.schema.path if self.schema.path != self.path else (),
+            **parts,
         )
 
     def _settled(self, draft: Draft) -> tuple[Verdict | None, str]:
