@@ -181,7 +181,10 @@ def _hazard_index() -> Iterator[str]:
     yield (
         "What `migsafe lint`, `plan` and `apply` look for in a statement. MS1xx are locks, MS2xx "
         "rewrites and long scans, MS3xx lost data and breaking changes, MS4xx practice. Rules of "
-        "style are off until `[lint] on` names them."
+        "style are off until `[lint] on` names them. In the SQL of a page `-- migration:` begins "
+        "another migration, and the code behind a line marks what is found. The tests run all of "
+        "it on a real server, which has to show the lock, the scan, the rewrite or the failure "
+        "that a page claims."
     )
     rows = [
         (
