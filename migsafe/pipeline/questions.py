@@ -199,12 +199,12 @@ def _prejudged(
     asking: Asking,
 ) -> list[Finding]:
     """Answer the audits before an apply; an empty database has no row that could offend."""
-    questions = asked.derived(built, schema, asking)
     if session.standing and not session.standing.applied and not catalog.tables(session.conn):
         from migsafe.audits import run
 
         return [run.skipped(item, "the database is empty") for item in audits]
-    return asked.answers(session, [*audits, *questions], _pending(session), asking)
+    questions = [*audits, *asked.derived(built, schema, asking)]
+    return asked.answers(session, questions, _pending(session), asking)
 
 
 def check_writable(session: Session) -> None:

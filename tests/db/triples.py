@@ -232,7 +232,7 @@ def several_at_once(m: Maker) -> None:
     bad = "NULL" if m.dirty else "'7'"
     m.fill(table, [(str(n), bad if n == 2 else quote(str(n)), str(n - 2)) for n in m.numbers()])
     parts = [
-        f"ADD CHECK ({column} > {m.rng.choice((0, 1))})",
+        f"ADD CHECK ({column}::int > {m.rng.choice((0, 1))})",
         f"ALTER {column} TYPE int USING {column}::int",
         f"ALTER {column} SET NOT NULL",
         f"ADD CHECK ({other} > {m.rng.choice((-3, 0))})",

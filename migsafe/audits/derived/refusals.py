@@ -57,16 +57,24 @@ def truncated(walk: Walk, node: Any) -> Iterator[Draft]:
 
 
 def column_read(walk: Walk, table: Table, name: str, question: str) -> Iterator[Draft]:
-    """Tell which views keep a column from being dropped or from getting another type."""
+    """Tell which views keep a column from being dropped or from getting another type.
+
+    Of a view that a walked statement makes it is not certain which columns it reads.
+    """
     views = [
         f"the view {view}"
         for view, columns in table.readers.items()
-        if name in columns or not columns
+        if (name in columns or not columns) and _is_live(walk, view)
     ]
     if views and name in table.columns:
         why = f"{views[0]} reads {name} of {table.key}{_others(views)}"
         remedy = "Drop the view first, and create it again afterwards."
         yield _refused(walk, table, question, why, remedy)
+
+
+def _is_live(walk: Walk, view: Key) -> bool:
+    found = walk.schema.tables.get(view)
+    return found is not None and found.live is not None and found.query is None
 
 
 def inherited(walk: Walk, table: Table, command: Any) -> Iterator[Draft]:
