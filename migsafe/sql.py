@@ -9,6 +9,10 @@ from pglast import ast, enums, parse_sql
 from pglast.parser import ParseError
 from pglast.visitors import Visitor
 
+from migsafe import trees
+
+trees.quicken()
+
 
 class SqlError(Exception):
     """Text that PostgreSQL's grammar does not accept; `line` and `column` are 1-based."""
