@@ -99,21 +99,39 @@ VOLATILE = frozenset(
 
 #: Functions that defaults and checks call, and that are STABLE or IMMUTABLE in every signature.
 _QUIET = frozenset(
-    (
-        *("abs", "array_length", "btrim", "cardinality", "ceil", "char_length"),
-        *("coalesce", "concat", "current_database", "current_schema", "current_setting"),
-        *("date_part", "date_trunc", "daterange", "decode", "encode", "extract", "floor"),
-        *("format", "greatest", "int4range", "int8range", "isfinite"),
-        *("json_build_object", "json_typeof", "jsonb_array_length", "jsonb_build_array"),
-        *("jsonb_build_object", "jsonb_object", "jsonb_typeof", "least", "left"),
-        *("length", "lower", "ltrim", "make_date", "make_interval", "md5", "mod", "now"),
-        *("nullif", "num_nonnulls", "num_nulls", "numrange", "octet_length"),
-        *("pg_my_temp_schema", "position", "power", "regexp_replace", "replace", "right"),
-        *("round", "rtrim", "sha256", "split_part", "statement_timestamp", "strpos"),
-        *("substr", "substring", "timezone", "to_char", "to_date", "to_hex", "to_jsonb"),
-        *("to_timestamp", "to_tsvector", "transaction_timestamp", "translate", "trunc"),
-        *("tsrange", "tstzrange", "txid_current", "upper", "uuid_nil"),
-    )
+    """
+    abs acos acosd age area array_append array_cat array_dims array_length array_lower
+    array_ndims array_position array_positions array_prepend array_remove array_replace
+    array_to_json array_to_string array_upper ascii asin atan atan2 bit_count bit_length
+    box broadcast btrim cardinality cbrt ceil ceiling center char_length
+    character_length chr coalesce concat concat_ws convert_from convert_to cos cosd cot
+    current_database current_schema current_schemas current_setting date_bin date_part
+    date_trunc datemultirange daterange decode degrees diameter div encode erf exp
+    extract factorial family floor format format_type gcd get_bit get_byte greatest
+    height host hostmask inet_merge initcap int4multirange int4range int8multirange
+    int8range isclosed isempty isfinite isopen json_array_length json_build_array
+    json_build_object json_extract_path json_extract_path_text json_object
+    json_strip_nulls json_typeof jsonb_array_length jsonb_build_array jsonb_build_object
+    jsonb_extract_path jsonb_extract_path_text jsonb_insert jsonb_object
+    jsonb_path_exists jsonb_path_match jsonb_path_query_array jsonb_path_query_first
+    jsonb_pretty jsonb_set jsonb_strip_nulls jsonb_typeof justify_days justify_hours
+    justify_interval lcm least left length ln log log10 lower lower_inc lower_inf lpad
+    ltrim make_date make_interval make_time make_timestamp make_timestamptz masklen md5
+    min_scale mod multirange netmask network normalize now nullif num_nonnulls num_nulls
+    nummultirange numnode numrange octet_length overlay parse_ident pclose
+    pg_my_temp_schema pg_typeof phraseto_tsquery pi plainto_tsquery point popen position
+    power quote_ident quote_literal quote_nullable radians radius range_merge
+    regexp_count regexp_instr regexp_like regexp_match regexp_matches regexp_replace
+    regexp_split_to_array regexp_substr repeat replace reverse right round row_to_json
+    rpad rtrim scale setweight sha224 sha256 sha384 sha512 sign sin sind slope
+    split_part sqrt starts_with statement_timestamp string_to_array strip strpos substr
+    substring tan tand text timezone to_char to_date to_hex to_json to_jsonb to_number
+    to_regclass to_regtype to_timestamp to_tsquery to_tsvector transaction_timestamp
+    translate trim_array trim_scale trunc ts_headline ts_rank ts_rank_cd tsmultirange
+    tsrange tstzmultirange tstzrange txid_current unistr upper upper_inc upper_inf
+    uuid_extract_timestamp uuid_extract_version uuid_nil websearch_to_tsquery width
+    width_bucket xmlcomment
+    """.split()
 )
 
 
