@@ -35,7 +35,7 @@ CASES: list[tuple[str, list[str], list[str]]] = [
         [
             *("k >= '2026-01-01' AND k < '2027-01-01'", "k <= '2026-12-31' AND k > '2026-02-02'"),
             *("k BETWEEN DATE '2026-01-01' AND DATE '2026-12-31'", "k < '2026-01-01'"),
-            *("k >= '2026-01-01'::timestamp AND k < '2027-01-01'::timestamp"),
+            "k >= '2026-01-01'::timestamp AND k < '2027-01-01'::timestamp",
         ],
         ["FROM ('2026-01-01') TO ('2027-01-01')"],
     ),

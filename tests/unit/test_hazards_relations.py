@@ -132,6 +132,11 @@ def test_a_table_of_unknown_state_may_have_to_be_written_anew() -> None:
     assert lint("ALTER TABLE archive SET LOGGED", "MS219") == []
 
 
+def test_a_partitioned_table_has_no_rows_of_its_own_to_copy() -> None:
+    assert lint("ALTER TABLE visits SET ACCESS METHOD heap2", "MS221") == []
+    assert lint("ALTER TABLE visits SET TABLESPACE fast", "MS220") == []
+
+
 def test_a_logged_table_cannot_need_an_unlogged_one() -> None:
     text = """CREATE UNLOGGED TABLE a (id int PRIMARY KEY);
               CREATE UNLOGGED TABLE b (a_id int REFERENCES a); ALTER TABLE b SET LOGGED"""

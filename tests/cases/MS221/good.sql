@@ -4,7 +4,6 @@ INSERT INTO archive_new SELECT * FROM archive WHERE id BETWEEN 1 AND 1000;
 ALTER TABLE archive RENAME TO archive_old;
 ALTER TABLE archive_new RENAME TO archive;
 
--- A new table; for new partitions only.
+-- A new table.
 CREATE TABLE "Wards" (id integer);
 ALTER TABLE "Wards" SET ACCESS METHOD heap;
-ALTER TABLE visits SET ACCESS METHOD heap;
