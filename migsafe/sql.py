@@ -30,7 +30,8 @@ class Statement:
 
     `start` is its first character in the file, 0-based. `refuses` names what keeps it out of a
     transaction block, None where nothing does. `inner` says that it runs inside of another one, of
-    a DO block or of one that calls a function, whose index it has.
+    a DO block or of one that calls a function, whose index it has; `maybe` that it stands in a
+    branch or a loop there and may not run.
     """
 
     index: int
@@ -40,6 +41,7 @@ class Statement:
     start: int = 0
     end_line: int = 0
     inner: bool = False
+    maybe: bool = False
     node: Any = field(compare=False, repr=False)
 
 

@@ -51,6 +51,7 @@ def _of_piece(outer: Statement, piece: plpgsql.Piece, line: int) -> Iterable[Sta
         return (replace(outer, node=node, line=line, end_line=line, refuses=None, inner=True),)
     if piece.text is None:
         return (_unknown(outer, piece.what, line),)
+    outer = replace(outer, maybe=outer.maybe or piece.maybe)
     parts = _parsed(outer, piece.text, piece.what, line)
     return [replace(part, line=line, end_line=line) for part in parts] if piece.dynamic else parts
 
@@ -69,6 +70,7 @@ def _parsed(outer: Statement, text: str, what: str, line: int) -> list[Statement
             line=line + part.line - 1,
             end_line=line + part.end_line - 1,
             inner=True,
+            maybe=outer.maybe,
         )
         for part in found
     ]

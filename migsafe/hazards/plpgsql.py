@@ -20,7 +20,8 @@ class Piece(NamedTuple):
     """One statement of a body; `line` counts from 1 where the body's text begins.
 
     `text` is None where it is known only when it runs, `what` says then what is known of it.
-    `dynamic` says that it stands in EXECUTE. `ends` is COMMIT or ROLLBACK.
+    `dynamic` says that it stands in EXECUTE, `maybe` that it stands in a branch or a loop, or after
+    one that may leave the body. `ends` is COMMIT or ROLLBACK.
     """
 
     line: int
@@ -28,6 +29,7 @@ class Piece(NamedTuple):
     what: str = ""
     dynamic: bool = False
     ends: Any = None
+    maybe: bool = False
 
 
 class UnreadableError(Exception):
@@ -92,6 +94,20 @@ _ENDS = {
 }
 
 
+#: What may run its body never; the queries and conditions of these do run.
+_BRANCHES = {
+    "PLpgSQL_stmt_if",
+    "PLpgSQL_stmt_case",
+    "PLpgSQL_stmt_while",
+    "PLpgSQL_stmt_fori",
+    "PLpgSQL_stmt_fors",
+    "PLpgSQL_stmt_forc",
+    "PLpgSQL_stmt_dynfors",
+    "PLpgSQL_exception",
+}
+_LEAVES = {"PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"}
+
+
 @dataclass(slots=True)
 class _Reader:
     """Reads the tree of a body, and follows those variables that take one value."""
@@ -100,6 +116,8 @@ class _Reader:
     names: list[str] = field(init=False)
     single: set[str] = field(init=False)
     arrays: dict[str, tuple[Parts, ...]] = field(default_factory=dict)
+    #: Whether a branch has left the body, so that what follows may not run.
+    left: bool = False
 
     def __post_init__(self) -> None:
         self.names = [fields.get("refname", "") for _, fields in self._datums()]
@@ -130,18 +148,21 @@ class _Reader:
             if (elements := dynamic.elements(value, self.arrays)) is not None:
                 self.arrays[name] = elements
 
-    def read(self, tree: Any, texts: dict[str, Parts]) -> Iterator[Piece]:
+    def read(self, tree: Any, texts: dict[str, Parts], *, maybe: bool = False) -> Iterator[Piece]:
         """Yield the statements of a part of the tree, and take in the assignments."""
         for kind, fields in _items(tree):
             if not isinstance(fields, dict):
-                yield from self.read(fields, texts)
+                yield from self.read(fields, texts, maybe=maybe)
                 continue
-            yield from _own(kind, fields, texts)
+            self.left = self.left or (maybe and kind in _LEAVES)
+            for piece in _own(kind, fields, texts):
+                yield piece._replace(maybe=maybe or self.left)
             if kind == "PLpgSQL_stmt_assign":
                 value = dynamic.assigned(_query(fields, "expr") or "")
                 self._learn(texts, self._named(fields), value)
             for known in self._rounds(kind, fields, texts):
-                yield from self.read(fields, known)
+                empty = kind == "PLpgSQL_stmt_foreach_a" and known is texts
+                yield from self.read(fields, known, maybe=maybe or empty or kind in _BRANCHES)
 
     def _named(self, fields: Any) -> str:
         return str(self.names[fields.get("varno", 0)])

@@ -35,11 +35,28 @@ def advance(schema: Schema, statement: Statement, migration: str) -> None:
     # A statement of a block may stand in a branch that does not run.
     left = [] if statement.inner else list(_left(schema, node))
     change = _CHANGES.get(type(node))
+    doubted = list(_named(schema, node)) if statement.maybe else []
     if change:
         change(schema, node, place)
+    if change and statement.maybe and change not in (_write, _write_with, _select, _set):
+        schema.opaque.append(place)
+        for table in (*doubted, *_named(schema, node)):
+            table.known = False
     schema.gone.update(dict.fromkeys(left, place))
     for key in _made(schema, node) if schema.gone else ():
         schema.gone.pop(key, None)
+
+
+def _named(schema: Schema, node: Any) -> Iterator[Table]:
+    """Yield the tables that a statement names, by an index of theirs too."""
+    for relation in tables.relations_in(node):
+        if found := schema.find(relation):
+            yield found
+    if isinstance(node, ast.DropStmt) and node.removeType == _Object.OBJECT_INDEX:
+        for parts in node.objects or ():
+            *qualifier, bare = (part.sval for part in parts)
+            if index := schema.index(qualifier[-1] if qualifier else None, bare):
+                yield index[0]
 
 
 _WITH_ROWS = {
@@ -130,7 +147,7 @@ def _create_domain(schema: Schema, node: Any, _place: Place) -> None:
         elif part.contype == enums.ConstrType.CONSTR_CHECK:
             domain.checks[part.conname or reading.check_of(key, domain)] = part.raw_expr
         elif part.contype == enums.ConstrType.CONSTR_DEFAULT:
-            domain.default = part.raw_expr
+            domain.default = reading.kept_default(part.raw_expr)
     schema.domains[key] = domain
 
 
@@ -153,7 +170,7 @@ def _alter_domain(schema: Schema, node: Any, _place: Place) -> None:
         if node.subtype == "X":
             domain.checks.pop(node.name, None)
     elif node.subtype == "T":
-        domain.default = node.def_
+        domain.default = reading.kept_default(node.def_)
 
 
 def _create_composite(schema: Schema, node: Any, _place: Place) -> None:

@@ -160,7 +160,7 @@ def constraint(
         columns = tuple(dict.fromkeys(names_in(node.raw_expr)))
     target = node.pktable and schema.key(node.pktable.schemaname, node.pktable.relname)
     return Constraint(
-        name=node.conname or chosen(table, columns, kind, schema),
+        name=node.conname or node.indexname or chosen(table, columns, kind, schema),
         kind=kind,
         columns=columns,
         valid=not node.skip_validation,

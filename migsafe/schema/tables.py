@@ -225,12 +225,13 @@ def _alter_drop_column(schema: Schema, table: Table, command: Any, _place: Place
                 drop_relation(schema, view, cascades=True)
 
 
-def _alter_type(_schema: Schema, table: Table, command: Any, place: Place) -> None:
+def _alter_type(schema: Schema, table: Table, command: Any, place: Place) -> None:
     column = table.columns.get(command.name)
     if column is None:
         return
     column.type = reading.type_of(command.def_.typeName)
     column.collation = reading.collation_of(command.def_.collClause)
+    column.default = column.default or _of_domain(schema, column)
     column.retyped = place
 
 
