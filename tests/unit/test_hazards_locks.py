@@ -25,9 +25,6 @@ every_construct = pytest.mark.parametrize("construct", CONSTRUCTS, ids=[c.name f
 CAUTIOUS = {
     "add-fk-to-partitioned": "the planner may look the parent's rows up in its index",
     "add-unique-partitioned": "before 18 the partitions are locked with SHARE",
-    "attach-partition-default-proven": "a bound is not compared with a CHECK",
-    "attach-partition-with-check": "a bound is not compared with a CHECK",
-    "attach-partition-with-default-part": "a bound is not compared with a CHECK",
     "attach-partition-with-fk": "before 12 the referenced table is locked less",
     "create-partition-of-with-fk": "before 12 the referenced table is locked less",
     "delete-parent-fk": "no row was found, so that no child was asked",

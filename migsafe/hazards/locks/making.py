@@ -20,7 +20,7 @@ def create_table(taking: Taking, node: Any) -> None:
         key = taking.key(parent)
         taking.take(key, Mode.ACCESS_EXCLUSIVE if node.partbound else Mode.SHARE_UPDATE_EXCLUSIVE)
         if node.partbound:
-            partitions.joins(taking, taking.table(key), own, scans=False)
+            partitions.joins(taking, taking.table(key), own, node.partbound, scans=False)
     if node.ofTypename:
         taking.take(taking.composite(node.ofTypename.names), Mode.ACCESS_SHARE)
     for element in (*(node.tableElts or ()), *(node.constraints or ())):

@@ -6,30 +6,37 @@ from typing import Any
 from pglast import ast
 
 from migsafe.hazards.locks.taking import Mode, Taking, Work
-from migsafe.schema import Key, Table
+from migsafe.schema import Index, Key, Table, bounds
 
 
 def attaches(taking: Taking, table: Table, command: Any) -> None:
     """Note what ATTACH PARTITION locks beside the parent: the candidate is read, or proven."""
     if not isinstance(command.def_, ast.PartitionCmd) or command.def_.bound is None:
         return  # ALTER INDEX … ATTACH PARTITION
-    key = taking.key(command.def_.name)
-    candidate = taking.table(key)
-    lacking = any(not _has_like(candidate, index) for index in table.indexes.values())
-    taking.take(key, Mode.ACCESS_EXCLUSIVE, Work.BUILD if lacking else Work.SCAN)
-    joins(taking, table, key, scans=True)
+    key, bound = taking.key(command.def_.name), command.def_.bound
+    taking.take(key, Mode.ACCESS_EXCLUSIVE, _joining(taking.table(key), table, bound))
+    joins(taking, table, key, bound, scans=True)
 
 
-def _has_like(table: Table, wanted: Any) -> bool:
+def _joining(candidate: Table, parent: Table, bound: Any) -> Work:
+    """Return what is done to a table that becomes a partition; its foreign keys are checked."""
+    if any(not _has_like(candidate, index) for index in parent.indexes.values()):
+        return Work.BUILD
+    refers = any(made.target for made in parent.constraints.values())
+    return Work.MOMENT if bounds.fits(candidate, parent, bound) and not refers else Work.SCAN
+
+
+def _has_like(table: Table, wanted: Index) -> bool:
     shape = (wanted.columns, wanted.unique, wanted.method)
     return any((one.columns, one.unique, one.method) == shape for one in table.indexes.values())
 
 
-def joins(taking: Taking, parent: Table, key: Key, *, scans: bool) -> None:
+def joins(taking: Taking, parent: Table, key: Key, bound: Any, *, scans: bool) -> None:
     """Note what a partition that comes into being locks beside its parent."""
     for other in _defaults(taking, parent.key):
         if other.key != key:
-            taking.take_all(other.key, Mode.ACCESS_EXCLUSIVE, Work.SCAN)
+            work = Work.MOMENT if bounds.avoids(other, parent, bound) else Work.SCAN
+            taking.take_all(other.key, Mode.ACCESS_EXCLUSIVE, work)
     for made in parent.constraints.values():
         if made.target:
             work = Work.SCAN if scans else Work.MOMENT

@@ -1,0 +1,38 @@
+"""What a hazard's rule claims is what a real server does on its cases."""
+
+import pytest
+
+from migsafe.hazards import Rule, rules
+from tests.db import claims
+from tests.db.claims import Played
+from tests.db.measuring import Clinics
+
+RULES = rules()
+
+#: Good cases that cannot be run to their end.
+ELSEWHERE = {"MS401": "names a role and a database of another cluster"}
+
+
+@pytest.fixture(scope="module", params=RULES, ids=[rule.name for rule in RULES])
+def played(request: pytest.FixtureRequest, clinics: Clinics, server_major: int) -> Played:
+    rule: Rule = request.param
+    if not claims.has(rule, server_major):
+        pytest.skip(f"PostgreSQL {server_major} does not have {rule.name}")
+    return Played(rule, clinics)
+
+
+def test_the_first_marked_statement_does_what_the_rule_claims(played: Played) -> None:
+    assert claims.unconfirmed(played) == []
+
+
+def test_what_a_finding_says_of_its_statement_is_what_the_server_does(played: Played) -> None:
+    assert claims.misstated(played) == []
+
+
+def test_the_good_case_runs_from_top_to_bottom(played: Played) -> None:
+    failed = played.failed
+    assert bool(failed) == (played.rule.code in ELSEWHERE), failed
+
+
+def test_the_good_case_spares_the_clinic_what_the_bad_one_does(played: Played) -> None:
+    assert claims.shared(played) == []
