@@ -1130,3 +1130,75 @@ def foreign_key_set_by_a_cascade(m: Maker) -> None:
     m.fill(child, [("1", "1"), ("2", "2")])
     m.run(f"DELETE FROM {parent} WHERE id = {'1' if m.dirty else '9'}")
     m.run(f"ALTER TABLE {child} ALTER {column} SET NOT NULL")
+
+
+@case
+def primary_key_above_an_heir(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} int", kinds="i")
+    if m.chance(0.7):
+        m.fill(table, [(str(n), str(n)) for n in m.numbers()])
+    m.setup.append(
+        f"INSERT INTO heir VALUES (9, {m.rng.choice(('NULL', '1')) if m.dirty else '90'})"
+    )
+    m.run(f"ALTER TABLE {table} ADD PRIMARY KEY ({column})")
+
+
+@case
+def proof_that_heirs_lack(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} int", kinds="i")
+    rule = m.rng.choice((f"{column} IS NOT NULL", f"{column} > 0"))
+    m.setup.append(f"ALTER TABLE {table} ADD CHECK ({rule}) NO INHERIT")
+    m.setup.append(
+        f"INSERT INTO heir VALUES (9, {m.rng.choice(('NULL', '-1')) if m.dirty else '9'})"
+    )
+    m.run(
+        f"ALTER TABLE {table} ALTER {column} SET NOT NULL"
+        if "NULL" in rule
+        else f"ALTER TABLE {table} ADD CHECK ({rule})"
+    )
+
+
+@case
+def written_under_another_name(m: Maker) -> None:
+    column, new = m.name(), m.name()
+    table = m.table(f"id int, {column} int", kinds="rp")
+    m.fill(table, [(str(n), str(n)) for n in m.numbers()])
+    m.run(f"UPDATE {table} SET {column} = {'NULL' if m.dirty else '5'} WHERE id = 1")
+    m.run(f"ALTER TABLE {table} RENAME COLUMN {column} TO {new}")
+    if m.chance():
+        m.run(f"ALTER TABLE {table} RENAME COLUMN id TO {column}")
+    m.run(f"ALTER TABLE {table} ALTER {new} SET NOT NULL")
+
+
+@case
+def constraint_under_another_name(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} int", kinds="r")
+    m.fill(table, [(str(n), str(n)) for n in m.numbers()])
+    if m.chance():
+        m.run(f"UPDATE {table} SET {column} = {'-1' if m.dirty else '5'} WHERE id = 1")
+    m.run(f"ALTER TABLE {table} ADD CONSTRAINT c CHECK ({column} > 0) NOT VALID")
+    if m.chance():
+        m.run(f"ALTER TABLE {table} RENAME CONSTRAINT c TO d")
+    m.run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {'d' if 'TO d' in m.migration[-1] else 'c'}")
+
+
+@case
+def new_column_whose_name_is_taken_over(m: Maker) -> None:
+    column, other = m.name(), m.name()
+    table = m.table(f"id int, {column} text", kinds="r")
+    m.fill(table, [(str(n), "NULL" if m.dirty else "'x'") for n in m.numbers()])
+    m.run(f"ALTER TABLE {table} ADD COLUMN {other} uuid DEFAULT gen_random_uuid()")
+    m.run(f"ALTER TABLE {table} RENAME COLUMN {other} TO freed")
+    m.run(f"ALTER TABLE {table} RENAME COLUMN {column} TO {other}")
+    m.run(f"ALTER TABLE {table} ALTER {other} SET NOT NULL")
+
+
+@case
+def seeds_that_are_equal(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int PRIMARY KEY, {column} text", kinds="r")
+    second = "7" if m.dirty else "8"
+    m.run(f"INSERT INTO {table} VALUES (7, 'a'), ({second}, 'b')")

@@ -9,7 +9,7 @@ from migsafe.audits import DERIVED, Audit, Verdict, derived
 from migsafe.audits.derived.walking import duplicate, parts
 from migsafe.findings import CODES
 from migsafe.hazards import Unit
-from migsafe.schema import Column, Constraint, Key, Place, Schema, Table, Type
+from migsafe.schema import Column, Constraint, Index, Key, Place, Schema, Table, Type
 
 
 def table(name: str, *columns: str, key: str = "id") -> Table:
@@ -162,3 +162,31 @@ def test_casts_are_tried_where_the_server_cannot_test_a_text(version: int) -> No
     (audit,) = asked(schema(table("t", "a"), version=version), text)
     assert ("pg_input_is_valid" in audit.sql) == (version >= 16)
     assert ("AS tried" in audit.sql) == (version < 16)
+
+
+def test_a_write_is_remembered_under_the_columns_later_name() -> None:
+    text = """UPDATE t SET a = NULL; ALTER TABLE t RENAME a TO b; ALTER TABLE t ADD a text;
+        ALTER TABLE t ALTER b SET NOT NULL"""
+    *_, last = asked(schema(table("t", "a")), text)
+    assert last.derived
+    assert last.derived.breaks == Place("m1", 1)
+
+
+def test_a_table_without_a_page_is_empty_unless_its_heirs_are_not() -> None:
+    parent, heir = table("t", "a"), table("heir", "a")
+    parent.empty, heir.parents = True, (parent.key,)
+    text = "ALTER TABLE t ALTER a SET NOT NULL"
+    (audit,) = asked(schema(parent), text)
+    assert audit.derived
+    assert audit.derived.settled is Verdict.PASS
+    (both,) = asked(schema(parent, heir), text)
+    assert both.derived
+    assert (both.derived.settled, 'FROM "public"."t" AS t' in both.sql) == (None, True)
+
+
+def test_the_same_key_twice_in_one_insert_is_told_without_the_rows() -> None:
+    on = schema(table("t", "a"))
+    index = Index(name="t_pkey", columns=("id",), unique=True, live=True)
+    on.tables[Key("public", "t")].indexes["t_pkey"] = index
+    found = asked(on, "INSERT INTO t (id) VALUES (1), (2), (1)")
+    assert [audit.derived.settled for audit in found if audit.derived] == [None, Verdict.FAIL]

@@ -31,16 +31,23 @@ def not_null(
         offends=lambda: f"{rows.column(column)} IS NULL",
         reads=(column,),
         since=since,
-        proof=_no_null(walk, rows, column),
+        proof=_proof(walk, rows, column, only=only),
         remedy="Fill these values in an earlier migration, or in this one before the statement.",
     )
 
 
-def _no_null(walk: Walk, rows: Rows, column: str) -> str | None:
-    """Return what proves that a column has no NULL, None where only its rows can tell."""
-    table = rows.table
+def _proof(walk: Walk, rows: Rows, column: str, *, only: bool | None) -> str | None:
+    """Return what proves that a column has no NULL, in heirs and partitions too."""
+    if column in rows.values:
+        return None
+    proofs = [_no_null(walk, one, column) for one in walk.members(rows.table, only=only)]
+    return proofs[0] if all(proofs) else None
+
+
+def _no_null(walk: Walk, table: Table, column: str) -> str | None:
+    """Return what proves that a column of a table has no NULL, None where its rows decide."""
     found = table.columns.get(column)
-    if found is None or column in rows.values:
+    if found is None:
         return None
     if found.not_null:
         return f"{column} is NOT NULL already"
@@ -48,7 +55,7 @@ def _no_null(walk: Walk, rows: Rows, column: str) -> str | None:
         holds = made.kind == "c" and made.valid and made.enforced
         if holds and expressions.proves_not_null(made.expression, column):
             return f"the valid check {made.name} refuses NULL"
-    if (id(table), column) in walk.filled and not any(walk.past.since(table, (column,))):
+    if walk.is_filled(table, column, walk.filled):
         return f"{column} is new, and its default is never NULL"
     return None
 
@@ -145,6 +152,7 @@ def _orphans(
 
 
 def check(
+    walk: Walk,
     rows: Rows,
     expression: Any,
     name: str,
@@ -163,16 +171,22 @@ def check(
         reads=tuple(dict.fromkeys(reading.names_in(expressions.tree(expression)))),
         since=since,
         tries=True,
-        proof=_checked(rows, expression),
+        proof=_checked(walk, rows, expression, only=only),
         remedy="Correct these rows before the statement, or the condition.",
     )
 
 
-def _checked(rows: Rows, expression: Any) -> str | None:
+def _checked(walk: Walk, rows: Rows, expression: Any, *, only: bool | None) -> str | None:
+    """Return the valid check that says the same, in heirs and partitions too."""
     if rows.values:
         return None
     tree = expressions.tree(expression)
-    for made in rows.table.constraints.values():
+    proofs = [_same_check(one, tree) for one in walk.members(rows.table, only=only)]
+    return proofs[0] if all(proofs) else None
+
+
+def _same_check(table: Table, tree: Any) -> str | None:
+    for made in table.constraints.values():
         holds = made.kind == "c" and made.valid and made.enforced
         if holds and expressions.tree(made.expression) == tree:
             return f"the valid check {made.name} says the same"
@@ -268,7 +282,7 @@ def constraint(walk: Walk, rows: Rows, node: Any, *, recurses: bool) -> Iterator
         yield from foreign_key(walk, rows, made, foreign_name(made))
     elif made.kind == "c":
         yield from check(
-            rows, node.raw_expr, "add-check", label=f"the check {made.name}", only=only
+            walk, rows, node.raw_expr, "add-check", label=f"the check {made.name}", only=only
         )
     elif made.kind == "n":
         yield from not_null(walk, rows, made.columns[0], only=only)
@@ -287,8 +301,10 @@ def _primary_key(walk: Walk, rows: Rows, made: Constraint, node: Any) -> Iterato
     taken = rows.table.indexes.get(node.indexname or "")
     columns = tuple(str(name) for name in taken.columns) if taken else made.columns
     name = "add-primary-key-using-index-null" if taken else "add-primary-key-null"
+    # The NOT NULL of a primary key goes down to heirs, the key itself does not.
+    only = walk.only(rows.table, recurses=True)
     for column in columns:
-        yield from not_null(walk, rows, column, only=rows.table.kind != "p", name=name)
+        yield from not_null(walk, rows, column, only=only, name=name)
     if not node.indexname:
         yield from uniques.unique(walk, rows, uniques.Unique(columns), "add-primary-key-dup")
 
@@ -305,7 +321,7 @@ def validated(walk: Walk, table: Table, name: str, *, recurses: bool) -> Iterato
     elif made.kind == "c":
         label = f"the check {name}"
         yield from check(
-            rows, made.expression, "validate-check", label=label, only=only, since=since
+            walk, rows, made.expression, "validate-check", label=label, only=only, since=since
         )
     elif made.kind == "n":
         yield from not_null(walk, rows, made.columns[0], only=only, since=since)

@@ -11,19 +11,22 @@ from typing import Any, Literal, NamedTuple
 from pglast import ast, enums
 
 from migsafe.audits.derived.names import called
-from migsafe.schema import Place, Schema, Table, expressions
+from migsafe.schema import Column, Place, Schema, Table, expressions
 
 #: Rows come, go, or get other values.
 Kind = Literal["more", "less", "edit"]
 
 
 class Change(NamedTuple):
-    """A change of a table's rows (of every table where it is None), of all columns where empty."""
+    """A change of a table's rows (of every table where it is None), of all columns where empty.
+
+    `columns` are the schema's own objects: they keep their identity under another name.
+    """
 
     number: int
     kind: Kind
     table: Table | None
-    columns: frozenset[str]
+    columns: tuple[Column, ...]
     place: Place
 
 
@@ -67,9 +70,10 @@ class Past:
 
     def since(self, table: Table, columns: Collection[str], number: int = 0) -> Iterator[Change]:
         """Yield what changed those columns of a table's rows after a statement."""
+        asked = {id(table.columns[name]) for name in columns if name in table.columns}
         for change in self.changes:
             concerned = change.table is None or change.table is table
-            touched = not change.columns or not columns or not change.columns.isdisjoint(columns)
+            touched = not change.columns or not asked or _meets(change, asked)
             if concerned and touched and change.number > number:
                 yield change
 
@@ -87,7 +91,7 @@ class Past:
         """Note a change, and what follows from it on partitions, heirs and by triggers."""
         changed = frozenset(columns)
         if table is None:
-            self.changes.append(Change(self.number, kind, None, frozenset(), place))
+            self.changes.append(Change(self.number, kind, None, (), place))
             return
         for member in self._family(table):
             edited = self._also_edited(member, changed)
@@ -104,16 +108,16 @@ class Past:
                 todo += parent.parents
         return found
 
-    def _also_edited(self, table: Table, columns: frozenset[str]) -> frozenset[str]:
+    def _also_edited(self, table: Table, columns: frozenset[str]) -> tuple[Column, ...]:
         """Return the columns that change with these: all of them behind a trigger."""
-        if not columns or table.triggers:
-            return frozenset()
-        return columns | {c.name for c in table.columns.values() if c.generated}
+        if not columns or table.triggers or not columns <= table.columns.keys():
+            return ()
+        return tuple(c for c in table.columns.values() if c.generated or c.name in columns)
 
     def note_up(self, table: Table | None, kind: Kind, place: Place) -> None:
         """Note rows that come or go in a table and its parents, with a whole partition."""
         while table is not None:
-            self.changes.append(Change(self.number, kind, table, frozenset(), place))
+            self.changes.append(Change(self.number, kind, table, (), place))
             table = self.schema.tables.get(table.parents[0]) if table.parents else None
 
     def fire(self, table: Table, place: Place) -> None:
@@ -141,6 +145,10 @@ class Past:
 
     def _now(self) -> Iterable[Change]:
         return (change for change in self.changes if change.number == self.number)
+
+
+def _meets(change: Change, columns: Collection[int]) -> bool:
+    return any(id(column) in columns for column in change.columns)
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -198,6 +198,7 @@ def _rechecked(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterato
             continue
         if made.kind == "c" and not expressions.proves_not_null(made.expression, column.name):
             yield from constraints.check(
+                walk,
                 rows,
                 made.expression,
                 "type-change-check",

@@ -27,6 +27,8 @@ def inserted(walk: Walk, node: Any) -> Iterator[Draft]:
             tuples = _given(named, keys, lists)
             if tuples:
                 yield _conflict(walk, table, index.name, keys, tuples)
+            if len({tuple(map(text, values)) for values in tuples}) < len(tuples):
+                yield _twice(walk, table, index.name, keys)
 
 
 def _given(named: Sequence[str], keys: Sequence[str], lists: Any) -> list[tuple[Any, ...]]:
@@ -38,6 +40,17 @@ def _given(named: Sequence[str], keys: Sequence[str], lists: Any) -> list[tuple[
         if all(value is not None and constant(value) and not is_null(value) for value in values):
             found.append(values)
     return found
+
+
+def _twice(walk: Walk, table: Table, name: str, keys: Sequence[str]) -> Draft:
+    why = f"two of the rows have the same {', '.join(keys)}, which {name} refuses"
+    return Draft(
+        name="insert-seed-conflict",
+        what=why,
+        rows=walk.rows(table),
+        refuted=why,
+        remedy="Leave one of them out.",
+    )
 
 
 def _conflict(

@@ -72,7 +72,7 @@ def _distinct(walk: Walk, rows: Rows, wanted: Unique) -> str | None:
         if _proves(index, table, columns, wanted):
             return f"the unique index {index.name} proves it"
     for name in columns:
-        if (id(table), name) in walk.distinct and not any(walk.past.since(table, (name,))):
+        if walk.is_filled(table, name, walk.distinct):
             return f"{name} is new, and numbered by its own sequence"
     return None
 

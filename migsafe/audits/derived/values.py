@@ -84,10 +84,8 @@ def of_retyped(walk: Walk, table: Table, column: Column, command: Any) -> Any:
 def add(walk: Walk, table: Table, column: Column, value: Any, *, numbered: bool) -> None:
     """Note a new column: what it holds, and what is sure of it although nobody knows that."""
     set_(walk, table, column.name, value)
-    if numbered or (column.default is not None and never_null(expressions.tree(column.default))):
-        walk.filled.add((id(table), column.name))
-    if numbered:
-        walk.distinct.add((id(table), column.name))
+    filled = column.default is not None and never_null(expressions.tree(column.default))
+    walk.sure.append((table, column.name, numbered or filled, numbered))
 
 
 def numbers(column: Column) -> bool:

@@ -14,7 +14,7 @@ from migsafe.audits.derived.names import Later, Names, Rows, Unknown, quoted
 from migsafe.audits.derived.past import Change, Past
 from migsafe.findings import Severity
 from migsafe.hazards import Unit
-from migsafe.schema import Place, Schema, Table
+from migsafe.schema import Column, Place, Schema, Table
 from migsafe.schema.changes import advance
 from migsafe.sql import SqlError, Statement, question
 
@@ -67,10 +67,12 @@ class Walk:
     #: Whether a condition of a DO block decides if what is walked runs at all.
     perhaps: bool = False
     #: Columns that walked statements fill with values that are never NULL, or never equal.
-    filled: set[tuple[int, str]] = field(default_factory=set)
-    distinct: set[tuple[int, str]] = field(default_factory=set)
+    filled: list[Column] = field(default_factory=list)
+    distinct: list[Column] = field(default_factory=list)
     #: What columns hold after the statement that is being walked: None where nobody knows.
     after: list[tuple[Table, str, str | None]] = field(default_factory=list)
+    #: New columns of the statement: whether they are filled, and whether with different values.
+    sure: list[tuple[Table, str, bool, bool]] = field(default_factory=list)
 
     @property
     def place(self) -> Place:
@@ -85,9 +87,23 @@ class Walk:
         """Tell whether a statement leaves out partitions and heirs, or there are none."""
         return not (recurses and (table.kind == "p" or any(self.schema.children(table.key))))
 
-    def known_since(self, table: Table, name: str) -> int:
-        """Return the number of the statement that makes a constraint, 0 where the target has it."""
-        return self.past.made.get((id(table), name), 0)
+    def known_since(self, table: Table, name: str) -> int | None:
+        """Return the number of the statement that makes a constraint, 0 where the target has it.
+
+        None where that is not known, as of a constraint with another name by now.
+        """
+        made = table.constraints[name]
+        return 0 if made.live else self.past.made.get((id(table), name))
+
+    def members(self, table: Table, *, only: bool | None) -> list[Table]:
+        """Return a table, with the partitions and heirs whose rows are asked about with its own."""
+        return [table] if only else [table, *self.schema.children(table.key)]
+
+    def is_filled(self, table: Table, name: str, columns: list[Column]) -> bool:
+        """Tell whether a column is one of `filled` or `distinct`, and nothing has changed it."""
+        column = table.columns.get(name)
+        known = any(column is other for other in columns)
+        return known and not any(self.past.since(table, (name,)))
 
     def take(self, node: Any) -> None:
         """Move on behind a statement."""
@@ -101,6 +117,11 @@ class Walk:
                     column.value = value
                     column.live = column.live if value is not None else None
         self.after.clear()
+        for table, name, filled, distinct in self.sure:
+            column = table.columns.get(name)
+            self.filled += [column] if column and filled else []
+            self.distinct += [column] if column and distinct else []
+        self.sure.clear()
 
     def _note_names(self, node: Any) -> None:
         if isinstance(node, ast.CreateFunctionStmt) and node.funcname:
@@ -172,7 +193,8 @@ class Walk:
             return Verdict.PASS, f"{table.key} is new and empty"
         if table.kind == "m" and not table.populated:
             return Verdict.PASS, f"{table.key} holds no rows yet"
-        if table.empty and not any(self.past.since(table, ())):
+        members = self.members(table, only=draft.only)
+        if all(one.empty and not any(self.past.since(one, ())) for one in members):
             return Verdict.PASS, f"{table.key} is empty"
         return None, ""
 
