@@ -4,16 +4,19 @@ Append-only. It is made inside the first transaction that needs it, so a run tha
 leaves nothing (docs/decisions/0002). Never read or written by unqualified names.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from migsafe.errors import BusyError
-from migsafe.target import Connection, Write
+
+if TYPE_CHECKING:  # the driver is heavy, and a report that holds no run does without it
+    from migsafe.target import Connection, Write
 
 #: Our advisory key: the first 8 bytes of sha256("migsafe"), as a signed bigint.
 LOCK = int.from_bytes(hashlib.sha256(b"migsafe").digest()[:8], "big", signed=True)
@@ -195,6 +198,8 @@ def locked(conn: Connection, keys: Sequence[int], place: str) -> Iterator[None]:
 
     A blocking waiter deadlocks with CREATE INDEX CONCURRENTLY (reference: frameworks, §6.6).
     """
+    import psycopg
+
     for key in keys:
         row = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [key]).fetchone()
         if not (row and row[0]):

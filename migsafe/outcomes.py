@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg import errors
+if TYPE_CHECKING:  # driver and parser are heavy, and a command that runs nothing needs neither
+    import psycopg
 
-from migsafe import target
-
-if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
     from migsafe.plan import Step
     from migsafe.sql import Statement
 
@@ -55,11 +52,13 @@ class Stopped(Exception):
     @property
     def refused(self) -> bool:
         """Whether the server itself said no, so that its answer is known."""
-        return isinstance(self.cause, psycopg.Error) and self.cause.sqlstate is not None
+        return getattr(self.cause, "sqlstate", None) is not None
 
     @property
     def passing(self) -> bool:
         """Whether it is worth another attempt, once the transaction is rolled back."""
+        from psycopg import errors
+
         return isinstance(
             self.cause,
             errors.LockNotAvailable | errors.DeadlockDetected | errors.SerializationFailure,
@@ -90,6 +89,8 @@ def stopped(step: Step, by: Stopped, outcome: Outcome) -> StepResult:
 
 def _explained(error: psycopg.Error, step: Step, statement: Statement | None) -> str:
     """Explain an error by the SQL that caused it: at COMMIT, any statement of the step."""
+    from migsafe import target
+
     sent = [statement] if statement else step.statements
     return target.explain(error, "\n".join(item.text for item in sent))
 

@@ -4,20 +4,24 @@ Expectations are answered by information_schema.columns. A name that is not ther
 passes.
 """
 
+from __future__ import annotations
+
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from migsafe import catalog, facts
+from migsafe import facts
 from migsafe.errors import UsageError, nearest, redacted
 from migsafe.facts import Facts
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.histories import Standing
-from migsafe.target import Connection
+
+if TYPE_CHECKING:  # the driver is heavy, and a report without a comparison does without it
+    from migsafe.histories import Standing
+    from migsafe.target import Connection
 
 FILE = "expectations.toml"
 
@@ -225,6 +229,8 @@ def _due(expectation: Expectation, standing: Standing | None) -> bool:
 
 
 def _compare(conn: Connection, expectation: Expectation) -> tuple[Column, Finding]:
+    from migsafe import catalog
+
     schema = expectation.schema or catalog.current_schema(conn) or "public"
     row = conn.execute(
         """SELECT c.is_nullable, c.data_type,
@@ -267,6 +273,8 @@ def _compare(conn: Connection, expectation: Expectation) -> tuple[Column, Findin
 
 
 def _absent(conn: Connection, schema: str, expectation: Expectation) -> tuple[Column, Finding]:
+    from migsafe import catalog
+
     relation = f"{schema}.{expectation.table}"
     if columns := catalog.columns_of(conn, schema, expectation.table):
         hint = nearest(expectation.column, columns)

@@ -7,6 +7,7 @@ stands.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migsafe.config import HistoryConfig
 from migsafe.errors import UsageError
@@ -14,7 +15,9 @@ from migsafe.histories import prisma, sql
 from migsafe.histories.edits import Edit
 from migsafe.histories.entries import Entry, History, Recorded, Standing, State, changed, stand
 from migsafe.histories.migration import Directory, Migration
-from migsafe.target import Connection, Target
+
+if TYPE_CHECKING:  # the driver is heavy, and who reads a directory does without it
+    from migsafe.target import Connection, Target
 
 __all__ = [
     "Directory",
@@ -109,10 +112,12 @@ def find(root: Path) -> Iterator[tuple[Path, list[str]]]:
             yield path, found
 
 
-def attach(directory: Directory, conn: Connection, target: Target) -> History:
+def attach(directory: Directory, conn: "Connection", target: "Target") -> History:
     """Find the history's own table in a target; refuse a ledger that cannot be served."""
     if directory.kind == "prisma":
-        return prisma.attach(directory, conn, target)
+        from migsafe.histories import prisma_table
+
+        return prisma_table.attach(directory, conn, target)
     from migsafe.histories import tables
 
     return tables.attach(directory, conn)
@@ -123,7 +128,7 @@ def identity(history: History) -> str:
     return f"{history.directory.kind}:{history.table}"
 
 
-def read(history: History, conn: Connection, unfinished: Sequence[str]) -> Standing:
+def read(history: History, conn: "Connection", unfinished: Sequence[str]) -> Standing:
     """Read the history's table and say where the target stands; `unfinished` are open receipts."""
     present = history.present(conn)
     entries = history.entries(conn)

@@ -1,10 +1,12 @@
 """What a history's own table says, held against the files: pure, but for the Protocol's methods."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from migsafe import findings
 from migsafe.findings import Finding, Severity
@@ -12,7 +14,9 @@ from migsafe.histories import edits, forged
 from migsafe.histories.edits import Edit, How
 from migsafe.histories.forged import Oddity
 from migsafe.histories.migration import Directory, Migration
-from migsafe.target import Connection, Write
+
+if TYPE_CHECKING:
+    from migsafe.target import Connection, Write
 
 
 class Recorded(StrEnum):

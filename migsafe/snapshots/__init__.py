@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from migsafe.catalog import Server
 from migsafe.snapshots import pg_dump
 from migsafe.snapshots.pg_dump import Snapshot
-from migsafe.target import Target
+
+if TYPE_CHECKING:
+    from migsafe.catalog import Server
+    from migsafe.target import Target
 
 __all__ = ["PROVIDERS", "Provider", "Snapshot"]
 
@@ -15,7 +17,7 @@ __all__ = ["PROVIDERS", "Provider", "Snapshot"]
 class Provider(Protocol):
     """One way to make a copy that can be restored."""
 
-    def __call__(self, target: Target, server: Server, *, run: str, folder: Path) -> Snapshot:
+    def __call__(self, target: "Target", server: "Server", *, run: str, folder: Path) -> Snapshot:
         """Take the copy; return only when it is complete and readable."""
         ...
 

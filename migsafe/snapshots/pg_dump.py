@@ -3,6 +3,8 @@
 Never puts a password into the process list: libpq takes it from the environment of the child.
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import os
@@ -14,12 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from psycopg.conninfo import make_conninfo
-
-from migsafe.catalog import Server
 from migsafe.errors import UnreachableError
-from migsafe.target import Target
+
+if TYPE_CHECKING:  # the driver is heavy, and a report without a snapshot does without it
+    from migsafe.catalog import Server
+    from migsafe.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class Snapshot:
 
 def take(target: Target, server: Server, *, run: str, folder: Path) -> Snapshot:
     """Dump the database into `folder` and check that the file can be read back."""
+    from psycopg.conninfo import make_conninfo
+
     major = int(server.version.split(".")[0])
     dump, restore = _binaries(major)
     try:

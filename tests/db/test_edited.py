@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from migsafe.findings import Finding
-from migsafe.histories import prisma, versions
+from migsafe.histories import prisma, prisma_table, versions
 from migsafe.histories.edits import Edit, How
 from migsafe.histories.migration import Directory, sha256
 from tests.conftest import Called
@@ -61,7 +61,7 @@ def commit(git: Callable[..., str], *more: str) -> str:
 def edit(folder: Path, ran: str = RAN, name: str = NAME) -> Edit:
     """Ask what became of a migration that ran as `ran`."""
     directory = prisma.load(folder, [])
-    history = prisma.PrismaHistory(directory=directory, schema="public")
+    history = prisma_table.PrismaHistory(directory=directory, schema="public")
     return versions.find(history, [(directory.named(name), sha256(ran))])[name]
 
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,16 @@ def test_a_question_to_a_history_loads_the_driver_and_nothing_else_that_is_heavy
     modules = loaded("-c", "from migsafe import pipeline; pipeline.status")
     assert {"migsafe.pipeline", "psycopg"} <= modules
     assert not modules & HEAVY
+
+
+@pytest.mark.parametrize("name", ["1_notes.sql", "1_notes/migration.sql"])
+@pytest.mark.parametrize("format", ["text", "json", "sarif", "github"])
+def test_linting_a_file_loads_the_parser_and_nothing_else_that_is_heavy(
+    tmp_path: Path, name: str, format: str
+) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("CREATE TABLE notes (id bigint PRIMARY KEY);", "utf-8")
+    modules = loaded("-m", "migsafe", "lint", "--format", format, str(file))
+    assert {"pglast", "migsafe.hazards.locks", "migsafe.reports"} <= modules
+    assert not modules & ((HEAVY | {"psycopg", "migsafe.target"}) - {"pglast"})

@@ -9,7 +9,7 @@ import pytest
 from migsafe import histories
 from migsafe.config import HistoryConfig
 from migsafe.errors import UsageError
-from migsafe.histories import Directory, prisma
+from migsafe.histories import Directory, prisma, prisma_table
 from migsafe.histories.migration import Migration, sha256
 
 LOCK = (
@@ -254,7 +254,9 @@ def unpadded(text: str) -> str:
 def matches(text: str, checksum: str) -> bool:
     migration = Migration(name="1_a", path=Path("m"), text=text, checksum=sha256(text))
     directory = Directory(kind="prisma", layout="prisma", path=Path(), migrations=[migration])
-    return prisma.PrismaHistory(directory=directory, schema="public").matches(migration, checksum)
+    return prisma_table.PrismaHistory(directory=directory, schema="public").matches(
+        migration, checksum
+    )
 
 
 LF, CRLF, MIXED = "a;\nb;\n", "a;\r\nb;\r\n", "a;\r\nb;\n"
