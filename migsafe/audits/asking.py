@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 
 from migsafe import catalog, target
 from migsafe.audits import Audit, Derived, Verdict
-from migsafe.audits.derived.names import quoted
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.hazards import size
 from migsafe.schema import Place
 from migsafe.target import Connection
 
@@ -59,6 +57,10 @@ def grouped(conn: Connection, audits: Sequence[Audit]) -> Iterator[Group]:
             yield from (([a], plan[1]) for a, plan in zip(group, alone, strict=True))
         else:
             yield group, read
+
+
+def _quoted(name: str) -> str:
+    return sql.Identifier(name).as_string()
 
 
 def _of(audit: Audit) -> Derived:
@@ -108,7 +110,7 @@ def _reads(conn: Connection, plan: Any) -> Iterator[int]:
 
 
 def _bytes(conn: Connection, schema: str, bare: str) -> int:
-    name = f"{quoted(schema)}.{quoted(bare)}"
+    name = sql.Identifier(schema, bare).as_string()
     query = "SELECT coalesce(pg_catalog.pg_relation_size(pg_catalog.to_regclass(%s)), 0)"
     return int(catalog.one(conn, query, [name])[0])
 
@@ -118,7 +120,7 @@ def _set(conn: Connection, path: tuple[str, ...], timeout: float) -> None:
     milliseconds = str(max(1, int(timeout * 1000)))  # 0 would mean no timeout
     conn.execute("SELECT set_config('statement_timeout', %s, true)", [milliseconds])
     if path:
-        names = ", ".join(quoted(name) for name in path)
+        names = ", ".join(_quoted(name) for name in path)
         conn.execute("SELECT set_config('search_path', %s, true)", [names])
 
 
@@ -129,6 +131,8 @@ def answer(conn: Connection, group: Group, how: How) -> list[Finding]:
     """Answer one group, in its order."""
     audits, read = group
     if how.budget is not None and read > how.budget:
+        from migsafe.hazards import size
+
         why = f"it would read {size(read)}, more than the budget of {size(how.budget)}"
         remedy = "Raise [audits] budget, ask a standby with --replica, or ask with --fast."
         return [unknown(audit, why, how, remedy) for audit in audits]
@@ -342,7 +346,7 @@ def _keys(conn: Connection, audit: Audit, how: How) -> tuple[dict[str, Any], ...
 
 
 def _listed(derived: Derived) -> str:
-    return ", ".join(f"o.{quoted(name)}" for name, _ in derived.primary)
+    return ", ".join(f"o.{_quoted(name)}" for name, _ in derived.primary)
 
 
 def _may_show(derived: Derived, said: bool | tuple[str, ...] | None) -> bool:
