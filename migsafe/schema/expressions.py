@@ -1,7 +1,7 @@
 """SQL expressions of defaults, checks and predicates, as trees or texts. Pure."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pglast import ast, enums, parse_sql
 from pglast.stream import RawStream
@@ -35,7 +35,7 @@ def renamed(expression: Any, old: str, new: str) -> Any:
 
 
 def nodes(node: Any, kind: Any) -> Iterator[Any]:
-    """Return an iterator over every node of `kind` (a type, or a tuple of them) in a tree.
+    """Return an iterator over every node of `kind` (a class, or a tuple of them) in a tree.
 
     `node` is among them, and they come in the order of the text. Many rules ask about one tree:
     the last trees are kept flat.
@@ -44,30 +44,49 @@ def nodes(node: Any, kind: Any) -> Iterator[Any]:
     if kept is None:
         if len(_FLAT) >= _KEPT:
             _FLAT.clear()
-        kept = _FLAT[id(node)] = (node, tuple(_flat(node)))
-    return (item for item in kept[1] if isinstance(item, kind))
+        kept = _FLAT[id(node)] = _Flat(node, *_flat(node))
+    there = [one for one in kept.by_kind if issubclass(one, kind)]
+    if len(there) > 1:
+        return (item for item in kept.nodes if type(item) in there)
+    return iter(kept.by_kind[there[0]] if there else ())
 
 
-#: Trees that are kept flat, by identity; each is held, so that its identity stays its own.
-_FLAT: dict[int, tuple[Any, tuple[Any, ...]]] = {}
+class _Flat(NamedTuple):
+    """A tree's nodes in the order of the text, and by class; the tree is held for its identity."""
+
+    tree: Any
+    nodes: list[Any]
+    by_kind: dict[type, list[Any]]
+
+
+#: Trees that are kept flat, by identity.
+_FLAT: dict[int, _Flat] = {}
 
 #: Arbitrary: some statements with their expressions.
 _KEPT = 1000
 
 
-def _flat(node: Any) -> Iterator[Any]:
-    """Yield a tree's nodes by a stack, over those slots of each class that can hold a node."""
+def _flat(node: Any) -> tuple[list[Any], dict[type, list[Any]]]:
+    """Collect a tree's nodes by a stack, over those slots of each class that can hold a node."""
+    found: list[Any] = []
+    by_kind: dict[type, list[Any]] = {}
     stack = [node]
     while stack:
         item = stack.pop()
-        if isinstance(item, tuple | list):
+        kind = type(item)
+        if kind is tuple or kind is list:
             stack.extend(reversed(item))
-        elif isinstance(item, ast.Node):
-            yield item
-            names = _CHILDREN.get(type(item))
-            for name in _children(type(item)) if names is None else names:
+        elif issubclass(kind, ast.Node):
+            found.append(item)
+            if kind in by_kind:
+                by_kind[kind].append(item)
+            else:
+                by_kind[kind] = [item]
+            names = _CHILDREN.get(kind)
+            for name in _children(kind) if names is None else names:
                 if (child := getattr(item, name)) is not None:
                     stack.append(child)
+    return found, by_kind
 
 
 _CHILDREN: dict[type, tuple[str, ...]] = {}
