@@ -21,18 +21,21 @@ class Declared(NamedTuple):
     enforced: bool = True
 
 
-#: What was read last, since several rules ask about one statement in a row.
-_latest: tuple[Any, tuple[Declared, ...]] = (None, ())
+#: What was read of statements, by identity; each is held, so that its identity stays its own.
+_KNOWN: dict[int, tuple[Any, tuple[Declared, ...]]] = {}
+
+#: Arbitrary: the statements of some migrations, which rules ask about again at each later one.
+_KEPT = 1000
 
 
 def constraints(node: Any) -> tuple[Declared, ...]:
     """Return what CREATE TABLE or ALTER TABLE declares, whether NOT ENFORCED is said or not."""
-    global _latest
-    of, found = _latest
-    if of is not node:
-        found = tuple(_read(node))
-        _latest = node, found
-    return found
+    known = _KNOWN.get(id(node))
+    if known is None:
+        if len(_KNOWN) >= _KEPT:
+            _KNOWN.clear()
+        known = _KNOWN[id(node)] = node, tuple(_read(node))
+    return known[1]
 
 
 def _read(node: Any) -> Iterator[Declared]:

@@ -25,7 +25,7 @@ def _pending(node: Any, _statement: Statement, context: Context) -> Iterator[Hit
         last = [member.writes[-1].place.migration for member in family if member.writes]
         if context.unit.name not in last:
             continue
-        waiting = _waiting(context)
+        waiting = _waiting({member.key for member in family}, context)
         for member in family:
             if event := waiting.get(member.key):
                 yield _refused(event, member.key)
@@ -70,8 +70,8 @@ def _changed(key: Key, context: Context) -> Statement | None:
     return None
 
 
-def _waiting(context: Context) -> dict[Key, Event]:
-    """Return the events that wait at this place of the transaction, one for each table."""
+def _waiting(keys: set[Key], context: Context) -> dict[Key, Event]:
+    """Return the events that wait at this place of the transaction, one for each of some tables."""
     waiting: dict[Key, list[Event]] = {}
     modes: dict[str, bool] = {}
     for statement in context.file_transaction:
@@ -79,6 +79,8 @@ def _waiting(context: Context) -> dict[Key, Event]:
             _set_constraints(statement.node, modes, waiting)
         for change in writing.changes(statement.node):
             key = context.table(change.relation).key
+            if key not in keys:
+                continue
             waiting.setdefault(key, []).extend(_queued(change, key, statement, modes, context))
     return {key: events[0] for key, events in waiting.items() if events}
 

@@ -296,8 +296,9 @@ class Schema:
         if schema:
             return Key(schema, bare)
         for candidate in ("pg_temp", *self.path):  # as the server does, whatever the path says
-            if (key := Key(candidate, bare)) in self.tables or key in self.sequences:
-                return key
+            name = candidate, bare  # is found like a Key, and made in no time
+            if name in self.tables or name in self.sequences:
+                return Key(candidate, bare)
         return Key(self.path[0] if self.path else "public", bare)
 
     def find(self, relation: Any) -> Table | None:
@@ -334,11 +335,12 @@ class Schema:
 
     def children(self, key: Key) -> Iterator[Table]:
         """Yield the partitions and heirs of a table, theirs too, each once."""
+        heirs = [table for table in self.tables.values() if table.parents]
         seen = {key}
         todo = [key]
         while todo:
             parent = todo.pop()
-            for table in self.tables.values():
+            for table in heirs:
                 if parent in table.parents and table.key not in seen:
                     seen.add(table.key)
                     todo.append(table.key)
@@ -348,7 +350,7 @@ class Schema:
         """Yield each foreign key to a table, its own included, with the table that has it."""
         for table in self.tables.values():
             for made in table.constraints.values():
-                if made.target == key:
+                if made.kind == "f" and made.target == key:
                     yield table, made
 
     def typed(self, type_: Type, kinds: dict[Key, Any]) -> Any:
