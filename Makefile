@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fix docs bench clean
+.PHONY: demo test check fix docs bench hazards-matrix clean
 
 demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
@@ -30,6 +30,9 @@ docs: $(READY)          ## write the generated pages
 
 bench: $(READY)         ## ratios against psql, in one run
 	$(BIN)/python bench/run.py
+
+hazards-matrix: $(READY) ## hold the hazards on each PostgreSQL that npm has; MAJORS="14 15" for some
+	$(BIN)/python -m tests.hazards_matrix $(MAJORS)
 
 clean:                  ## remove what the other commands made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -119,9 +119,10 @@ def _rename_index(node: Any, context: Context) -> Iterator[Hit]:
     found = context.schema.index(node.relation.schemaname, node.relation.relname)
     made = found[1].made if found else None
     if made is None or made.migration != context.unit.name:
+        mode = "SHARE UPDATE EXCLUSIVE" if context.at_least(12) else "ACCESS EXCLUSIVE"
         message = (
             f"code that names the index {node.relation.relname} (REINDEX, pg_hint_plan) no longer "
-            "finds it; only the index is locked, with SHARE UPDATE EXCLUSIVE"
+            f"finds it; only the index is locked, with {mode}"
         )
         yield Hit(message, found[0] if found else None, Severity.INFO)
 

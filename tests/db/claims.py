@@ -1,7 +1,7 @@
 """Play the cases of a hazard on a real server: what each statement does there."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +12,7 @@ from pglast import ast
 from psycopg.pq import TransactionStatus
 
 from migsafe import hazards
+from migsafe.findings import Finding
 from migsafe.hazards import Context, Hit, Rule, Unit
 from migsafe.schema import Key
 from migsafe.sql import Statement
@@ -212,6 +213,16 @@ class Played:
 
     rule: Rule
     clinics: Clinics
+    #: What the rule is told of the server; None is what the case says.
+    version: int | None = None
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What the rule finds in the bad case."""
+        case = hazard_cases.load(self.rule, "bad")
+        if self.version is not None:
+            case = replace(case, options=replace(case.options, version=self.version))
+        return hazard_cases.found(self.rule, case)
 
     @cached_property
     def bad(self) -> list[Outcome]:
@@ -256,13 +267,13 @@ def unconfirmed(played: Played) -> list[str]:
     return wrong
 
 
-def misstated(played: Played) -> list[str]:
+def misstated(played: Played, *, without: Container[Place] = ()) -> list[str]:
     """Return the findings whose sentence the server does not confirm, with what is wrong."""
     by_place = {outcome.place: outcome for outcome in played.bad}
     wrong = []
-    for finding in hazard_cases.found(played.rule, hazard_cases.load(played.rule, "bad")):
+    for finding in played.findings:
         place = finding.migration or "", finding.line or 0
-        if place in by_place:  # neither BEGIN, COMMIT nor PREPARE
+        if place in by_place and place not in without:  # BEGIN, COMMIT and PREPARE are not
             fails = finding.message.startswith("fails (")
             state = played.states.get(place) if fails else None
             said = untrue(finding.message, by_place[place], state)
