@@ -327,17 +327,20 @@ class _Reading:
     def _read_names(self) -> None:
         """Read triggers, policies and extensions, of which little more than the names matters."""
         rows = self.ask(
-            """SELECT t.tgrelid::bigint, 't', t.tgname, p.proname, t.tginitdeferred
+            """SELECT t.tgrelid::bigint, 't', t.tgname, p.proname, t.tginitdeferred,
+                      t.tgtype & 1 = 1
                FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
                WHERE NOT t.tgisinternal
-               UNION ALL SELECT polrelid::bigint, 'p', polname, '', false FROM pg_catalog.pg_policy
-               UNION ALL SELECT 0, 'e', extname, '', false FROM pg_catalog.pg_extension"""
+               UNION ALL SELECT polrelid::bigint, 'p', polname, '', false, false
+                         FROM pg_catalog.pg_policy
+               UNION ALL SELECT 0, 'e', extname, '', false, false
+                         FROM pg_catalog.pg_extension"""
         )
-        for oid, kind, name, function, deferred in rows:
+        for oid, kind, name, function, deferred, row in rows:
             if kind == "e":
                 self.schema.extensions.add(name)
             elif oid in self.tables and kind == "t":
-                self.tables[oid].triggers[name] = Trigger(function, deferred)
+                self.tables[oid].triggers[name] = Trigger(function, deferred, row)
             elif oid in self.tables:
                 self.tables[oid].policies.add(name)
 

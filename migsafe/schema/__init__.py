@@ -147,10 +147,14 @@ class Write(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """A trigger of a user; `deferred` says that its events wait for COMMIT."""
+    """A trigger of a user; `deferred` says that its events wait for COMMIT.
+
+    One that is for each `row` is on each partition too.
+    """
 
     function: str
     deferred: bool = False
+    row: bool = True
 
 
 @dataclass(slots=True, kw_only=True)

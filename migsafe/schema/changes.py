@@ -18,6 +18,7 @@ from migsafe.schema import (
     Trigger,
     Write,
     drops,
+    partitions,
     reading,
     renaming,
     routines,
@@ -116,6 +117,9 @@ def _create_index(schema: Schema, node: Any, place: Place) -> None:
         return
     index = reading.index(node, table, place, schema)
     table.indexes[index.name] = index
+    for child in schema.children(table.key) if node.relation.inh else ():
+        if child.bound is not None:
+            partitions.fill(schema, child, schema.tables[child.parents[0]], place)
 
 
 def _create_enum(schema: Schema, node: Any, place: Place) -> None:
@@ -214,8 +218,11 @@ def _create_extension(schema: Schema, node: Any, _place: Place) -> None:
 
 
 def _create_trigger(schema: Schema, node: Any, _place: Place) -> None:
-    made = Trigger(node.funcname[-1].sval, bool(node.initdeferred))
-    schema.table(node.relation).triggers[node.trigname] = made
+    made = Trigger(node.funcname[-1].sval, bool(node.initdeferred), bool(node.row))
+    table = schema.table(node.relation)
+    for member in (table, *(schema.children(table.key) if made.row else ())):
+        if member is table or member.bound is not None:
+            member.triggers[node.trigname] = made
 
 
 def _create_policy(schema: Schema, node: Any, _place: Place) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pglast import enums
 
-from migsafe.schema import Key, Place, Schema, routines, tables, typed, uses
+from migsafe.schema import Key, Place, Schema, partitions, routines, tables, typed, uses
 
 _Object = enums.ObjectType
 
@@ -59,11 +59,14 @@ def _drop_index(schema: Schema, names: list[str], _cascades: bool) -> None:
     if found := schema.index(names[-2] if len(names) > 1 else None, names[-1]):
         table, index = found
         del table.indexes[index.name]
+        for child in schema.children(table.key):
+            partitions.drop(child, index)
 
 
 def _drop_trigger(schema: Schema, names: list[str], _cascades: bool) -> None:
     if table := schema.tables.get(_named(schema, names[:-1])):
-        table.triggers.pop(names[-1], None)
+        for member in (table, *schema.children(table.key)):
+            member.triggers.pop(names[-1], None)
 
 
 def _drop_policy(schema: Schema, names: list[str], _cascades: bool) -> None:

@@ -138,6 +138,11 @@ def inline(definition: Any) -> Iterator[tuple[Any, frozenset[Any]]]:
         yield node, frozenset(attributes)
 
 
+def kind_of(node: Any) -> str:
+    """Return the kind of constraint that a Constraint node makes, "" for none."""
+    return _KINDS.get(node.contype, "")
+
+
 def constraint(
     node: Any,
     table: Table,

@@ -6,7 +6,17 @@ from typing import Any
 
 from pglast import ast, enums
 
-from migsafe.schema import Column, Key, Place, Schema, Table, expressions, reading, typed
+from migsafe.schema import (
+    Column,
+    Key,
+    Place,
+    Schema,
+    Table,
+    expressions,
+    partitions,
+    reading,
+    typed,
+)
 
 _Object = enums.ObjectType
 _Change = enums.AlterTableType
@@ -38,6 +48,8 @@ def create_table(schema: Schema, node: Any, place: Place) -> None:
         _add_element(schema, table, element, place)
     _merge_unique(table)
     schema.tables[key] = table
+    for parent in table.parents if table.bound is not None else ():
+        partitions.fill(schema, table, schema.tables[parent], place)
 
 
 def _merge_unique(table: Table) -> None:
@@ -74,10 +86,8 @@ def _inherit(table: Table, parent: Table) -> None:
     for column in parent.columns.values():
         table.columns.setdefault(column.name, _copied(column))
     for made in parent.constraints.values():
-        if (made.kind in "cn" and not made.alone) or table.bound is not None:
-            table.constraints.setdefault(made.name, made)
-    if table.bound is not None:
-        table.indexes.update(parent.indexes)
+        if made.kind in "cn" and not made.alone:
+            table.constraints.setdefault(made.name, replace(made))
 
 
 def _copied(column: Column) -> Column:
@@ -116,12 +126,7 @@ def _copy_like(schema: Schema, table: Table, source: Table, options: int, place:
         if made.kind == "c" and options & _Like.CREATE_TABLE_LIKE_CONSTRAINTS:
             table.constraints[made.name] = replace(made, live=False, made=place)
     for index in source.indexes.values() if options & _Like.CREATE_TABLE_LIKE_INDEXES else ():
-        constraint = source.constraints.get(index.name)
-        columns = tuple(name or "expr" for name in index.columns)
-        name = reading.chosen(table, columns, constraint.kind if constraint else "i", schema)
-        table.indexes[name] = replace(index, name=name, live=False, made=place)
-        if constraint:
-            table.constraints[name] = replace(constraint, name=name, live=False, made=place)
+        partitions.add(schema, table, index, source.constraints.get(index.name), place)
 
 
 def _add_column(schema: Schema, table: Table, definition: Any, place: Place) -> None:
@@ -199,10 +204,20 @@ def _alter(schema: Schema, node: Any, place: Place) -> None:
     family = [table, *(schema.children(table.key) if node.relation.inh else ())]
     for command in node.cmds or ():
         change = _ALTERS.get(command.subtype)
-        alone = command.subtype not in _RECURSES or getattr(command.def_, "is_no_inherit", False)
-        for member in (table,) if alone else family:
+        for member in (table,) if _stays(command) else family:
             if change:
                 change(schema, member, command, place)
+        for member in family[1:] if command.subtype in _ADDS else ():
+            if member.bound is not None:
+                partitions.fill(schema, member, schema.tables[member.parents[0]], place)
+
+
+def _stays(command: Any) -> bool:
+    """Tell whether it changes its table alone; a partition names its indexes in its own way."""
+    if getattr(command.def_, "is_no_inherit", False) or command.subtype not in _RECURSES:
+        return True
+    adds = command.subtype == _Change.AT_AddConstraint
+    return adds and reading.kind_of(command.def_) in reading.INDEXED
 
 
 def _alter_add_column(schema: Schema, table: Table, command: Any, place: Place) -> None:
@@ -283,7 +298,10 @@ def _alter_add_constraint(schema: Schema, table: Table, command: Any, place: Pla
     _add_constraint(schema, table, command.def_, None, place)
 
 
-def _alter_drop_constraint(_schema: Schema, table: Table, command: Any, _place: Place) -> None:
+def _alter_drop_constraint(schema: Schema, table: Table, command: Any, _place: Place) -> None:
+    if index := table.indexes.get(command.name):
+        for child in schema.children(table.key):
+            partitions.drop(child, index)
     made = table.constraints.pop(command.name, None)
     if made is None or made.kind in reading.INDEXED:
         table.indexes.pop(command.name, None)
@@ -311,11 +329,12 @@ def _validate(_schema: Schema, table: Table, command: Any, _place: Place) -> Non
                 table.columns[name].not_null = True
 
 
-def _attach(schema: Schema, table: Table, command: Any, _place: Place) -> None:
+def _attach(schema: Schema, table: Table, command: Any, place: Place) -> None:
     if not isinstance(command.def_.name, ast.RangeVar) or table.kind != "p":
         return
     partition = schema.table(command.def_.name)
     partition.parents, partition.bound = (table.key,), command.def_.bound
+    partitions.fill(schema, partition, table, place)
 
 
 def _detach(schema: Schema, _table: Table, command: Any, _place: Place) -> None:
@@ -348,10 +367,14 @@ def _replica_identity(_schema: Schema, table: Table, command: Any, _place: Place
     table.replica_identity = command.def_.identity_type
 
 
+_ADDS = {_Change.AT_AddConstraint, _Change.AT_AddColumn}
+
 _RECURSES = {
     _Change.AT_AddColumn,
     _Change.AT_DropColumn,
     _Change.AT_AlterColumnType,
+    _Change.AT_ColumnDefault,
+    _Change.AT_DropExpression,
     _Change.AT_SetNotNull,
     _Change.AT_DropNotNull,
     _Change.AT_AddConstraint,
