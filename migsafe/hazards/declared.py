@@ -21,8 +21,16 @@ class Declared(NamedTuple):
     enforced: bool = True
 
 
-#: What was read of statements, by identity; each is held, so that its identity stays its own.
-_KNOWN: dict[int, tuple[Any, tuple[Declared, ...]]] = {}
+class _Known(NamedTuple):
+    """What was read of a statement, which is held, so that its identity stays its own."""
+
+    node: Any
+    all: tuple[Declared, ...]
+    foreign: tuple[Declared, ...]
+
+
+#: What was read, by the identity of the statement.
+_KNOWN: dict[int, _Known] = {}
 
 #: Arbitrary: the statements of some migrations, which rules ask about again at each later one.
 _KEPT = 1000
@@ -30,12 +38,23 @@ _KEPT = 1000
 
 def constraints(node: Any) -> tuple[Declared, ...]:
     """Return what CREATE TABLE or ALTER TABLE declares, whether NOT ENFORCED is said or not."""
+    return _known(node).all
+
+
+def foreign(node: Any) -> tuple[Declared, ...]:
+    """Return the foreign keys among them."""
+    return _known(node).foreign
+
+
+def _known(node: Any) -> "_Known":
     known = _KNOWN.get(id(node))
     if known is None:
         if len(_KNOWN) >= _KEPT:
             _KNOWN.clear()
-        known = _KNOWN[id(node)] = node, tuple(_read(node))
-    return known[1]
+        found = tuple(_read(node))
+        keys = tuple(one for one in found if one.node.contype == _Kind.CONSTR_FOREIGN)
+        known = _KNOWN[id(node)] = _Known(node, found, keys)
+    return known
 
 
 def _read(node: Any) -> Iterator[Declared]:
@@ -73,7 +92,7 @@ class ForeignKey(NamedTuple):
 
 def foreign_keys(node: Any, context: Context) -> Iterator[ForeignKey]:
     """Yield the foreign keys that CREATE TABLE or ALTER TABLE adds."""
-    found = [one for one in constraints(node) if one.node.contype == _Kind.CONSTR_FOREIGN]
+    found = foreign(node)
     if not found:
         return
     child = _child(node, context)

@@ -40,9 +40,11 @@ def _several(node: Any, statement: Statement, context: Context) -> Iterator[Hit]
     mine = list(_locked(node, context)) if context.in_transaction else []
     if not mine:
         return
-    held = [(one.line, key) for one in context.transaction for key in _all(one.node, context)]
+    before = [one for one in context.transaction if declared.foreign(one.node)]
+    held = [(one.line, key) for one in before for key in _all(one.node, context)]
     for parents, children in mine:
-        more = [key for key in (*children, *parents) if key not in {key for _, key in held}]
+        known = {key for _, key in held}
+        more = [key for key in (*children, *parents) if key not in known]
         if held and more:
             line, first = held[0]
             table = context.schema.tables.get(more[0], Table(key=more[0]))
@@ -62,13 +64,12 @@ def _all(node: Any, context: Context) -> Iterator[Key]:
 
 def _locked(node: Any, context: Context) -> Iterator[tuple[list[Key], list[Key]]]:
     """Yield the tables that each foreign key of a statement locks and that others use."""
-    for one in declared.constraints(node):
-        if one.node.contype == _Kind.CONSTR_FOREIGN:
-            target, relation = one.node.pktable, node.relation
-            parent = context.schema.key(target.schemaname, target.relname)
-            child = context.schema.key(relation.schemaname, relation.relname)
-            made = isinstance(node, ast.CreateStmt) or context.fresh(child)
-            yield ([] if context.fresh(parent) else [parent]), ([] if made else [child])
+    for one in declared.foreign(node):
+        target, relation = one.node.pktable, node.relation
+        parent = context.schema.key(target.schemaname, target.relname)
+        child = context.schema.key(relation.schemaname, relation.relname)
+        made = isinstance(node, ast.CreateStmt) or context.fresh(child)
+        yield ([] if context.fresh(parent) else [parent]), ([] if made else [child])
 
 
 def _drops(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:

@@ -114,7 +114,9 @@ _COMPARES = {"=", "<>", "!=", "<", ">", "<=", ">="}
 
 
 def _compares_null(_node: Any, statement: Statement, _context: Context) -> Iterator[Hit]:
-    if not _MAY_COMPARE.search(statement.text):
+    text = statement.text
+    compares = "=" in text or "<" in text or ">" in text  # DDL seldom does
+    if not (compares and _MAY_COMPARE.search(text)):
         return
     for expression in expressions.nodes(statement.node, ast.A_Expr):
         name = expression.name[-1].sval if expression.kind == _Expr.AEXPR_OP else ""

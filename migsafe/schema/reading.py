@@ -248,7 +248,8 @@ def free(table: Table, middle: str, suffix: str, schema: Schema | None = None) -
 
 def _taken(name: str, table: Table, schema: Schema | None, suffix: str) -> bool:
     tables = (table, *(schema.tables.values() if schema else ()))
-    beside = [one for one in tables if one.key.schema == table.key.schema]
+    namesakes = [one for one in tables if name in one.constraints or name in one.indexes]
+    beside = [one for one in namesakes if one.key.schema == table.key.schema]
     if suffix not in ("idx", "seq") and any(name in one.constraints for one in beside):
         return True
     if suffix in ("check", "fkey", "not_null"):

@@ -31,6 +31,14 @@ LONG = "a" * 64
         ('SELECT 1 AS "' + "é" * 31 + '"', 0),
         ('SELECT 1 AS "' + "é" * 32 + '"', 1),
         (f"SELECT '{LONG}' -- {LONG}", 0),
+        (f'SELECT \'"\', 1 AS "{LONG}"', 1),
+        (f"SELECT E'\\'\"\\'', 1 AS \"{LONG}\"", 1),
+        (f'SELECT $$"$$, 1 AS "{LONG}"', 1),
+        (f'SELECT 1 -- it\'s "\n, \'a" b\', 1 AS "{LONG}"', 1),
+        (f'SELECT 1 /* " */, 1 AS "{LONG}"', 1),
+        (f'SELECT 1 AS "{LONG[:40]}""{LONG[:40]}"', 1),
+        (f'SELECT 1 AS "{LONG}\n"', 1),
+        (f'SELECT 1 AS "a", {" " * 64} 2 AS "b"', 0),
     ],
 )
 def test_a_name_is_too_long_by_its_bytes(text: str, hits: int) -> None:
