@@ -54,6 +54,10 @@ class Unknown:
 
 def parse(text: str) -> tuple[Statement, ...]:
     """Return the statements of `text` in order; raise SqlError where it does not parse."""
+    if "\0" in text:  # libpg_query reads no further, as if that were the end
+        before = text[: text.index("\0")]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise SqlError(line, column, "a NUL character, which PostgreSQL does not take")
     try:
         raw = parse_sql(text)
     except ParseError as error:

@@ -57,7 +57,7 @@ def rewrite(unit: Unit, findings: Iterable[Finding], schema: Schema) -> Rewritte
     `schema` is the one before the migration; it is moved along.
     """
     statements = sql.unwrapped(tuple(unit.statements))
-    if any(isinstance(s.node, ast.TransactionStmt) for s in statements):
+    if any(isinstance(s.node, ast.TransactionStmt) for s in statements) or not statements:
         return None
     hits = _hits(unit, findings)
     around = _around(unit)
@@ -69,13 +69,38 @@ def rewrite(unit: Unit, findings: Iterable[Finding], schema: Schema) -> Rewritte
         instead = instead or [Chunk(text=statement.text, alone=bool(statement.refuses))]
         fixed += names
         head, tail = around[statement.index]
+        head += _lost(statement, instead)
         instead[0] = replace(instead[0], head=head)
         instead[-1] = replace(instead[-1], tail=tail)
         chunks += instead
         advance(schema, statement, unit.name)
-    if not fixed:
+    parts = tuple(_parts(chunks))
+    if not fixed or (len(parts) > 1 and any(_is_bound(s.node) for s in statements)):
         return None
-    return Rewritten(parts=tuple(_parts(chunks)), fixed=tuple(dict.fromkeys(fixed)))
+    return Rewritten(parts=parts, fixed=tuple(dict.fromkeys(fixed)))
+
+
+def _is_bound(node: Any) -> bool:
+    """Tell whether what a statement makes goes at COMMIT, so that what follows cannot be apart."""
+    is_query = isinstance(node, ast.CreateTableAsStmt)
+    when = node.into.onCommit if is_query else getattr(node, "oncommit", None)
+    return when in (
+        enums.OnCommitAction.ONCOMMIT_DROP,
+        enums.OnCommitAction.ONCOMMIT_DELETE_ROWS,
+    )
+
+
+def _lost(statement: Statement, instead: Iterable[Chunk]) -> str:
+    """Return the comments inside of a statement that what stands for it has no more."""
+    kept = "\n".join(chunk.text for chunk in instead)
+    found = (comment for comment in _comments(statement.text) if comment not in kept)
+    return "".join(f"{comment}\n" for comment in found)
+
+
+def _comments(text: str) -> Iterator[str]:
+    for token in scan(text):
+        if token.name in ("SQL_COMMENT", "C_COMMENT"):
+            yield text[token.start : token.end + 1].rstrip()
 
 
 def _hits(unit: Unit, findings: Iterable[Finding]) -> dict[int, list[str]]:
@@ -178,7 +203,12 @@ def _parts(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, ...]]:
 
 def one_part(part: Iterable[Chunk]) -> str:
     """Return one part as a file of its own."""
-    return "".join(f"{chunk.head}{chunk.text};{chunk.tail}\n" for chunk in part)
+    return "".join(f"{chunk.head}{chunk.text}{_end(chunk.text)}{chunk.tail}\n" for chunk in part)
+
+
+def _end(text: str) -> str:
+    """Return the semicolon, on a line of its own where a comment would swallow it."""
+    return "\n;" if "--" in text.rpartition("\n")[2] else ";"
 
 
 def one_file(rewritten: Rewritten) -> str:
@@ -438,7 +468,7 @@ def _domain(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk]
         return None
     name = maybe_double_quote_name(node.def_.conname)
     return [
-        Chunk(text=f"{statement.text} NOT VALID"),
+        Chunk(text=f"{statement.text}{_end(statement.text)[:-1]} NOT VALID"),
         Chunk(text=f"ALTER DOMAIN {_dotted(node.typeName)} VALIDATE CONSTRAINT {name}", alone=True),
     ]
 

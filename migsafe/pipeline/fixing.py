@@ -1,12 +1,15 @@
 """Fixes as files: what a rewritten migration is called, the diff, and writing it."""
 
 import difflib
+import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migsafe.errors import UsageError
 from migsafe.findings import Finding
 from migsafe.hazards import Unit, fixes
 from migsafe.hazards.fixes import Rewritten
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 #: Layouts whose migrations are one file that holds nothing but what runs, and how it is named.
 _NAMES = {
     "prisma": r"(?P<version>\d+)(?P<title>_.*)",
-    "numbered": r"(?P<version>\d+)(?P<title>.*)(?P<ending>\.sql)",
-    "flyway": r"(?P<start>V)(?P<version>\d+)(?P<title>__.*)(?P<ending>\.sql)",
+    "numbered": r"(?P<version>\d+)(?P<title>.*?)(?P<ending>\.sql)?",
+    "flyway": r"(?P<start>V)(?P<version>\d+)(?P<title>__.*?)(?P<ending>\.sql)?",
 }
 
 
@@ -37,7 +40,12 @@ class Change:
         """The change as a unified diff, as git shows it."""
         old, new = (self.old or "").splitlines(True), self.new.splitlines(True)
         before = "/dev/null" if self.old is None else f"a/{self.path}"
-        return "".join(difflib.unified_diff(old, new, before, f"b/{self.path}"))
+        lines = difflib.unified_diff(old, new, before, f"b/{self.path}")
+        return "".join(line if line.endswith("\n") else f"{line}\n{_UNENDED}" for line in lines)
+
+
+#: What a diff says of a last line without its end.
+_UNENDED = "\\ No newline at end of file\n"
 
 
 def changes(
@@ -69,23 +77,52 @@ def _paths(path: Path, parts: int, layout: str, others: Sequence[str]) -> Iterat
     match = re.fullmatch(_NAMES[layout], own.name)
     if match is None:
         return
-    later = [name for name in others if name > own.name]
+    taken = _versions(own.name, layout, others)
     pieces = {"start": "", "ending": "", **match.groupdict(default="")}
     for number in range(1, parts):
         version = str(int(pieces["version"]) + number).zfill(len(pieces["version"]))
         name = f"{pieces['start']}{version}{pieces['title']}_{number + 1}{pieces['ending']}"
-        if later and name >= later[0]:
+        title = name if layout == "prisma" else ""  # Prisma tells same versions apart by title
+        if taken and (int(version), title) >= taken[0]:
             return
         yield own.with_name(name) / "migration.sql" if layout == "prisma" else own.with_name(name)
 
 
-def write(found: Iterable[Change]) -> None:
-    """Write every change, each file whole or not at all."""
+def _versions(own: str, layout: str, others: Iterable[str]) -> list[tuple[int, str]]:
+    """Return what is behind a migration, as its layout's tool sorts, by version and by title."""
+    found = {}
+    own = own.removesuffix(".sql")
+    for name in {own, *others}:
+        if match := re.fullmatch(_NAMES[layout], name):
+            found[name] = (int(match["version"]), name if layout == "prisma" else "")
+    return sorted(key for name, key in found.items() if name != own and key >= found[own])
+
+
+def write(found: Sequence[Change]) -> None:
+    """Write every change, each file whole or not at all, and none where one has no place.
+
+    Line ends, rights and the target of a link stay as they are.
+    """
     for change in found:
-        change.path.parent.mkdir(parents=True, exist_ok=True)
-        part = change.path.with_name(f"{change.path.name}.part")
-        part.write_text(change.new, "utf-8")
-        part.replace(change.path)
+        if change.path.exists() if change.old is None else not os.access(change.path, os.W_OK):
+            raise UsageError(str(change.path), "cannot be written", "check its rights")
+    try:
+        for change in found:
+            _write(change.path.resolve(), change.new)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror}"
+        raise UsageError(str(change.path), problem, "look at what git says is changed") from None
+
+
+def _write(path: Path, text: str) -> None:
+    is_old = path.exists()
+    newline = "\r\n" if is_old and b"\r\n" in path.read_bytes() else "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, "utf-8", newline=newline)
+    if is_old:
+        shutil.copymode(path, part)
+    part.replace(path)
 
 
 # ---------------------------------------------------------------- for lint
@@ -106,12 +143,19 @@ class Done:
 
 
 def fixed(
-    files: Sequence["File"], units: Sequence[Unit], findings: Sequence[Finding], schema: Schema
+    files: Sequence["File"],
+    units: Sequence[Unit],
+    findings: Sequence[Finding],
+    schema: Schema,
+    names: Sequence[str] = (),
 ) -> Done:
-    """Fix what is mechanical in the files that are reported; `schema` is moved along."""
+    """Fix what is mechanical in the files that are reported; `schema` is moved along.
+
+    `names` are those of the whole history, whose later migrations may not be among the files.
+    """
     by_unit = {(file.name, file.path): file for file in files}
     found: dict[str, tuple[Change, ...]] = {}
-    names: list[str] = []
+    done: list[str] = []
     left: list[str] = []
     for unit in units:
         mine = findings if unit.report else ()
@@ -119,14 +163,14 @@ def fixed(
         file = by_unit[unit.name, unit.file]
         if rewritten is None:
             continue
-        others = [other.name for other in files if other.layout == file.layout]
+        others = [*names, *(other.name for other in files if other.layout == file.layout)]
         made = changes(Path(file.path), file.text, rewritten, layout=file.layout, others=others)
         if isinstance(made, str):
             left.append(f"{file.path} was not fixed: {made}.")
         else:
             found[file.path] = tuple(made)
-            names += rewritten.fixed
-    return Done(by_path=found, fixed=tuple(dict.fromkeys(names)), left=tuple(left))
+            done += rewritten.fixed
+    return Done(by_path=found, fixed=tuple(dict.fromkeys(done)), left=tuple(left))
 
 
 def replaced(files: Iterable["File"], done: Done) -> Iterator["File"]:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -70,7 +71,7 @@ def lint(settings: Settings, asked: Asked) -> "Report":
     options = options_of(settings, asked)
     if asked.live:
         return _pending(settings, asked, options)
-    files = list(_files(settings, asked))
+    files = _apart(_files(settings, asked))
     found, parts = _judged(settings, asked, files, Schema, options)
     notes = (_counted(files), *borrowed, *parts.pop("notes"), _UNSIZED)
     return _report(settings, found, started, clock, notes=notes, **parts)
@@ -174,7 +175,7 @@ def _is_history(folder: Path) -> bool:
 
 
 def _named(settings: Settings, asked: Asked) -> Iterator[str]:
-    for name in asked.files:
+    for name in dict.fromkeys(asked.files):
         path = Path(name)
         if name == "-" or path.is_file():
             yield name
@@ -215,6 +216,13 @@ def _git(root: Path, *arguments: str) -> str:
         hint = "name a revision that is fetched; a shallow clone has none"
         raise UsageError("--changed-since", problem, hint)
     return done.stdout
+
+
+def _apart(files: Iterable[File]) -> list[File]:
+    """Call files that share a name by their paths, so that none answers for another."""
+    found = list({file.path: file for file in files}.values())
+    count = Counter(file.name for file in found)
+    return [replace(file, name=file.path) if count[file.name] > 1 else file for file in found]
 
 
 def _loose(name: str, asked: Asked) -> File:
@@ -275,7 +283,9 @@ def _judged(
         return found, {"notes": ()}
     from migsafe.pipeline import fixing
 
-    done = fixing.fixed(files, units, found, schema())
+    directory = _directory(settings, asked)
+    names = [migration.name for migration in directory.migrations] if directory else []
+    done = fixing.fixed(files, units, found, schema(), names)
     if asked.write:
         fixing.write(done.changes)
     left = _walked(fixing.replaced(files, done), wrapped, schema(), options)[1]
@@ -350,7 +360,7 @@ def _pending(settings: Settings, asked: Asked, options: Options) -> "Report":
         wanted(session)
         standing = session.stand()
         pending = {migration.path.resolve() for migration in standing.pending}
-        files = [f for f in _files(settings, asked) if Path(f.path).resolve() in pending]
+        files = [f for f in _apart(_files(settings, asked)) if Path(f.path).resolve() in pending]
         schema = live.read(session.conn)
         hits, parts = _judged(settings, asked, files, partial(deepcopy, schema), options)
         found = (*standing.findings, *hits)

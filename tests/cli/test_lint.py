@@ -179,3 +179,92 @@ def test_without_a_target_the_report_says_that_sizes_are_not_known(
 ) -> None:
     (workdir / "a.sql").write_text(INDEX, "utf-8")
     assert "sizes are not known" in migsafe("lint", "a.sql").out
+
+
+# ---------------------------------------------------------------- files that are easily confused
+
+
+def test_files_of_one_name_do_not_answer_for_each_other(migsafe: Migsafe, workdir: Path) -> None:
+    for folder in ("a", "b"):
+        (workdir / folder).mkdir()
+    allowed = "-- migsafe: allow create-index-not-concurrent it is small\n"
+    (workdir / "a" / "init.sql").write_text(TABLE + allowed + INDEX, "utf-8")
+    (workdir / "b" / "init.sql").write_text(f"SELECT 1;\n{INDEX}", "utf-8")
+    found = places(migsafe("lint", "a/init.sql", "b/init.sql", "--format", "json"))
+    assert ("b/init.sql", 2, "create-index-not-concurrent") in found
+
+
+def test_nothing_is_read_as_if_a_nul_character_were_the_end(
+    migsafe: Migsafe, workdir: Path
+) -> None:
+    (workdir / "a.sql").write_bytes(b"SELECT 1;\n\0DROP TABLE notes;\n")
+    called = migsafe("lint", "a.sql", "--format", "json")
+    assert (called.code, places(called)) == (1, [("a.sql", 2, "syntax-error")])
+
+
+# ---------------------------------------------------------------- writing fixes
+
+
+def test_a_file_without_statements_has_nothing_to_fix(migsafe: Migsafe, workdir: Path) -> None:
+    (workdir / "a.sql").write_text("-- nothing yet\n", "utf-8")
+    assert migsafe("lint", "--fix", "--write", "a.sql").code == 0
+    assert (workdir / "a.sql").read_text("utf-8") == "-- nothing yet\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("001_a.sql", "002_b.sql"), ("V9__a.sql", "V10__b.sql")]
+)
+def test_no_new_file_takes_the_version_of_a_later_migration(
+    migsafe: Migsafe, workdir: Path, first: str, second: str
+) -> None:
+    folder = workdir / "db"
+    folder.mkdir()
+    (folder / first).write_text(INDEX, "utf-8")
+    (folder / second).write_text("SELECT 1;\n", "utf-8")
+    migsafe("lint", "--fix", "--write", f"db/{first}")
+    assert {file.name for file in folder.iterdir()} == {first, second}
+    assert (folder / first).read_text("utf-8") == INDEX
+
+
+def test_writing_keeps_line_ends_and_links(migsafe: Migsafe, workdir: Path) -> None:
+    (workdir / "a.sql").write_bytes(INDEX.replace("\n", "\r\n").encode())
+    (workdir / "link.sql").symlink_to("a.sql")
+    migsafe("lint", "--fix", "--write", "link.sql")
+    text = (workdir / "a.sql").read_bytes()
+    assert (workdir / "link.sql").is_symlink()
+    assert b"CONCURRENTLY" in text
+    assert text.count(b"\n") == text.count(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{INDEX}UPDATE notes SET state = 'a' WHERE id = 1 -- the last one",
+        "ALTER DOMAIN mood ADD CONSTRAINT c CHECK (VALUE <> '') -- not empty\n;\n",
+    ],
+)
+def test_a_comment_swallows_nothing_that_is_written_behind_it(
+    migsafe: Migsafe, workdir: Path, text: str
+) -> None:
+    (workdir / "a.sql").write_text(text, "utf-8")
+    migsafe("lint", "--fix", "--write", "a.sql")
+    written = (workdir / "a.sql").read_text("utf-8")
+    assert written != text
+    assert "syntax-error" not in migsafe("lint", "a.sql").out
+
+
+def test_a_comment_inside_of_what_is_rewritten_is_kept(migsafe: Migsafe, workdir: Path) -> None:
+    text = "ALTER TABLE notes ADD CONSTRAINT c CHECK (id > 0) /* ids are positive */;\n"
+    (workdir / "a.sql").write_text(text, "utf-8")
+    migsafe("lint", "--fix", "--write", "a.sql")
+    assert "NOT VALID;" in (workdir / "a.sql").read_text("utf-8")
+    assert "/* ids are positive */" in (workdir / "a.sql").read_text("utf-8")
+
+
+def test_what_goes_at_commit_keeps_a_file_in_one_transaction(
+    migsafe: Migsafe, workdir: Path
+) -> None:
+    text = f"CREATE TEMP TABLE x ON COMMIT DROP AS SELECT 1 AS a;\n{INDEX}TABLE x;\n"
+    (workdir / "a.sql").write_text(text, "utf-8")
+    migsafe("lint", "--fix", "--write", "a.sql")
+    assert (workdir / "a.sql").read_text("utf-8") == text
