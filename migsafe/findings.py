@@ -33,8 +33,8 @@ class Source(StrEnum):
     VERIFY = "verify"
 
 
-#: Every finding code but those of the hazard rules, which `hazards.rules()` lists. A code never changes its
-#: meaning and is never given again.
+#: Every finding code but those of the hazard rules, which `hazards.rules()` lists. A code never
+#: changes its meaning and is never given again.
 CODES: Mapping[str, str] = {
     "MA001": "an audit returned more offenders than it tolerates",
     "MA002": "an audit could not be answered: it names something that is not there, or failed",
@@ -151,9 +151,9 @@ class Finding:
     """One answer to one question. Lines, `column` and `statement` are 1-based.
 
     `count` is the number of offenders and `exact` says whether it is complete; `keys` holds the
-    offenders' key columns only; `seconds` is a duration. `verdict` is a derived audit's: pass, fail,
-    depends or unknown; `sql` is its question, where that was asked for. A passed finding is kept:
-    it proves what was checked.
+    offenders' key columns only; `seconds` is a duration. `verdict` is a derived audit's: pass,
+    fail, depends or unknown; `sql` is its question, where that was asked for. A passed finding is
+    kept: it proves what was checked.
     """
 
     code: str

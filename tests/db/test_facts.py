@@ -13,6 +13,7 @@ import pytest
 
 from migsafe import facts
 from migsafe.catalog import queries, schema, undo
+from migsafe.catalog.picture import Owner
 from migsafe.errors import UnreachableError
 from migsafe.facts import Facts, Key
 from tests.conftest import database_url
@@ -256,7 +257,7 @@ def rich(server: str) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="module")
-def clean(rich: Connection) -> dict[schema.Owner, dict[Key, str]]:
+def clean(rich: Connection) -> dict[Owner, dict[Key, str]]:
     """The facts of the rich schema, by owner."""
     return schema.read(rich)
 
@@ -265,7 +266,7 @@ def clean(rich: Connection) -> dict[schema.Owner, dict[Key, str]]:
 def test_a_drift_shows_where_it_is_and_can_be_undone(
     drift: Drift,
     rich: Connection,
-    clean: dict[schema.Owner, dict[Key, str]],
+    clean: dict[Owner, dict[Key, str]],
     server_major: int,
 ) -> None:
     if server_major < drift.since:
@@ -316,10 +317,10 @@ def _united(*parts: dict[str, set[int]]) -> dict[str, set[int]]:
 
 
 def _advanced(
-    state: dict[schema.Owner, dict[Key, str]],
+    state: dict[Owner, dict[Key, str]],
     touched: dict[str, set[int]],
-    read: dict[schema.Owner, dict[Key, str]],
-) -> dict[schema.Owner, dict[Key, str]]:
+    read: dict[Owner, dict[Key, str]],
+) -> dict[Owner, dict[Key, str]]:
     """Return the state after the touched owners were read again."""
     again = {(kind, oid) for kind, oids in touched.items() for oid in oids}
     return {owner: owned for owner, owned in state.items() if owner not in again} | read
