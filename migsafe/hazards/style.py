@@ -15,8 +15,8 @@ from migsafe.sql import Statement
 _LONGEST = 63
 
 #: What may be longer than that, in ASCII and otherwise: a character is four bytes at most.
-_LONG = re.compile(r"\b\w{64}|\"[^\"]{64}")
-_WIDE = re.compile(r"\b\w{16}|\"[^\"]{16}")
+_LONG = re.compile(r"\b\w{64}|\"[^\"]{64}|\"\"")
+_WIDE = re.compile(r"\b\w{16}|\"[^\"]{16}|\"\"")
 
 #: What may hide a quote from who only counts them.
 _UNCLEAR = re.compile(r"--[^\n]*['\"]|/\*|[\\$]|\"\"")
