@@ -195,7 +195,8 @@ def test_nothing_is_an_error_on_tables_of_the_same_migration(walk: Walk) -> None
 def _is_on_new(finding: Finding, step: Step) -> bool:
     """Tell whether all relations that a finding's statement names are made by its migration."""
     made = {relation.relname for item in step.statements for relation in _made(item.node)}
-    (node,) = (item.node for item in step.statements if item.index == finding.statement)
+    nodes = [item.node for item in step.statements if item.index == finding.statement]
+    node = nodes[0] if nodes else None
     names = {relation.relname for relation in expressions.nodes(node, ast.RangeVar)}
     if isinstance(node, ast.DropStmt):
         names |= {name.sval for name in expressions.nodes(node.objects, ast.String)}
