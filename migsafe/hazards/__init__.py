@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from pglast import ast
 
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.hazards import blocks
+from migsafe.hazards import blocks, rollbacks
 from migsafe.hazards.context import Context, Options, Taken, Unit, enter, move, take
 from migsafe.schema import Key, Place, Schema, Table
-from migsafe.schema.changes import advance
+from migsafe.schema.changes import advance, begin
 from migsafe.sql import Statement
 
 __all__ = ["Context", "Hit", "Options", "Rule", "Unit", "When", "rules", "walk"]
@@ -185,9 +185,10 @@ def _ask_last(asked: "Asked", walked: Mapping[str, Context]) -> Iterator[Finding
 
 
 def _placed(hit: Hit, context: Context) -> Statement | None:
-    line = hit.place.line if hit.place else None
-    at_line = (statement for statement in context.before if statement.line == line)
-    return hit.statement or next(at_line, None)
+    if hit.statement or hit.place is None:
+        return hit.statement
+    line = hit.place.line
+    return next((statement for statement in context.before if statement.line == line), None)
 
 
 def _last(context: Context) -> Statement | None:
@@ -213,12 +214,15 @@ def _one(context: Context, asked: Asked) -> Iterator[Finding]:
     """Walk one migration. What runs inside of a statement follows it among the statements."""
     walked = list(context.unit.statements)
     context.unit = replace(context.unit, statements=walked)
+    begin(context.schema, context.unit.name)
+    undo = rollbacks.of(walked, context.schema, transaction=context.unit.transaction)
     for statement in walked:
         enter(context, statement)
         if context.unit.report:
             yield from _ask_about(statement, context, asked)
             take(context, statement)
         advance(context.schema, statement, context.unit.name)
+        undo.follow(statement)
         move(context, statement)
         if not statement.inner:
             here = len(context.before)

@@ -11,10 +11,10 @@ from migsafe.schema import Key
 
 def later(context: Context, kind: Any) -> Iterator[Any]:
     """Yield the nodes of a kind that follow in the migration, after the statement asked about."""
-    following = context.unit.statements[len(context.before) + 1 :]
-    for statement in following:
-        if isinstance(statement.node, kind):
-            yield statement.node
+    statements = context.unit.statements
+    for position in range(len(context.before) + 1, len(statements)):
+        if isinstance(node := statements[position].node, kind):
+            yield node
 
 
 def altered(context: Context, subtype: Any) -> Iterator[tuple[Key, Any]]:

@@ -11,7 +11,7 @@ from migsafe import references
 from migsafe.hazards import locks
 from migsafe.hazards.locks import Lock, Mode
 from migsafe.schema import Key, Place, Schema, Table
-from migsafe.sql import Statement
+from migsafe.sql import Statement, unwrapped
 
 #: Milliseconds in each unit of time that PostgreSQL knows (guc.c); a bare number is milliseconds.
 _UNITS = {"us": 0.001, "": 1, "ms": 1, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7}
@@ -90,6 +90,8 @@ class Context:
     #: inside of a block is there by itself, after the block.
     before: list[Statement] = field(default_factory=list)
     transaction: list[Statement] = field(default_factory=list)
+    #: Those of them that say IF EXISTS or IF NOT EXISTS.
+    guarded: list[Statement] = field(default_factory=list)
     #: The BEGIN of the file that is open, or the block that runs outside of a transaction.
     begun: Statement | None = None
     #: Settings of the session and of the transaction, lower case, as SET wrote them.
@@ -106,6 +108,7 @@ class Context:
     #: Relations that statements have named so far and nobody is known to have made.
     named: dict[Key, Place] = field(default_factory=dict)
     _locks: tuple[Statement, dict[Key, Lock]] | None = None
+    _enclosed: bool | None = None
 
     @property
     def version(self) -> int | None:
@@ -128,6 +131,14 @@ class Context:
     def file_transaction(self) -> list[Statement]:
         """Return the statements before this one whose locks it shares."""
         return self.transaction if self.in_transaction else []
+
+    @property
+    def enclosed(self) -> bool:
+        """Tell whether one BEGIN and COMMIT of the file are around everything else."""
+        if self._enclosed is None:
+            outer = tuple(one for one in self.unit.statements if not one.inner)
+            self._enclosed = len(unwrapped(outer)) < len(outer)
+        return self._enclosed
 
     @property
     def block(self) -> bool:
@@ -263,6 +274,10 @@ def move(context: Context, statement: Statement) -> None:
         for key in [key for key in context.named if is_made(context.schema.tables.get(key))]:
             del context.named[key]
     context.before.append(statement)
+    if getattr(node, "missing_ok", False) or any(
+        command.missing_ok for command in getattr(node, "cmds", None) or ()
+    ):
+        context.guarded.append(statement)
     if context.in_transaction and not isinstance(node, ast.TransactionStmt):
         context.transaction.append(statement)
 

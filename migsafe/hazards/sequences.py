@@ -201,18 +201,21 @@ def _seeds(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
             continue
         table = context.table(change.relation)
         literal = _literal_columns(change, table)
-        if not literal or dropped.rowless(table, context) or _is_cleared(table, context):
+        index = next(_filled_keys(table, literal), None)
+        if not (index or (literal and not table.known and "id" in literal)):
+            continue
+        if dropped.rowless(table, context) or _is_cleared(table, context):
             continue
         if _is_seeded(change.relation, context):
             continue  # the first row says it for all
-        if index := next(_filled_keys(table, literal), None):
+        if index:
             named = ", ".join(name for name in index.columns if name)
             message = (
                 f"inserts literal values of {named} into {table.key}, and fails (23505) where one "
                 "of them is there"
             )
             yield Hit(message, table)
-        elif not table.known and "id" in literal:
+        else:
             message = f"inserts rows with an id of their own into {table.key}, and fails (23505)"
             yield Hit(f"{message} where that is unique and there", table, Severity.INFO)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from pglast import ast, enums
 
-from migsafe import sql
 from migsafe.findings import Severity
 from migsafe.hazards import Context, Hit, Rule, When
 from migsafe.sql import Statement
@@ -22,7 +21,7 @@ def _nests(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
     if statement.inner:
         return
     begun = context.begun
-    if context.unit.transaction and _is_enclosed(context):
+    if context.unit.transaction and context.enclosed:
         if node.kind in _BEGINS:
             message = "BEGIN and COMMIT around the file do nothing where its runner wraps it, and"
             yield Hit(f"{message} may end the transaction of the runner early", None, Severity.INFO)
@@ -61,19 +60,14 @@ def _repeats(node: Any, statement: Statement, context: Context) -> Iterator[Hit]
 
 def _is_whole(context: Context) -> bool:
     """Tell whether the file runs as one transaction, so that it does not stop halfway."""
-    return context.unit.transaction or _is_enclosed(context)
-
-
-def _is_enclosed(context: Context) -> bool:
-    """Tell whether one BEGIN and COMMIT are around everything else."""
-    statements = tuple(one for one in context.unit.statements if not one.inner)
-    return len(sql.unwrapped(statements)) < len(statements)
+    return context.unit.transaction or context.enclosed
 
 
 def _is_last(context: Context) -> bool:
     """Tell whether nothing follows that may fail."""
-    rest = context.unit.statements[len(context.before) + 1 :]
-    return not any(not isinstance(one.node, ast.VariableSetStmt) for one in rest)
+    statements = context.unit.statements
+    rest = (statements[at].node for at in range(len(context.before) + 1, len(statements)))
+    return all(isinstance(node, ast.VariableSetStmt) for node in rest)
 
 
 _Repeats = Iterator[str]
@@ -92,7 +86,7 @@ def _guarded(words: str, named: Callable[[Any], str]) -> Callable[[Any, Context]
 
 def _cleared(name: str, context: Context) -> bool:
     """Tell whether a DROP IF EXISTS before in the file names it."""
-    for statement in context.before:
+    for statement in context.guarded:
         node: Any = statement.node
         drops = isinstance(node, ast.DropStmt) and node.missing_ok
         dropped: Any = node.objects if drops else ()

@@ -276,6 +276,8 @@ class Schema:
     path: tuple[str, ...] = ("public",)
     #: The search_path as it is set, with schemas that are not there yet.
     search: tuple[str, ...] = ()
+    #: The path before a SET LOCAL, and the migration that it lasts in.
+    outer: tuple[tuple[str, ...], str] | None = None
     tables: dict[Key, Table] = field(default_factory=dict)
     enums: dict[Key, Enum] = field(default_factory=dict)
     domains: dict[Key, Domain] = field(default_factory=dict)

@@ -33,6 +33,9 @@ _Object = enums.ObjectType
 def advance(schema: Schema, statement: Statement, migration: str) -> None:
     """Take in what a statement makes, changes and removes."""
     node, place = statement.node, Place(migration, statement.line)
+    begin(schema, migration)
+    if schema.outer and _ends(node):
+        schema.path, schema.outer = schema.outer[0], None
     # A statement of a block may stand in a branch that does not run.
     left = [] if statement.inner else list(_left(schema, node))
     change = _CHANGES.get(type(node))
@@ -58,6 +61,19 @@ def _named(schema: Schema, node: Any) -> Iterator[Table]:
             *qualifier, bare = (part.sval for part in parts)
             if index := schema.index(qualifier[-1] if qualifier else None, bare):
                 yield index[0]
+
+
+def begin(schema: Schema, migration: str) -> None:
+    """Forget the path that another migration has set for its transaction."""
+    if schema.outer and migration != schema.outer[1]:
+        schema.path, schema.outer = schema.outer[0], None
+
+
+def _ends(node: Any) -> bool:
+    """Tell whether a transaction ends here, and with it what SET LOCAL has set."""
+    kind = enums.TransactionStmtKind
+    ends = (kind.TRANS_STMT_COMMIT, kind.TRANS_STMT_ROLLBACK)
+    return isinstance(node, ast.TransactionStmt) and node.kind in ends
 
 
 _WITH_ROWS = {
@@ -237,11 +253,25 @@ def _unknown(schema: Schema, _node: Any, place: Place) -> None:
     schema.opaque.append(place)
 
 
-def _set(schema: Schema, node: Any, _place: Place) -> None:
-    """Follow the search_path; what a SET LOCAL leaves is good enough until the file ends."""
-    if node.name != "search_path":
+def _set(schema: Schema, node: Any, place: Place) -> None:
+    """Follow the search_path; a SET LOCAL lasts until COMMIT, or until the file ends."""
+    if node.kind != enums.VariableSetKind.VAR_RESET_ALL and node.name != "search_path":
         return
     names = [getattr(getattr(arg, "val", None), "sval", "") for arg in node.args or ()]
+    _look_along(schema, names, place, local=bool(node.is_local))
+
+
+def _discard(schema: Schema, node: Any, place: Place) -> None:
+    if node.target == enums.DiscardMode.DISCARD_ALL:
+        _look_along(schema, [], place, local=False)
+
+
+def _look_along(schema: Schema, names: list[str], place: Place, *, local: bool) -> None:
+    """Take a path as SET has it; none is the server's own."""
+    if local:
+        schema.outer = schema.outer or (schema.path, place.migration)
+    else:
+        schema.outer = None
     if len(names) == 1 and "," in names[0]:
         names = [name.strip().strip('"') for name in names[0].split(",")]
     schema.path = tuple(name for name in names if name and name != "$user") or ("public",)
@@ -314,6 +344,7 @@ _CHANGES: dict[type, Callable[[Schema, Any, Place], None]] = {
     ast.RefreshMatViewStmt: _refresh,
     ast.CreatePolicyStmt: _create_policy,
     ast.VariableSetStmt: _set,
+    ast.DiscardStmt: _discard,
     Unknown: _unknown,
     ast.SelectStmt: _select,
     ast.TruncateStmt: _write,
