@@ -1,10 +1,12 @@
 """Lint: the hazards of files, or of what is pending. Asks the target only when it is told to."""
 
+import gc
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -292,6 +294,19 @@ def _judged(
     return left, {"fixes": fixing.info(done), "notes": fixing.notes(done, written=asked.write)}
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let the collector rest: trees have no cycles, and it would pass over them again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@_uncollected()
 def _walked(
     files: Iterable[File], wrapped: str, schema: Schema, options: Options
 ) -> tuple[list[Unit], list[Finding]]:
