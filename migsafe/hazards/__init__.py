@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pglast import ast
 
+from migsafe.errors import UsageError
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.hazards import blocks, rollbacks
 from migsafe.hazards.context import Context, Options, Taken, Unit, enter, move, take
@@ -217,11 +218,11 @@ def _one(context: Context, asked: Asked) -> Iterator[Finding]:
     begin(context.schema, context.unit.name)
     undo = rollbacks.of(walked, context.schema, transaction=context.unit.transaction)
     for statement in walked:
-        enter(context, statement)
-        if context.unit.report:
-            yield from _ask_about(statement, context, asked)
-            take(context, statement)
-        advance(context.schema, statement, context.unit.name)
+        try:
+            yield from _step(statement, context, asked)
+        except RecursionError:
+            place = f"{context.unit.file}:{statement.line}"
+            raise UsageError(place, "is nested too deeply to be judged", "split it") from None
         undo.follow(statement)
         move(context, statement)
         if not statement.inner:
@@ -229,6 +230,14 @@ def _one(context: Context, asked: Asked) -> Iterator[Finding]:
             walked[here:here] = blocks.inside(statement, context.schema)
     if context.unit.report:
         yield from _ask(asked.get(When.END, ()), None, _last(context), context)
+
+
+def _step(statement: Statement, context: Context, asked: Asked) -> Iterator[Finding]:
+    enter(context, statement)
+    if context.unit.report:
+        yield from _ask_about(statement, context, asked)
+        take(context, statement)
+    advance(context.schema, statement, context.unit.name)
 
 
 def _ask_about(statement: Statement, context: Context, asked: Asked) -> Iterator[Finding]:

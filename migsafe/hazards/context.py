@@ -175,7 +175,9 @@ class Context:
         return self.schema.complete and found.live is None and found.made is not None
 
     def _is_new_sequence(self, key: Key) -> bool:
-        owner = self.schema.sequences.get(key)
+        if key not in self.schema.sequences:
+            return False
+        owner = self.schema.sequences[key]
         made: list[Any] = [n.node for n in self.before if isinstance(n.node, ast.CreateSeqStmt)]
         return self.fresh(owner[0]) if owner else any(key.bare == n.sequence.relname for n in made)
 

@@ -204,10 +204,10 @@ def _seeds(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
         index = next(_filled_keys(table, literal), None)
         if not (index or (literal and not table.known and "id" in literal)):
             continue
-        if dropped.rowless(table, context) or _is_cleared(table, context):
-            continue
         if _is_seeded(change.relation, context):
             continue  # the first row says it for all
+        if dropped.rowless(table, context) or _is_cleared(table, context):
+            continue
         if index:
             named = ", ".join(name for name in index.columns if name)
             message = (

@@ -202,6 +202,23 @@ def test_nothing_is_read_as_if_a_nul_character_were_the_end(
     assert (called.code, places(called)) == (1, [("a.sql", 2, "syntax-error")])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE INDEX i ON notes (" + "f(" * 4000 + "id" + ")" * 4001 + ";",
+        "SELECT * FROM " + "(SELECT * FROM " * 1500 + "notes" + ") x" * 1500 + ";",
+    ],
+    ids=["calls", "queries"],
+)
+def test_what_is_nested_too_deeply_is_named_and_is_no_bug(
+    migsafe: Migsafe, workdir: Path, text: str
+) -> None:
+    (workdir / "a.sql").write_text(f"SELECT 1;\n{text}", "utf-8")
+    called = migsafe("lint", "a.sql")
+    assert called.code == 2
+    assert "a.sql:2: is nested too deeply" in called.err
+
+
 # ---------------------------------------------------------------- writing fixes
 
 
