@@ -25,15 +25,18 @@ Part = tuple[int, Row]
 
 
 class Owned(NamedTuple):
-    """What the catalogs say of one owner: the row that names it, and all others."""
+    """What the catalogs say of one owner: the row that names it, and all others.
+
+    The others are keys, in the order of the answers, which two equal ones need not share.
+    """
 
     head: Part | None
-    parts: frozenset[Part]
+    parts: Mapping[Part, None]
 
 
 Owners = Mapping[Owner, Owned]
 
-_NOTHING = Owned(None, frozenset())
+_NOTHING = Owned(None, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Reader:
         """Return the facts that differ between two readings, of those that are compared."""
         pairs = [
             _differing(before.get(owner, _NOTHING), after.get(owner, _NOTHING))
-            for owner in before.keys() | after.keys()
+            for owner in {**before, **after}
             if before.get(owner) != after.get(owner)
         ]
         old, new = (self.facts(pair[side] for pair in pairs) for side in (0, 1))
@@ -189,7 +192,7 @@ def _by_owner(
         for row in map(_hashable, rows) if question.shape == "grant" else rows:
             parts.setdefault((kind, row[0]), []).append((number, row))
     return {
-        owner: Owned(head, frozenset(parts.get(owner, ())))
+        owner: Owned(head, dict.fromkeys(parts.get(owner, ())))
         for owner, head in heads.items()
         if head or owner in parts
     }
@@ -205,7 +208,11 @@ def _differing(before: Owned, after: Owned) -> tuple[Owned, Owned]:
     named = old[1][:3] == new[1][:3] if old and new else old is new
     if not named or (old and _may_be_ledger(old)) or (new and _may_be_ledger(new)):
         return before, after
-    return Owned(old, before.parts - after.parts), Owned(new, after.parts - before.parts)
+    return _without(before, after.parts), _without(after, before.parts)
+
+
+def _without(owned: Owned, same: Mapping[Part, None]) -> Owned:
+    return Owned(owned.head, {part: None for part in owned.parts if part not in same})
 
 
 def _may_be_ledger(head: Part) -> bool:

@@ -29,7 +29,10 @@ def _lines(finding: Finding, *, advise: bool) -> Iterator[str]:
     place = ":".join(str(part) for part in (finding.file, finding.line, finding.column) if part)
     state = "allowed" if finding.suppressed else str(finding.severity)
     painted = click.style(state, fg=None if finding.suppressed else _COLOUR[finding.severity])
-    yield f"{place or finding.migration or '-'}: {painted} {finding.code} {finding.name}"
+    label = f"{finding.code} {finding.name}"
+    head = f"{place or finding.migration or '-'}:"
+    apart = " " if len(f"{head} {state} {label}") <= WIDTH else "\n  "
+    yield f"{head}{apart}{painted} {label}"
     yield _wrapped(finding.message)
     if finding.suppressed:
         yield _wrapped(f"allowed: {finding.suppressed}")

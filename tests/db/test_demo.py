@@ -88,8 +88,9 @@ def test_what_was_in_effect_is_recorded_and_the_rest_is_applied(
 
 def test_every_screen_fits_80_columns(screens: str) -> None:
     wide = [line for line in screens.splitlines() if len(line) > 80]
-    # A command to be copied stays in one line.
-    assert [line for line in wide if not line.startswith("The way back: ")] == []
+    # A command or a path to be copied stays in one line.
+    kept = ("The way back: ", "prisma/migrations/")
+    assert [line for line in wide if not line.strip().startswith(kept)] == []
 
 
 def test_nothing_but_what_is_kept_is_left(screens: str, temporary: Path) -> None:
