@@ -30,13 +30,13 @@ def _exclusive(context: Context) -> dict[Key, Held]:
 
 
 def _prolongs(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
-    exclusive = _exclusive(context)
-    if not exclusive or isinstance(node, _ROWS) or _proves(node, context):
+    if not context.held or isinstance(node, _ROWS) or _proves(node, context):
         return
     found = context.locks(statement)
     slow, lock = _slowest(node, found, context)
     if slow is None or lock.work == Work.MOMENT:
         return
+    exclusive = _exclusive(context)
     out = [key for key in exclusive if key not in found or found[key].mode < Mode.ACCESS_EXCLUSIVE]
     if out:
         line = exclusive[out[0]].statement.line
@@ -66,12 +66,13 @@ def _proves(node: Any, context: Context) -> bool:
 
 def _widens(_node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
     """Yield the statement that takes a second table away; the third is no news."""
-    before = {
-        key: held
-        for key, held in _exclusive(context).items()
-        if _is_table(key, held.statement, context)
-    }
-    if len({id(held.statement) for held in before.values()}) != 1:
+    before: dict[Key, Held] = {}
+    for key, held in context.held.items():
+        if held.mode == Mode.ACCESS_EXCLUSIVE and _is_table(key, held.statement, context):
+            before[key] = held
+            if held.statement is not next(iter(before.values())).statement:
+                return
+    if not before:
         return
     taken = context.blocking(statement)
     for key, lock in taken.items():
