@@ -92,7 +92,11 @@ def _located(text: str, error: ParseError) -> SqlError:
         problem = "a psql meta-command, which only psql understands"
     elif re.search(r"\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;", text[:offset], re.IGNORECASE):
         problem = "COPY … FROM STDIN with inline data, which only psql understands"
-    return SqlError(line, column, str(problem))
+    return SqlError(line, column, _QUOTED.sub("a quoted string", str(problem)))
+
+
+#: What a syntax error shows of a string, which may be data.
+_QUOTED = re.compile(r"""(?<=at or near )"(?:[ebxn]|u&)?['$].*""", re.IGNORECASE | re.DOTALL)
 
 
 def _offset(text: str, error: ParseError) -> int:

@@ -404,3 +404,12 @@ def test_a_refused_question_has_the_line_of_its_statement() -> None:
     with pytest.raises(SqlError) as caught:
         sql.question("-- audit: x\n\nDELETE FROM t;")
     assert caught.value.line == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT 1 'secret'", "SELECT 'secret", "SELECT $$secret", "A E'secret'"]
+)
+def test_a_syntax_error_shows_nothing_of_a_string(text: str) -> None:
+    with pytest.raises(sql.SqlError) as caught:
+        sql.parse(text)
+    assert "secret" not in str(caught.value)
