@@ -90,13 +90,25 @@ class ForeignKey(NamedTuple):
         return f"{self.child.key} ({', '.join(self.columns)})"
 
 
-def foreign_keys(node: Any, context: Context) -> Iterator[ForeignKey]:
-    """Yield the foreign keys that CREATE TABLE or ALTER TABLE adds."""
-    found = foreign(node)
-    if not found:
-        return
+#: The keys that were asked for last, and when: several rules ask about one statement in a row.
+_latest: tuple[Any, Context | None, int, tuple[ForeignKey, ...]] = (None, None, 0, ())
+
+
+def foreign_keys(node: Any, context: Context) -> tuple[ForeignKey, ...]:
+    """Return the foreign keys that CREATE TABLE or ALTER TABLE adds."""
+    global _latest
+    if not foreign(node):
+        return ()
+    of, within, after, found = _latest
+    if of is not node or within is not context or after != len(context.before):
+        found = tuple(_foreign_keys(node, context))
+        _latest = node, context, len(context.before), found
+    return found
+
+
+def _foreign_keys(node: Any, context: Context) -> Iterator[ForeignKey]:
     child = _child(node, context)
-    for one in found:
+    for one in foreign(node):
         target = one.node.pktable
         own = [part.sval for part in one.node.fk_attrs or ()]
         yield ForeignKey(

@@ -109,14 +109,14 @@ def _constraints(node: Any) -> Iterator[Any]:
 
 
 #: Text that may compare with NULL; most texts have none, and their trees are not walked.
-_MAY_COMPARE = re.compile(r"[=<>]\s*null\b|\bnull\s*[=<>!]", re.IGNORECASE)
+_MAY_COMPARE = re.compile(r"[=<>]\s*null|null\s*[=<>!]")
 _COMPARES = {"=", "<>", "!=", "<", ">", "<=", ">="}
 
 
 def _compares_null(_node: Any, statement: Statement, _context: Context) -> Iterator[Hit]:
     text = statement.text
     compares = "=" in text or "<" in text or ">" in text  # DDL seldom does
-    if not (compares and _MAY_COMPARE.search(text)):
+    if not (compares and _MAY_COMPARE.search(text.lower())):
         return
     for expression in expressions.nodes(statement.node, ast.A_Expr):
         name = expression.name[-1].sval if expression.kind == _Expr.AEXPR_OP else ""

@@ -14,12 +14,13 @@ from migsafe.sql import Statement
 #: NAMEDATALEN - 1 of every stock build.
 _LONGEST = 63
 
-#: What may be longer than that, in ASCII and otherwise: a character is four bytes at most.
-_LONG = re.compile(r"\b\w{64}|\"[^\"]{64}|\"\"")
-_WIDE = re.compile(r"\b\w{16}|\"[^\"]{16}|\"\"")
+#: What may be longer than that: outside of ASCII a character is up to four bytes.
+_LONG = re.compile(r"\b\w{64}")
+_WIDE = re.compile(r"\b\w{16}")
 
-#: What may hide a quote from who only counts them.
-_UNCLEAR = re.compile(r"--[^\n]*['\"]|/\*|[\\$]|\"\"")
+#: What may hide a quote from who only counts them, and a comment that does.
+_UNCLEAR = ('""', "/*", "\\", "$")
+_COMMENT = re.compile(r"--[^\n]*['\"]")
 
 
 def _too_long(_node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
@@ -40,11 +41,13 @@ def _too_long(_node: Any, statement: Statement, context: Context) -> Iterator[Hi
 
 def _may_be_long(text: str) -> bool:
     """Tell whether a name may be too long; the scanner, which knows, takes longer than parsing."""
-    pattern = _LONG if text.isascii() else _WIDE
-    if not pattern.search(text):
-        return False
+    pattern, least = (_LONG, 64) if text.isascii() else (_WIDE, 16)
     parts = text.split('"')
-    if _UNCLEAR.search(text) or any(part.count("'") % 2 for part in parts[::2]):
+    if '""' not in text and max(map(len, parts)) < least:
+        return False
+    if any(mark in text for mark in _UNCLEAR) or _COMMENT.search(text):
+        return True
+    if any(part.count("'") % 2 for part in parts[::2]):
         return True
     return any(map(_is_long, parts[1::2])) or any(map(pattern.search, parts[::2]))
 

@@ -428,6 +428,5 @@ def drop_relation(schema: Schema, key: Key, *, cascades: bool = False) -> None:
     _forget_sequences(schema, key)
     for other in schema.tables.values():
         other.readers.pop(key, None)
-        for name, made in list(other.constraints.items()):
-            if made.target == key:
-                del other.constraints[name]
+        for name in [n for n, m in other.constraints.items() if m.kind == "f" and m.target == key]:
+            del other.constraints[name]

@@ -94,8 +94,12 @@ def of_function(schema: Schema, name: str) -> Iterator[Use]:
             yield Use(f"the view {table.key}", table)
 
 
+#: What most defaults are.
+_CALLING_NOTHING = (ast.A_Const, ast.SQLValueFunction)
+
+
 def _calls(expression: Any, name: str) -> bool:
-    if expression is None or isinstance(expression, ast.A_Const):
+    if expression is None or isinstance(expression, _CALLING_NOTHING):
         return False
     if isinstance(expression, str):
         return f"{name}(" in expression or f'{name}"(' in expression
