@@ -18,7 +18,8 @@ _LONGEST = 63
 _LONG = re.compile(r"\b\w{64}")
 _WIDE = re.compile(r"\b\w{16}")
 
-#: What may hide a quote from who only counts them, and a comment that does.
+#: Strings and quoted names, and what may keep them from being told apart by their quotes alone.
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _UNCLEAR = ('""', "/*", "\\", "$")
 _COMMENT = re.compile(r"--[^\n]*['\"]")
 
@@ -40,16 +41,14 @@ def _too_long(_node: Any, statement: Statement, context: Context) -> Iterator[Hi
 
 
 def _may_be_long(text: str) -> bool:
-    """Tell whether a name may be too long; the scanner, which knows, takes longer than parsing."""
+    """Tell whether a name may be too long; the scanner knows, but takes as long as the parser."""
     pattern, least = (_LONG, 64) if text.isascii() else (_WIDE, 16)
-    parts = text.split('"')
-    if '""' not in text and max(map(len, parts)) < least:
+    if '""' not in text and max(map(len, text.split('"'))) < least:
         return False
     if any(mark in text for mark in _UNCLEAR) or _COMMENT.search(text):
         return True
-    if any(part.count("'") % 2 for part in parts[::2]):
-        return True
-    return any(map(_is_long, parts[1::2])) or any(map(pattern.search, parts[::2]))
+    names = (part for part in _QUOTED.findall(text) if part[0] == '"')
+    return any(map(_is_long, names)) or bool(pattern.search(_QUOTED.sub(" ", text)))
 
 
 def _is_long(name: str) -> bool:

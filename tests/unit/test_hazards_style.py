@@ -38,6 +38,8 @@ LONG = "a" * 64
         (f'SELECT 1 /* " */, 1 AS "{LONG}"', 1),
         (f'SELECT 1 AS "{LONG[:40]}""{LONG[:40]}"', 1),
         (f'SELECT 1 AS "{LONG}\n"', 1),
+        (f"""SELECT '{{"a": 1}}' AS "it's", 1 AS "{LONG}" """, 1),
+        (f"""SELECT '{{"a": "{LONG}"}}' AS b""", 0),
         (f'SELECT 1 AS "a", {" " * 64} 2 AS "b"', 0),
     ],
 )
