@@ -213,12 +213,14 @@ def _end(text: str) -> str:
 
 def one_file(rewritten: Rewritten) -> str:
     """Return the parts as one file with its own transactions, for a runner that adds none."""
-    several = len(rewritten.parts) > 1
-    texts = (
-        f"BEGIN;\n{one_part(part)}COMMIT;\n" if several and len(part) > 1 else one_part(part)
-        for part in rewritten.parts
-    )
-    return "\n".join(texts)
+    if len(rewritten.parts) == 1:
+        return one_part(rewritten.parts[0])
+    texts = (one_part(part) for part in rewritten.parts)
+    return "\n".join(text if _refuses(text) else f"BEGIN;\n{text}COMMIT;\n" for text in texts)
+
+
+def _refuses(text: str) -> bool:
+    return any(statement.refuses for statement in sql.parse(text))
 
 
 # ---------------------------------------------------------------- one word more
@@ -263,7 +265,11 @@ def _reindex(statement: Statement, schema: Schema, place: Place) -> list[Chunk] 
     return _concurrently("INDEX", "TABLE")(statement, schema, place)
 
 
-def _refreshed(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
+def _refreshed(statement: Statement, schema: Schema, _place: Place) -> list[Chunk] | None:
+    """Refresh it CONCURRENTLY, which needs a unique index on columns of it (55000)."""
+    view = schema.find(statement.node.relation)
+    if view is None or not any(i.unique and i.valid and i.plain for i in view.indexes.values()):
+        return None
     text = _after(statement.text, "VIEW", insert="CONCURRENTLY")
     return [Chunk(text=text)] if text and not statement.node.skipData else None
 
@@ -461,18 +467,6 @@ _INLINE: Mapping[Any, Callable[..., list[Chunk] | None]] = {
 }
 
 
-def _domain(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
-    """Add a domain's CHECK for new values first; nobody waits while the old ones are read."""
-    node = statement.node
-    if node.subtype != "C" or not node.def_.conname:
-        return None
-    name = maybe_double_quote_name(node.def_.conname)
-    return [
-        Chunk(text=f"{statement.text}{_end(statement.text)[:-1]} NOT VALID"),
-        Chunk(text=f"ALTER DOMAIN {_dotted(node.typeName)} VALIDATE CONSTRAINT {name}", alone=True),
-    ]
-
-
 #: What is mechanical, by the name of the hazard.
 FIXES: Mapping[str, Fix] = {
     "create-index-not-concurrent": _create_index,
@@ -487,5 +481,4 @@ FIXES: Mapping[str, Fix] = {
     "add-column-inline-check": _inline,
     "add-column-inline-unique": _inline,
     "validate-in-same-transaction": _apart,
-    "domain-add-constraint": _domain,
 }
