@@ -229,7 +229,11 @@ class _Reading:
     def _read_constraints(self) -> None:
         enforced = "k.conenforced" if self.version >= 180000 else "true"
         rows = self.ask(
-            f"""SELECT k.conrelid::bigint, k.conname, k.contype::text, k.conkey, k.convalidated,
+            f"""SELECT k.conrelid::bigint, k.conname, k.contype::text, k.conkey,
+                       -- The server keeps no foreign key whose triggers are disabled.
+                       k.convalidated AND NOT (k.contype = 'f' AND EXISTS (
+                           SELECT FROM pg_catalog.pg_trigger AS g
+                           WHERE g.tgconstraint = k.oid AND g.tgenabled = 'D')),
                        {enforced}, k.condeferrable, k.condeferred, k.confrelid::bigint, k.confkey,
                        k.confmatchtype::text, k.confupdtype::text, k.confdeltype::text,
                        pg_catalog.pg_get_expr(k.conbin, k.conrelid)
@@ -331,6 +335,10 @@ class _Reading:
                       t.tgtype & 1 = 1
                FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
                WHERE NOT t.tgisinternal
+               -- What a rule writes instead or too is as unknown as what a trigger without a
+               -- known function does; the rule of a view's own query is not among them.
+               UNION ALL SELECT ev_class::bigint, 't', 'rule ' || rulename, '', false, false
+                         FROM pg_catalog.pg_rewrite WHERE ev_type <> '1'
                UNION ALL SELECT polrelid::bigint, 'p', polname, '', false, false
                          FROM pg_catalog.pg_policy
                UNION ALL SELECT 0, 'e', extname, '', false, false

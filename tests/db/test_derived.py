@@ -211,7 +211,8 @@ def test_the_catalog_proves_it_without_a_scan(
     notes: Conn, ask: Ask, setup: str, migration: str, why: str
 ) -> None:
     notes.execute(setup.encode())
-    (found,) = ask(f"ALTER TABLE notes {migration}", show_sql=True)
+    # Of a unique text the size is asked too.
+    found, *_ = ask(f"ALTER TABLE notes {migration}", show_sql=True)
     assert (found.verdict, found.count, found.evidence, found.sql) == (
         "pass",
         None,
@@ -325,7 +326,7 @@ def test_a_table_that_may_not_be_read_is_unknown(conn: Conn, database: str) -> N
         found = asked(url, text)
     assert [(f.verdict, f.status, f.severity) for f in found] == [
         ("unknown", "failed", "error")
-    ] * 2
+    ] * 3
     assert "Grant SELECT" in (found[0].remedy or "")
 
 
@@ -414,6 +415,7 @@ def test_fast_stops_at_the_first_witness_and_says_so(notes: Conn, ask: Ask) -> N
         ("pass", 0, True),
         ("fail", 1, False),
         ("pass", 0, True),
+        ("pass", 0, True),
     ]
     assert found[0].message.startswith("at least 1 row")
 
@@ -497,7 +499,9 @@ def pending(pair: tuple[Cluster, Cluster], migsafe: Callable[..., Called], workd
 ANSWERS = [
     ("add-fk", "fail", 10),
     ("create-unique-index-partial-expr", "pass", 0),
+    ("index-row-too-large", "pass", 0),
     ("type-text-to-int", "pass", 0),
+    ("type-change-unique", "unknown", None),
     ("add-check", "fail", 6),
 ]
 

@@ -1202,3 +1202,55 @@ def seeds_that_are_equal(m: Maker) -> None:
     table = m.table(f"id int PRIMARY KEY, {column} text", kinds="r")
     second = "7" if m.dirty else "8"
     m.run(f"INSERT INTO {table} VALUES (7, 'a'), ({second}, 'b')")
+
+
+# ---------------------------------------------------------------- what other statements reach
+
+
+@case
+def write_through_a_view(m: Maker) -> None:
+    column, view = m.name(), m.name()
+    table = m.table(f"id int, {column} int", kinds="r")
+    m.setup.append(f"CREATE VIEW {view} AS SELECT * FROM {table}")
+    m.fill(table, [(str(n), str(n)) for n in m.numbers()])
+    m.run(f"UPDATE {view} SET {column} = {'NULL' if m.dirty else '1'}")
+    m.run(f"ALTER TABLE {table} ALTER {column} SET NOT NULL")
+
+
+@case
+def rows_behind_disabled_triggers(m: Maker) -> None:
+    parent = m.table("id int PRIMARY KEY", kinds="r")
+    child = m.table("id int", kinds="r")
+    m.fill(parent, [("1",)])
+    made = f"CONSTRAINT fk FOREIGN KEY (id) REFERENCES {parent}"
+    m.setup.append(f"ALTER TABLE {child} ADD {made} NOT VALID")
+    m.run(f"ALTER TABLE {child} DISABLE TRIGGER ALL")
+    m.run(f"INSERT INTO {child} VALUES ({9 if m.dirty else 1})")
+    m.run(f"ALTER TABLE {child} VALIDATE CONSTRAINT fk")
+
+
+@case
+def float_to_bigint(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} float8", kinds="r")
+    m.fill(table, [("1", "9223372036854775808" if m.dirty else "-9223372036854775808")])
+    m.run(f"ALTER TABLE {table} ALTER {column} TYPE bigint")
+
+
+@case
+def unique_composites(m: Maker) -> None:
+    column = m.name()
+    m.setup.append("CREATE TYPE pair AS (a int, b int)")
+    table = m.table(f"id int, {column} pair", kinds="r")
+    m.fill(table, [("1", "ROW(1, NULL)"), ("2", f"ROW({1 if m.dirty else 2}, NULL)")])
+    m.run(f"ALTER TABLE {table} ADD UNIQUE ({column})")
+
+
+@case
+def unique_of_long_texts(m: Maker) -> None:
+    column = m.name()
+    table = m.table(f"id int, {column} text", kinds="r")
+    length = 300 if m.dirty else 3
+    long = f"(SELECT string_agg(md5(n::text), '') FROM generate_series(1, {length}) AS n)"
+    m.fill(table, [("1", long)])
+    m.run(f"ALTER TABLE {table} ADD UNIQUE ({column})")

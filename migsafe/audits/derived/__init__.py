@@ -107,6 +107,10 @@ def _validate(walk: Walk, table: Table, command: Any, recurses: bool) -> Iterato
     yield from constraints.validated(walk, table, command.name, recurses=recurses)
 
 
+def _alter_constraint(walk: Walk, table: Table, command: Any, _recurses: bool) -> Iterator[Draft]:
+    yield from constraints.enforced(walk, table, command.def_)
+
+
 def _attach(walk: Walk, table: Table, command: Any, _recurses: bool) -> Iterator[Draft]:
     yield from partitions.attached(walk, table, command)
 
@@ -135,6 +139,7 @@ _COMMANDS: dict[Any, _Ask] = {
     _Change.AT_SetNotNull: _set_not_null,
     _Change.AT_AddConstraint: _add_constraint,
     _Change.AT_ValidateConstraint: _validate,
+    _Change.AT_AlterConstraint: _alter_constraint,
     _Change.AT_AttachPartition: _attach,
     _Change.AT_AddIdentity: _add_identity,
     _Change.AT_SetExpression: _set_expression,

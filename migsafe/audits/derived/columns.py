@@ -28,6 +28,8 @@ def added(walk: Walk, table: Table, node: Any, *, recurses: bool) -> Iterator[Dr
         yield from generated(walk, rows, column, only=only)
     elif not (reading.is_serial(node) or column.identity):
         yield from _filled(walk, rows, column, only=only)
+    elif column.type.name == "int2":
+        yield _too_many(rows, column)
     numbered = reading.is_serial(node) or column.identity or values.numbers(column)
     for part in node.constraints or ():
         yield from _inline(walk, rows, part, column, recurses=recurses, numbered=numbered)
@@ -42,12 +44,28 @@ def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[D
         if column.not_null or (domain and domain.not_null):
             name = "add-column-domain-not-null" if domain else "add-column-required-non-empty"
             yield _any_row(rows, column, name, only=only)
+        elif domain and domain.constrained:
+            # A check may refuse NULL, and a domain below NOT NULL.
+            null = dataclasses.replace(rows, values={column.name: expressions.tree("NULL")})
+            yield from in_domain(walk, null, column.name, column.type, domain, only=only)
     elif domain and domain.constrained:
         yield from in_domain(walk, rows, column.name, column.type, domain, only=only)
     elif column.not_null and not never_null(default):
         yield from constraints.not_null(
             walk, rows, column.name, only=only, name="add-column-required-non-empty"
         )
+
+
+def _too_many(rows: Rows, column: Column) -> Draft:
+    return Draft(
+        name="add-column-required-non-empty",
+        what=f"of {rows.table.key}, more than smallint has numbers for {column.name}",
+        rows=rows,
+        query=lambda: f"SELECT count(*) FROM {rows.source()} AS t HAVING count(*) > 32767",
+        shows=False,
+        noun="set of rows",
+        remedy="Number them with integer or bigint.",
+    )
 
 
 def _any_row(rows: Rows, column: Column, name: str, *, only: bool) -> Draft:

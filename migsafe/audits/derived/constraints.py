@@ -6,7 +6,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.audits.derived import uniques
-from migsafe.audits.derived.names import Later, Rows, called, joined, quoted
+from migsafe.audits.derived.names import Later, Rows, Unknown, called, joined, quoted
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
 from migsafe.schema import Constraint, Table, expressions, reading
 
@@ -84,7 +84,7 @@ def foreign_key(
         reads=made.columns,
         also=() if target is rows.table else ((target, tuple(columns)),),
         since=since,
-        proof=_kept(rows, made, target, columns),
+        proof=None if walk.past.unguarded else _kept(rows, made, target, columns),
         remedy="Add the missing rows, or "
         + ("set these to NULL or delete them" if alone else "correct these")
         + " before the statement.",
@@ -274,10 +274,13 @@ def constraint(walk: Walk, rows: Rows, node: Any, *, recurses: bool) -> Iterator
         return
     if made.kind == "p":
         yield from _primary_key(walk, rows, made, node)
+    elif made.kind == "u" and node.without_overlaps:
+        yield _overlaps(rows, made)
     elif made.kind == "u" and not node.indexname:
         different = bool(node.nulls_not_distinct)
         name = "add-unique-nulls-not-distinct" if different else "add-unique"
         yield from uniques.unique(walk, rows, uniques.Unique(made.columns, None, different), name)
+        yield from uniques.too_large(rows, _entry(rows, made, node))
     elif made.kind == "f":
         yield from foreign_key(walk, rows, made, foreign_name(made))
     elif made.kind == "c":
@@ -305,8 +308,40 @@ def _primary_key(walk: Walk, rows: Rows, made: Constraint, node: Any) -> Iterato
     only = walk.only(rows.table, recurses=True)
     for column in columns:
         yield from not_null(walk, rows, column, only=only, name=name)
-    if not node.indexname:
+    if node.without_overlaps:
+        yield _overlaps(rows, made)
+    elif not node.indexname:
         yield from uniques.unique(walk, rows, uniques.Unique(columns), "add-primary-key-dup")
+        yield from uniques.too_large(rows, _entry(rows, made, node))
+
+
+def _overlaps(rows: Rows, made: Constraint) -> Draft:
+    def query() -> str:
+        raise Unknown("WITHOUT OVERLAPS refuses empty ranges and those that meet")
+
+    return Draft(
+        name="add-exclusion",
+        what=f"of {rows.table.key} in conflict with another one",
+        rows=rows,
+        query=query,
+        reads=made.columns,
+    )
+
+
+def enforced(walk: Walk, table: Table, node: Any) -> Iterator[Draft]:
+    """Ask what ALTER CONSTRAINT … ENFORCED needs of the rows."""
+    made = table.constraints.get(node.conname)
+    enforces = getattr(node, "alterEnforceability", False) and node.is_enforced
+    if made is None or made.enforced or not enforces:
+        return
+    if made.kind == "f":
+        yield from foreign_key(walk, walk.rows(table), made, "validate-fk")
+
+
+def _entry(rows: Rows, made: Constraint, node: Any) -> list[str]:
+    """Return the columns in the index of a constraint; a new one's value is in no row yet."""
+    included = [part.sval for part in node.including or ()]
+    return [name for name in (*made.columns, *included) if name not in rows.values]
 
 
 def validated(walk: Walk, table: Table, name: str, *, recurses: bool) -> Iterator[Draft]:

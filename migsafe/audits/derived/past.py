@@ -46,6 +46,10 @@ class Past:
     number: int = 0
     changes: list[Change] = field(default_factory=list)
     opaque: list[Opaque] = field(default_factory=list)
+    #: Whether a statement has turned off the triggers that keep foreign keys.
+    unguarded: bool = False
+    #: Whether a statement has made a rule, which rewrites writes into others.
+    ruled: bool = False
     #: The number of the statement that makes a constraint, by table and name.
     made: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -53,6 +57,8 @@ class Past:
         """Take in a statement, before the schema does."""
         self.number += 1
         self._note_constraints(node)
+        self.unguarded = self.unguarded or _unguards(node)
+        self.ruled = self.ruled or isinstance(node, ast.RuleStmt)
         for write in expressions.nodes(node, tuple(_WRITES)):
             _WRITES[type(write)](self, write, place)
         if effect := _EFFECTS.get(type(node)):
@@ -90,7 +96,7 @@ class Past:
     ) -> None:
         """Note a change, and what follows from it on partitions, heirs and by triggers."""
         changed = frozenset(columns)
-        if table is None:
+        if table is None or table.kind == "v":  # whatever the view shows, or its triggers write
             self.changes.append(Change(self.number, kind, None, (), place))
             return
         for member in self._family(table):
@@ -122,7 +128,10 @@ class Past:
 
     def fire(self, table: Table, place: Place) -> None:
         """Note that the triggers of a table run, whose functions may write any other table."""
-        for trigger in table.triggers.values():
+        if self.ruled:
+            self.note(None, "edit", place)
+        triggers = [one for t in self._family(table) for one in t.triggers.values()]
+        for trigger in triggers:
             body = self.schema.bodies.get((trigger.function, ()), None)
             if body is None or _WRITING.search(body) or _reaches(body, self.schema):
                 self.note(None, "edit", place)
@@ -139,12 +148,26 @@ class Past:
                 if action == "c" and columns is None:
                     if not any(change.table is other for change in self._now()):
                         self.note(other, "less", place)
+                        self.fire(other, place)
                         self.refer(other, place)
                 elif action in ("c", "n", "d"):
                     self.note(other, "edit", place, made.columns)
+                    self.fire(other, place)
 
     def _now(self) -> Iterable[Change]:
         return (change for change in self.changes if change.number == self.number)
+
+
+def _unguards(node: Any) -> bool:
+    if isinstance(node, ast.AlterTableStmt):
+        return any(command.subtype in _DISABLING for command in node.cmds or ())
+    if isinstance(node, ast.VariableSetStmt):
+        return node.name == "session_replication_role"
+    texts = expressions.nodes(node, ast.String) if isinstance(node, ast.SelectStmt) else ()
+    return any(text.sval == "session_replication_role" for text in texts)
+
+
+_DISABLING = (enums.AlterTableType.AT_DisableTrig, enums.AlterTableType.AT_DisableTrigAll)
 
 
 def _meets(change: Change, columns: Collection[int]) -> bool:
@@ -277,7 +300,18 @@ def _is_opaque(node: Any, schema: Schema) -> bool:
     return isinstance(node, _QUERIES) and any(_is_ours(call, schema) for call in _calls(node))
 
 
-_QUERIES = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
+_QUERIES = (
+    ast.AlterTableStmt,
+    ast.CopyStmt,
+    ast.CreateTableAsStmt,
+    ast.DeclareCursorStmt,
+    ast.DeleteStmt,
+    ast.ExplainStmt,
+    ast.InsertStmt,
+    ast.MergeStmt,
+    ast.SelectStmt,
+    ast.UpdateStmt,
+)
 
 
 def _calls(node: Any) -> Iterator[str]:

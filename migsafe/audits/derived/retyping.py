@@ -183,12 +183,21 @@ def _rebuilt(walk: Walk, rows: Rows, column: Column, new: Type, table: Table) ->
     """Ask for values that become equal, below a unique index."""
     name = "type-citext-unique" if new.name == "citext" else "type-change-unique"
     for index in table.indexes.values():
-        if not index.unique or column.name not in index.columns:
+        touched = column.name in (*index.columns, *index.reads)
+        if not index.unique or not touched:
             continue
         if None in index.columns:
+            yield _untold(rows, column, name, f"the unique index {index.name} has expressions")
             continue
         wanted = uniques.Unique(index.columns, index.predicate, index.nulls_not_distinct)
         yield from uniques.unique(walk, rows, wanted, name)
+
+
+def _untold(rows: Rows, column: Column, name: str, reason: str) -> Draft:
+    """Return a question that nobody can answer."""
+    what = f"of {rows.table.key} in conflict over the new {column.name}"
+    reads = (column.name,)
+    return Draft(name=name, what=what, rows=rows, offends=_raising(reason), reads=reads)
 
 
 def _rechecked(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
@@ -207,6 +216,13 @@ def _rechecked(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterato
             )
         elif made.kind == "f":
             yield from constraints.foreign_key(walk, rows, made, "type-change-fk")
+        elif made.kind == "x":
+            reason = f"the exclusion {made.name} is made anew"
+            yield _untold(rows, column, "type-change-unique", reason)
+    for other, made in walk.schema.referrers(rows.table.key):
+        if column.name in (made.target_columns or constraints.primary(rows.table)):
+            reason = f"the foreign key {made.name} of {other.key} is checked anew"
+            yield _untold(rows, column, "type-change-fk", reason)
 
 
 def regenerated(walk: Walk, table: Table, command: Any, *, recurses: bool) -> Iterator[Draft]:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from pglast import ast
 
-from migsafe.audits.derived.names import Rows, joined, quoted, raises
+from migsafe.audits.derived.names import Rows, called, joined, quoted, raises
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
-from migsafe.schema import Index, Table, expressions, reading
+from migsafe.schema import Column, Index, Table, expressions, reading
 
 
 class Unique(NamedTuple):
@@ -94,10 +94,24 @@ def _parts(rows: Rows, wanted: Unique) -> tuple[list[str], str]:
     for number, names in wanted.collations.items():
         collation = ".".join(quoted(part.sval) for part in names)
         keys[number] = f"({keys[number]}) COLLATE {collation}"
-    conditions = [] if wanted.not_distinct else [f"{key} IS NOT NULL" for key in keys]
+    pairs = [] if wanted.not_distinct else zip(wanted.keys, keys, strict=True)
+    conditions = [_present(rows, *pair) for pair in pairs]
     if wanted.predicate is not None:
         conditions.append(rows.expression(wanted.predicate))
     return keys, f" WHERE {joined(conditions)}" if conditions else ""
+
+
+def _present(rows: Rows, key: Any, value: str) -> str:
+    """Return the condition that a key's value (SQL) is not null.
+
+    Of a composite value IS NOT NULL asks the columns, an index does not.
+    """
+    column = rows.table.columns.get(key) if isinstance(key, str) else None
+    schema = rows.names.schema
+    kinds: tuple[Any, ...] = (schema.composites, schema.tables)
+    if column and any(schema.typed(column.type, kind) is not None for kind in kinds):
+        return f"num_nulls({value}) = 0"
+    return f"{value} IS NOT NULL"
 
 
 def _groups(rows: Rows, wanted: Unique) -> str:
@@ -132,10 +146,11 @@ def index(walk: Walk, node: Any, table: Table) -> Iterator[Draft]:
         if node.concurrent and plain:
             name = "create-unique-index-concurrently"
         yield from unique(walk, rows, wanted, name)
-    elif any(raises(key) for key in keys if not isinstance(key, str)):
+    elif any(raises(tree) for tree in (*keys, node.whereClause) if isinstance(tree, ast.Node)):
         yield _evaluated(rows, keys, node.whereClause)
     if (node.accessMethod or "btree") == "btree":
-        yield from _too_large(rows, keys, node)
+        included = [element.name for element in node.indexIncludingParams or ()]
+        yield from too_large(rows, (*keys, *included), node.whereClause)
 
 
 def _wanted(keys: tuple[Any, ...], node: Any) -> Unique:
@@ -154,7 +169,7 @@ def _evaluated(rows: Rows, keys: Sequence[Any], predicate: Any) -> Draft:
     def query() -> str:
         tried = ", ".join(rows.expression(key) for key in keys if not isinstance(key, str))
         where = "" if predicate is None else f" WHERE {rows.expression(predicate)}"
-        return f"SELECT ROW({tried}) AS tried FROM {rows.source()} AS t{where}"
+        return f"SELECT ROW({tried or 'true'}) AS tried FROM {rows.source()} AS t{where}"
 
     return Draft(
         name="expression-index-error",
@@ -174,20 +189,16 @@ _WIDE = ("text", "varchar", "bpchar", "bytea", "citext", "numeric", "jsonb", "va
 _LARGEST, _HEAD = 2704, 24
 
 
-def _too_large(rows: Rows, keys: Sequence[Any], node: Any) -> Iterator[Draft]:
-    included = [element.name for element in node.indexIncludingParams or ()]
-    columns = [rows.table.columns.get(name) for name in (*keys, *included) if isinstance(name, str)]
-    wide = [
-        c
-        for c in columns
-        if c and c.type.name in _WIDE and not (c.type.mods and c.type.mods[0] < 600)
-    ]
-    if not wide:
+def too_large(rows: Rows, keys: Sequence[Any], predicate: Any = None) -> Iterator[Draft]:
+    """Ask for values that no entry of a btree holds."""
+    columns = [rows.table.columns.get(name) for name in map(_as_long, keys) if name]
+    wide = [c for c in columns if c and _is_wide(c)]
+    if not wide or any(_holds(index, wide) for index in rows.table.indexes.values()):
         return
 
     def offends() -> str:
         sizes = " + ".join(f"coalesce(pg_column_size({rows.column(c.name)}), 0)" for c in wide)
-        where = "" if node.whereClause is None else f" AND ({rows.expression(node.whereClause)})"
+        where = "" if predicate is None else f" AND ({rows.expression(predicate)})"
         return f"{sizes} + {_HEAD} > {_LARGEST}{where}"
 
     yield Draft(
@@ -199,6 +210,28 @@ def _too_large(rows: Rows, keys: Sequence[Any], node: Any) -> Iterator[Draft]:
         reads=tuple(c.name for c in wide),
         remedy="Index a hash or the beginning of the value instead.",
     )
+
+
+def _as_long(key: Any) -> str | None:
+    """Return the column whose values are as long as a key's, None where nobody can tell."""
+    if isinstance(key, ast.FuncCall) and called(key) in ("lower", "upper") and key.args:
+        key = key.args[0]
+    last: Any = key.fields[-1] if isinstance(key, ast.ColumnRef) and key.fields else None
+    if isinstance(last, ast.String):
+        return str(last.sval)
+    return key if isinstance(key, str) else None
+
+
+def _holds(index: Index, wide: Sequence[Column]) -> bool:
+    """Tell whether an index has the values of all rows in its entries already."""
+    entry = {*index.columns, *index.included}
+    whole = index.valid and index.predicate is None and index.method == "btree"
+    return whole and index.live and all(column.live in entry for column in wide)
+
+
+def _is_wide(column: Column) -> bool:
+    type_ = column.type
+    return type_.array or (type_.name in _WIDE and not (type_.mods and type_.mods[0] < 600))
 
 
 def _alone(rows: Rows) -> bool:

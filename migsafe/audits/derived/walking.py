@@ -10,11 +10,11 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.audits import DERIVED, Audit, Derived, Scan, Verdict
-from migsafe.audits.derived.names import Later, Names, Rows, Unknown, quoted
+from migsafe.audits.derived.names import Later, Names, Rows, Unknown, called, quoted
 from migsafe.audits.derived.past import Change, Past
 from migsafe.findings import Severity
 from migsafe.hazards import Unit
-from migsafe.schema import Column, Place, Schema, Table
+from migsafe.schema import Column, Place, Schema, Table, expressions
 from migsafe.schema.changes import advance
 from migsafe.sql import SqlError, Statement, question
 
@@ -111,6 +111,8 @@ class Walk:
         self.past.take(node, self.place)
         self._note_names(node)
         advance(self.schema, statement, self.unit.name)
+        for setting in _settings(node):
+            advance(self.schema, dataclasses.replace(statement, node=setting), self.unit.name)
         for table, name, value in self.after:
             for member in (table, *self.schema.children(table.key)):
                 if column := member.columns.get(name):
@@ -223,17 +225,32 @@ class Walk:
     def _turns(self, draft: Draft) -> tuple[Place | None, Place | None]:
         """Return the last statements that may add offenders, and take some away."""
         own = list(self.past.since(draft.rows.table, draft.reads))
-        breaks = [c for c in own if c.kind != "less" and _unguarded(c, draft)]
+        breaks = [c for c in own if c.kind != "less" and self._breaks(c, draft)]
         repairs = [c for c in own if c.kind != "more"]
         for table, columns in draft.also:
             changes = list(self.past.since(table, columns))
-            breaks += [c for c in changes if c.kind != "more" and _unguarded(c, draft)]
+            breaks += [c for c in changes if c.kind != "more" and self._breaks(c, draft)]
             repairs += [c for c in changes if c.kind != "less"]
         return _last(breaks), _last(repairs)
 
+    def _breaks(self, change: Change, draft: Draft) -> bool:
+        """Tell whether the server may have let a change make rows that offend."""
+        return self.past.unguarded or draft.since is None or change.number < draft.since
 
-def _unguarded(change: Change, draft: Draft) -> bool:
-    return draft.since is None or change.number < draft.since
+
+def _settings(node: Any) -> Iterator[Any]:
+    """Yield SET search_path for each set_config that a query calls with constants."""
+    calls = expressions.nodes(node, ast.FuncCall) if isinstance(node, ast.SelectStmt) else ()
+    for call in calls:
+        if called(call) == "set_config" and len(call.args or ()) == len(("name", "value", "local")):
+            name, value, local = (expressions.text(arg).strip("'") for arg in call.args)
+            if name.lower() == "search_path" and isinstance(call.args[1], ast.A_Const):
+                yield ast.VariableSetStmt(
+                    kind=enums.VariableSetKind.VAR_SET_VALUE,
+                    name="search_path",
+                    args=(ast.A_Const(val=ast.String(sval=value)),),
+                    is_local=local.lower() in ("true", "t"),
+                )
 
 
 def _last(changes: Iterable[Change]) -> Place | None:
