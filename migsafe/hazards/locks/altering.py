@@ -1,18 +1,17 @@
-"""The relation locks of ALTER TABLE, and what each subcommand does under them. Pure.
+"""The relation locks of ALTER TABLE; `working` has what is done under them. Pure.
 
 Sources: AlterTableGetLockLevel and the ATPrep functions of PostgreSQL; every claim is held against
 `tests/cases/constructs.sql`, which was measured on PostgreSQL 11 to 18.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from pglast import ast, enums, parse_sql
-from pglast.parser import ParseError
+from pglast import enums
 
-from migsafe.hazards.locks import dropping, partitions, retyping
+from migsafe.hazards.locks import dropping, partitions, retyping, working
 from migsafe.hazards.locks.taking import Mode, Taking, Work
-from migsafe.schema import Constraint, Key, Schema, Table, expressions, reading
+from migsafe.schema import Key, Table, reading
 
 _Change = enums.AlterTableType
 _Kind = enums.ConstrType
@@ -43,6 +42,10 @@ _TRIGGERS = {
     _Change.AT_DisableTrigUser,
 }
 
+#: Subcommands that go down to partitions alone; the second kind since 17.
+_TO_PARTITIONS = {*_TRIGGERS, _Change.AT_AlterConstraint}
+_IDENTITIES = {_Change.AT_AddIdentity, _Change.AT_SetIdentity, _Change.AT_DropIdentity}
+
 #: Subcommands that go down to partitions and heirs.
 _TO_HEIRS = {
     _Change.AT_AddColumn,
@@ -72,8 +75,10 @@ def take(taking: Taking, node: Any) -> None:
     for command in commands:
         members = [table, *(_below(taking, key, command) if node.relation.inh else ())]
         for member in members:
-            taking.take(member.key, mode, _work(taking, member, command))
-            if beside := _BESIDE.get(command.subtype):
+            heir = member is not table and member.bound is None
+            taking.take(member.key, mode, working.work(taking, member, command, heir=heir))
+            beside = _BESIDE.get(command.subtype)
+            if beside and not (heir and command.subtype == _Change.AT_AddConstraint):
                 beside(taking, member, command)
 
 
@@ -108,172 +113,19 @@ def _is_list(value: Any) -> bool:
 def _below(taking: Taking, key: Key, command: Any) -> list[Table]:
     """Return the partitions and heirs that a subcommand goes down to."""
     kind = command.subtype
-    if kind in _TRIGGERS or (kind == _Change.AT_AddConstraint and _stays(command.def_)):
+    if kind == _Change.AT_AddConstraint:
+        everywhere = not command.def_.is_no_inherit and _is_inherited(taking, command.def_)
+        return taking.heirs(key) if everywhere else taking.partitions(key)
+    if kind in _TO_PARTITIONS or (kind in _IDENTITIES and taking.at_least(17)):
         return taking.partitions(key)
     return taking.heirs(key) if kind in _TO_HEIRS else []
 
 
-def _stays(made: Any) -> bool:
-    """Tell whether heirs do not get a constraint; partitions do."""
-    return made.contype not in (_Kind.CONSTR_CHECK, _Kind.CONSTR_NOTNULL) or made.is_no_inherit
-
-
-# ---------------------------------------------------------------- what is done to the table
-
-
-def _work(taking: Taking, table: Table, command: Any) -> Work:
-    work = _WORK.get(command.subtype)
-    return work(taking, table, command) if work else Work.MOMENT
-
-
-def _adds_column(taking: Taking, table: Table, command: Any) -> Work:
-    if _is_there(table, command):
-        return Work.MOMENT
-    column = reading.column(command.def_, taking.schema)
-    computed = column.generated == "s" or column.identity or reading.is_serial(command.def_)
-    if (
-        computed
-        or _is_filled(taking, column.default, column.generated)
-        or _is_checked(taking, column)
-    ):
-        return Work.REWRITE
-    parts = {part.contype for part in _enforced(command.def_)}
-    if _Kind.CONSTR_UNIQUE in parts or _Kind.CONSTR_PRIMARY in parts:
-        return Work.BUILD
-    if _Kind.CONSTR_CHECK in parts:
-        return Work.SCAN
-    needs_rows = _Kind.CONSTR_FOREIGN in parts if column.default is not None else column.not_null
-    return Work.SCAN if needs_rows else Work.MOMENT
-
-
-def _enforced(definition: Any) -> Iterator[Any]:
-    """Yield the constraints of a new column that hold its rows to something."""
-    for part, attributes in reading.inline(definition):
-        if _Kind.CONSTR_ATTR_NOT_ENFORCED not in attributes:
-            yield part
-
-
-def _is_there(table: Table, command: Any) -> bool:
-    return bool(command.missing_ok and command.def_.colname in table.columns)
-
-
-def _is_filled(taking: Taking, default: Any, generated: str) -> bool:
-    """Tell whether each row gets a value of its own; a function that is not known may do that."""
-    if default is None or generated == "v":
-        return False
-    calls = list(expressions.calls(expressions.tree(default)))
-    return expressions.volatility(default, taking.schema) in ("v", None) and not (
-        taking.at_least(12) and all(_inlines(taking.schema, name) for name in calls)
-    )
-
-
-def _inlines(schema: Schema, name: str) -> bool:
-    """Tell whether a function is SQL that selects one expression that is not VOLATILE.
-
-    The server then puts the expression in its place (inline_function).
-    """
-    bodies = [body for (bare, _), body in schema.bodies.items() if bare == name]
-    if len(bodies) != 1 or name not in schema.functions or schema.functions[name][1] != "sql":
-        return False
-    try:
-        (only,) = parse_sql(bodies[0])
-    except (ParseError, ValueError):
-        return False
-    select: Any = only.stmt
-    if not isinstance(select, ast.SelectStmt) or select.fromClause or not select.targetList:
-        return False
-    return expressions.volatility(select.targetList[0].val, schema) in ("i", "s")
-
-
-def _is_checked(taking: Taking, column: Any) -> bool:
-    domain = taking.schema.typed(column.type, taking.schema.domains)
-    return bool(domain and domain.constrained and not column.type.array)
-
-
-def _sets_not_null(taking: Taking, table: Table, command: Any) -> Work:
-    return Work.MOMENT if proves_not_null(taking, table, command.name) else Work.SCAN
-
-
-def proves_not_null(taking: Taking, table: Table, name: str) -> bool:
-    """Tell whether a column is NOT NULL, or a valid CHECK spares the server the scan (12)."""
-    column = table.columns.get(name)
-    if column is not None and column.not_null:
+def _is_inherited(taking: Taking, made: Any) -> bool:
+    """Tell whether the heirs are locked too: for NOT NULL and CHECK, and since 18 for any."""
+    if made.contype in (_Kind.CONSTR_CHECK, _Kind.CONSTR_NOTNULL):
         return True
-    return any(_proves(taking, made, name) for made in table.constraints.values())
-
-
-def _proves(taking: Taking, made: Constraint, name: str) -> bool:
-    if not (made.valid and made.enforced):
-        return False
-    if made.kind == "n":
-        return made.columns == (name,)
-    return (
-        made.kind == "c"
-        and taking.at_least(12)
-        and expressions.proves_not_null(made.expression, name)
-    )
-
-
-def _adds_constraint(taking: Taking, table: Table, command: Any) -> Work:
-    made = command.def_
-    kind, columns = made.contype, [part.sval for part in made.keys or ()]
-    if made.indexname:
-        return _takes_index(taking, table, made)
-    if kind in (_Kind.CONSTR_UNIQUE, _Kind.CONSTR_EXCLUSION, _Kind.CONSTR_PRIMARY):
-        return Work.BUILD
-    if kind == _Kind.CONSTR_NOTNULL and all(proves_not_null(taking, table, one) for one in columns):
-        return Work.MOMENT
-    return Work.SCAN if is_validated(made) else Work.MOMENT
-
-
-def _takes_index(taking: Taking, table: Table, made: Any) -> Work:
-    index = table.indexes.get(made.indexname)
-    if made.contype != _Kind.CONSTR_PRIMARY:
-        return Work.MOMENT
-    if index is None or None in index.columns:
-        return Work.SCAN
-    proven = all(proves_not_null(taking, table, name or "") for name in index.columns)
-    return Work.MOMENT if proven else Work.SCAN
-
-
-def is_validated(made: Any) -> bool:
-    """Tell whether the server checks the rows for a Constraint node."""
-    return not made.skip_validation and (
-        made.is_enforced or made.contype not in (_Kind.CONSTR_CHECK, _Kind.CONSTR_FOREIGN)
-    )
-
-
-def _validates(_taking: Taking, table: Table, command: Any) -> Work:
-    made = table.constraints.get(command.name)
-    return Work.MOMENT if made is not None and made.valid else Work.SCAN
-
-
-def _sets_logged(_taking: Taking, table: Table, command: Any) -> Work:
-    wanted = command.subtype == _Change.AT_SetUnLogged
-    return Work.MOMENT if table.known and table.unlogged == wanted else Work.REWRITE
-
-
-def _sets_expression(_taking: Taking, table: Table, command: Any) -> Work:
-    column = table.columns.get(command.name)
-    return Work.MOMENT if column is not None and column.generated == "v" else Work.REWRITE
-
-
-def _rewrites(_taking: Taking, _table: Table, _command: Any) -> Work:
-    return Work.REWRITE
-
-
-_WORK: dict[Any, Callable[[Taking, Table, Any], Work]] = {
-    _Change.AT_AddColumn: _adds_column,
-    _Change.AT_AlterColumnType: retyping.work,
-    _Change.AT_SetNotNull: _sets_not_null,
-    _Change.AT_AddConstraint: _adds_constraint,
-    _Change.AT_ValidateConstraint: _validates,
-    _Change.AT_SetLogged: _sets_logged,
-    _Change.AT_SetUnLogged: _sets_logged,
-    _Change.AT_SetExpression: _sets_expression,
-    _Change.AT_SetTableSpace: _rewrites,
-    _Change.AT_SetAccessMethod: _rewrites,
-}
+    return taking.at_least(18) or made.contype == _Kind.CONSTR_PRIMARY
 
 
 # ---------------------------------------------------------------- what else is locked
@@ -288,10 +140,10 @@ def references(taking: Taking, child: Key, made: Any, *, scans: bool) -> None:
 
 
 def _beside_column(taking: Taking, table: Table, command: Any) -> None:
-    if _is_there(table, command):
+    if working.is_there(table, command):
         return
     column = reading.column(command.def_, taking.schema)
-    enforced = list(_enforced(command.def_))
+    enforced = list(working.enforced(command.def_))
     for part in command.def_.constraints or ():
         if part.contype == _Kind.CONSTR_FOREIGN:
             scans = column.default is not None and part in enforced
@@ -300,7 +152,7 @@ def _beside_column(taking: Taking, table: Table, command: Any) -> None:
 
 def _beside_constraint(taking: Taking, table: Table, command: Any) -> None:
     if command.def_.contype == _Kind.CONSTR_FOREIGN:
-        references(taking, table.key, command.def_, scans=is_validated(command.def_))
+        references(taking, table.key, command.def_, scans=working.is_validated(command.def_))
 
 
 def _beside_validation(taking: Taking, table: Table, command: Any) -> None:

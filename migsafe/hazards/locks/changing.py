@@ -4,7 +4,7 @@ from typing import Any
 
 from pglast import ast, enums
 
-from migsafe.hazards.locks import altering, dropping
+from migsafe.hazards.locks import altering, dropping, making, working
 from migsafe.hazards.locks.taking import Mode, Taking, Work
 from migsafe.schema import Key, reading, typed
 
@@ -89,21 +89,26 @@ def set_schema(taking: Taking, node: Any) -> None:
         taking.take(one, Mode.ACCESS_EXCLUSIVE)
 
 
+def set_owner(taking: Taking, node: Any) -> None:
+    """Note a composite type; the owner of a relation is set by ALTER TABLE."""
+    if node.objectType == _Object.OBJECT_TYPE:
+        key = taking.composite(node.object)
+        if key in taking.schema.composites:
+            taking.take(key, Mode.ACCESS_EXCLUSIVE)
+
+
 def alter_sequence(taking: Taking, node: Any) -> None:
     """Note a sequence, which gets a new file unless nothing but its owner changes."""
     names = [item.defname for item in node.options or ()]
     work = Work.REWRITE if set(names) - {"owned_by"} else Work.MOMENT
     taking.take(taking.key(node.sequence), Mode.SHARE_ROW_EXCLUSIVE, work)
-    for item in node.options or ():
-        owner = [part.sval for part in item.arg] if item.defname == "owned_by" else []
-        if len(owner) > 1:
-            schema = owner[-3] if len(owner) > 2 else None
-            taking.take(taking.schema.key(schema, owner[-2]), Mode.ACCESS_SHARE)
+    for key in making.owners(taking, node):
+        taking.take(key, Mode.ACCESS_SHARE)
 
 
 def alter_domain(taking: Taking, node: Any) -> None:
     """Note every table with the domain, where its values are checked: ADD, VALIDATE, NOT NULL."""
-    adds = node.subtype == "C" and altering.is_validated(node.def_)
+    adds = node.subtype == "C" and working.is_validated(node.def_)
     if not adds and node.subtype not in ("V", "O"):
         return
     todo = [reading.key_of(node.typeName, taking.schema, taking.schema.domains)]
@@ -122,8 +127,16 @@ def comment(taking: Taking, node: Any) -> None:
         taking.take(_named(taking, names), Mode.SHARE_UPDATE_EXCLUSIVE)
     elif node.objtype == _Object.OBJECT_COLUMN:
         taking.take(_named(taking, names[:-1]), Mode.SHARE_UPDATE_EXCLUSIVE)
-    elif node.objtype in (_Object.OBJECT_TABCONSTRAINT, _Object.OBJECT_TRIGGER):
+    elif node.objtype in _PARTS:
         taking.take(_named(taking, names[:-1]), Mode.ACCESS_SHARE)
+
+
+_PARTS = {
+    _Object.OBJECT_TABCONSTRAINT,
+    _Object.OBJECT_TRIGGER,
+    _Object.OBJECT_POLICY,
+    _Object.OBJECT_RULE,
+}
 
 
 def _strings(parts: Any) -> list[str]:

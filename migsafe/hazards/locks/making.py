@@ -1,5 +1,6 @@
 """The relation locks of CREATE, and of what fills and rebuilds what it makes. Pure."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pglast import ast, enums
@@ -35,6 +36,32 @@ def _element(taking: Taking, own: Key, element: Any) -> None:
             _element(taking, own, part)
     elif element.contype == _Kind.CONSTR_FOREIGN:
         altering.references(taking, own, element, scans=False)
+
+
+def create_foreign_table(taking: Taking, node: Any) -> None:
+    """Note the parents of a new foreign table."""
+    create_table(taking, node.base)
+
+
+def create_schema(taking: Taking, node: Any) -> None:
+    """Note what the tables refer to that are made along with a schema."""
+    for element in node.schemaElts or ():
+        if isinstance(element, ast.CreateStmt):
+            create_table(taking, element)
+
+
+def create_sequence(taking: Taking, node: Any) -> None:
+    """Note the table that will own a sequence."""
+    for key in owners(taking, node):
+        taking.take(key, Mode.ACCESS_SHARE)
+
+
+def owners(taking: Taking, node: Any) -> Iterator[Key]:
+    """Yield the table of OWNED BY; OWNED BY NONE names none."""
+    for item in node.options or ():
+        names = [part.sval for part in item.arg] if item.defname == "owned_by" else []
+        if len(names) > 1:
+            yield taking.schema.key(names[-3] if len(names) > 2 else None, names[-2])
 
 
 def create_table_as(taking: Taking, node: Any) -> None:

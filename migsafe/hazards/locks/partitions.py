@@ -14,8 +14,10 @@ def attaches(taking: Taking, table: Table, command: Any) -> None:
     if not isinstance(command.def_, ast.PartitionCmd) or command.def_.bound is None:
         return  # ALTER INDEX … ATTACH PARTITION
     key, bound = taking.key(command.def_.name), command.def_.bound
-    taking.take(key, Mode.ACCESS_EXCLUSIVE, _joining(taking.table(key), table, bound))
+    taking.take_all(key, Mode.ACCESS_EXCLUSIVE, _joining(taking.table(key), table, bound))
     joins(taking, table, key, bound, scans=True)
+    for parent in table.parents:
+        taking.take(parent, Mode.ACCESS_SHARE)
 
 
 def _joining(candidate: Table, parent: Table, bound: Any) -> Work:
@@ -41,6 +43,8 @@ def joins(taking: Taking, parent: Table, key: Key, bound: Any, *, scans: bool) -
         if made.target:
             work = Work.SCAN if scans else Work.MOMENT
             taking.take_all(made.target, Mode.SHARE_ROW_EXCLUSIVE, work)
+    for other, _ in taking.schema.referrers(parent.key):
+        taking.take_all(other.key, Mode.SHARE_ROW_EXCLUSIVE)
 
 
 def _defaults(taking: Taking, key: Key) -> Iterator[Table]:
@@ -50,10 +54,13 @@ def _defaults(taking: Taking, key: Key) -> Iterator[Table]:
 
 
 def detaches(taking: Taking, table: Table, command: Any) -> None:
-    """Note what DETACH PARTITION locks beside the parent."""
+    """Note what DETACH PARTITION locks beside the parent; who refers to the parent is read."""
     key = taking.key(command.def_.name)
-    gently = not taking.at_least(14)
+    referrers = [referrer for referrer, _ in taking.schema.referrers(table.key)]
+    gently = not taking.at_least(14) and not referrers
     taking.take(key, Mode.SHARE_UPDATE_EXCLUSIVE if gently else Mode.ACCESS_EXCLUSIVE)
+    for below in taking.partitions(key):
+        taking.take(below.key, Mode.ACCESS_EXCLUSIVE)
     if getattr(command.def_, "concurrent", False):
         return  # refused where there is a default partition
     for other in _defaults(taking, table.key):
@@ -61,3 +68,5 @@ def detaches(taking: Taking, table: Table, command: Any) -> None:
     for made in table.constraints.values():
         if made.target:
             taking.take_all(made.target, Mode.SHARE_ROW_EXCLUSIVE)
+    for referrer in referrers:
+        taking.take_all(referrer.key, Mode.ACCESS_EXCLUSIVE, Work.SCAN)

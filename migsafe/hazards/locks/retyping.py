@@ -17,7 +17,8 @@ def work(taking: Taking, table: Table, command: Any) -> Work:
     if any(_is_built(taking, column, command, index) for index in table.indexes.values()):
         return Work.BUILD
     checked = any(
-        made.kind == "c" and column.name in made.columns for made in table.constraints.values()
+        made.kind == "c" and made.valid and column.name in made.columns
+        for made in table.constraints.values()
     )
     return Work.SCAN if checked else Work.MOMENT
 

@@ -14,13 +14,13 @@ def truncate(taking: Taking, node: Any) -> None:
     """Note what TRUNCATE gives a new file, with CASCADE whatever refers to it."""
     for relation in node.relations:
         cascades = node.behavior == enums.DropBehavior.DROP_CASCADE
-        _truncate_one(taking, taking.key(relation), node, cascades=cascades)
+        _truncate_one(taking, taking.key(relation), node, cascades=cascades, inh=relation.inh)
 
 
-def _truncate_one(taking: Taking, key: Key, node: Any, *, cascades: bool) -> None:
+def _truncate_one(taking: Taking, key: Key, node: Any, *, cascades: bool, inh: bool = True) -> None:
     if key in taking.locks:
         return
-    for one in (key, *(heir.key for heir in taking.heirs(key))):
+    for one in (key, *(heir.key for heir in taking.heirs(key) if inh)):
         taking.take(one, Mode.ACCESS_EXCLUSIVE, Work.REWRITE)
         for sequence in dropping.sequences(taking, one) if node.restart_seqs else ():
             taking.take(sequence, Mode.ACCESS_EXCLUSIVE, Work.REWRITE)
@@ -33,7 +33,8 @@ def lock(taking: Taking, node: Any) -> None:
     mode = Mode(node.mode)
     for relation in node.relations:
         key = taking.key(relation)
-        for one in (key, *(heir.key for heir in taking.heirs(key) if relation.inh)):
+        below = [heir.key for heir in taking.heirs(key)] if relation.inh else []
+        for one in (key, *below, *taking.sources(key)):
             taking.take(one, mode)
 
 
@@ -49,7 +50,8 @@ def insert(taking: Taking, node: Any) -> None:
     """Note the table, its partitions, and where its foreign keys are looked up."""
     key = taking.key(node.relation)
     taking.read((node.selectStmt, node.withClause))
-    taking.take_all(key, Mode.ROW_EXCLUSIVE)
+    for one in (key, *taking.sources(key)):
+        taking.take_all(one, Mode.ROW_EXCLUSIVE)
     _needs_parents(taking, taking.table(key), None)
 
 
@@ -64,7 +66,7 @@ def update(taking: Taking, node: Any) -> None:
     """Note the table, and both ends of the foreign keys whose columns change."""
     key = taking.key(node.relation)
     taking.read((node.fromClause, node.whereClause, node.targetList, node.withClause))
-    _write(taking, key)
+    taking.take_read(key, Mode.ROW_EXCLUSIVE)
     columns = {target.name for target in node.targetList or () if target.name}
     table = taking.table(key)
     _needs_parents(taking, table, columns)
@@ -77,9 +79,14 @@ def delete(taking: Taking, node: Any) -> None:
     """Note the table, and the tables that refer to it."""
     key = taking.key(node.relation)
     taking.read((node.usingClause, node.whereClause, node.withClause))
-    _write(taking, key)
+    taking.take_read(key, Mode.ROW_EXCLUSIVE)
     for other, made in taking.schema.referrers(key):
         _follow(taking, other, made.on_delete)
+
+
+def query(taking: Taking, node: Any) -> None:
+    """Note what the query of EXPLAIN or of a cursor reads and writes."""
+    taking.read(node.query)
 
 
 def _follow(taking: Taking, table: Table, action: str) -> None:
@@ -88,15 +95,10 @@ def _follow(taking: Taking, table: Table, action: str) -> None:
     taking.take_all(table.key, mode, Work.SCAN)
 
 
-def _write(taking: Taking, key: Key) -> None:
-    for one in (key, *(heir.key for heir in taking.heirs(key))):
-        taking.take(one, Mode.ROW_EXCLUSIVE, Work.SCAN)
-
-
 def merge(taking: Taking, node: Any) -> None:
     """Note the target and the source of a MERGE."""
     taking.read((node.sourceRelation, node.joinCondition, node.withClause))
-    _write(taking, taking.key(node.relation))
+    taking.take_read(taking.key(node.relation), Mode.ROW_EXCLUSIVE)
 
 
 def copy(taking: Taking, node: Any) -> None:

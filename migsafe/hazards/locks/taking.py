@@ -1,5 +1,6 @@
 """The relation locks of one statement while they are being found. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -88,22 +89,33 @@ class Taking:
         for partition in self.partitions(key):
             self.take(partition.key, mode, work)
 
-    def read(self, node: Any, mode: Mode = Mode.ACCESS_SHARE) -> None:
-        """Note what a query reads, through views too. An index may spare the scan."""
+    def read(self, node: Any) -> None:
+        """Note what a query reads, and what its WITH writes. An index may spare the scan."""
         own = {part.ctename for part in expressions.nodes(node, ast.CommonTableExpr)}
         made = {id(part.rel) for part in expressions.nodes(node, ast.IntoClause)}
+        written = {id(part.relation) for part in expressions.nodes(node, _WRITES)}
         for relation in tables.relations_in(node):
             is_own = not relation.schemaname and relation.relname in own
             if not is_own and id(relation) not in made:
-                self._read(self.key(relation), mode)
+                mode = Mode.ROW_EXCLUSIVE if id(relation) in written else Mode.ACCESS_SHARE
+                self.take_read(self.key(relation), mode)
 
-    def _read(self, key: Key, mode: Mode) -> None:
-        for one in (key, *(heir.key for heir in self.heirs(key))):
-            self.take(one, mode, Work.SCAN)
-        if self.table(key).kind == "v":
+    def take_read(self, key: Key, mode: Mode) -> None:
+        """Note a lock on a relation whose rows are looked at: on its heirs and a view's sources."""
+        for one in (key, *self.sources(key)):
+            for member in (one, *(heir.key for heir in self.heirs(one))):
+                self.take(member, mode, Work.SCAN)
+
+    def sources(self, view: Key) -> Iterator[Key]:
+        """Yield the relations that a view reads, through other views too."""
+        if self.table(view).kind == "v":
             for source in self.schema.tables.values():
-                if key in source.readers:
-                    self._read(source.key, mode)
+                if view in source.readers:
+                    yield source.key
+                    yield from self.sources(source.key)
+
+
+_WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
 
 def is_on(option: Any) -> bool:
