@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from migsafe import facts
 from migsafe.errors import UsageError, nearest, redacted
 from migsafe.facts import Facts
@@ -100,6 +98,8 @@ def load(audits: Path | None) -> list[Expectation]:
 
 
 def _expectation(path: Path, number: int, raw: Any) -> Expectation:
+    import msgspec
+
     place = f"{path}: column {number}"
     fields = Expectation.__dataclass_fields__
     for key in raw if isinstance(raw, dict) else ():

@@ -43,7 +43,8 @@ def _too_long(_node: Any, statement: Statement, context: Context) -> Iterator[Hi
 def _may_be_long(text: str) -> bool:
     """Tell whether a name may be too long; the scanner knows, but takes as long as the parser."""
     pattern, least = (_LONG, 64) if text.isascii() else (_WIDE, 16)
-    if '""' not in text and max(map(len, text.split('"'))) < least:
+    between = '"' if '"' in text else None  # a name without quotes ends at the next space
+    if '""' not in text and max(map(len, text.split(between))) < least:
         return False
     if any(mark in text for mark in _UNCLEAR) or _COMMENT.search(text):
         return True

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import msgspec
-
 from migsafe import __version__, facts
 from migsafe.findings import Finding
 from migsafe.ledger import Run
@@ -147,6 +145,8 @@ class Report:
 
 def parse(text: str) -> Report:
     """Read a stored report back; raise ValueError where it is none of ours."""
+    import msgspec
+
     try:
         return msgspec.json.decode(text, type=Report)
     except msgspec.DecodeError as error:
@@ -155,6 +155,8 @@ def parse(text: str) -> Report:
 
 def json(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # one signature for all
     """Render as one JSON object."""
+    import msgspec
+
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
 
 

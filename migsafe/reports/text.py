@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
-from tabulate import tabulate
 
 from migsafe.errors import ExitCode
 from migsafe.facts import shown
@@ -63,6 +62,8 @@ def _heading(report: Report) -> str:
 
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str], widths: Sequence[int]) -> str:
     """Lay rows out as a table whose columns wrap at `widths` characters."""
+    from tabulate import tabulate
+
     cells = [[_Text(cell) for cell in row] for row in rows]
     return tabulate(cells, headers=headers, maxcolwidths=list(widths), disable_numparse=True)
 
@@ -314,6 +315,8 @@ def _detail(finding: Finding) -> str:
 
 def _offenders(finding: Finding) -> str:
     """List the key columns of the offenders: in one paragraph where there is one column."""
+    from tabulate import tabulate
+
     hidden = (finding.count or 0) - len(finding.keys)
     more = f"… and {hidden} more" if hidden > 0 else ""
     names = list(finding.keys[0])
