@@ -109,6 +109,7 @@ CODES: Mapping[str, str] = {
     "MD168": "a table that is to be logged refers to one that is not",
     "MD169": "an heir to be lacks a column of its parent",
     "MD170": "a view refreshed CONCURRENTLY has no unique index",
+    "MD171": "values of which another type holds only a part",
     "MH101": "the schema is not empty and the history's own table does not account for it (P3005)",
     "MH102": "the history's own table holds a failed migration (P3009)",
     "MH103": "a deployment is running now: its lock is held",

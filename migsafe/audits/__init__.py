@@ -154,4 +154,5 @@ DERIVED: Mapping[str, str] = {
     "set-logged-fk-unlogged": "MD168",
     "inherit-missing-column": "MD169",
     "refresh-matview-concurrently-no-unique": "MD170",
+    "type-change-lossy": "MD171",
 }

@@ -34,6 +34,7 @@ WITHOUT_ERROR = {
     "type-numeric-to-int-rounds",
     "type-timestamp-to-date",
     "type-timestamp-precision",
+    "type-change-lossy",
 }
 
 

@@ -42,6 +42,15 @@ def misfits(
     `explicit` is a cast that the SQL wrote, which cuts what an assignment refuses. `old` is None
     where it is not known. Constraints of a domain are not among it.
     """
+    found = list(_unfit(value, old, new, target, schema, explicit=explicit))
+    yield from found
+    if old is not None and not any(misfit.lossy for misfit in found):
+        yield from _lost(value, casts.base(old, schema), casts.base(new, schema), target, schema)
+
+
+def _unfit(
+    value: str, old: Type | None, new: Type, target: str, schema: Schema, *, explicit: bool
+) -> Iterator[Misfit]:
     new = casts.base(new, schema)
     if old is None or old.array or new.array or schema.typed(old, schema.enums):
         if old is None or not (_text(new) and not new.array and not old.array):
@@ -61,6 +70,31 @@ def misfits(
         yield cut
     else:
         yield from _generic(value, old, new, target, schema)
+
+
+#: Types whose values can be compared, and of which another type may hold only a part.
+_COMPARED = frozenset(
+    (
+        *("int2", "int4", "int8", "numeric", "float4", "float8", "money", "bool", "bit", "varbit"),
+        *("date", "time", "timetz", "timestamp", "timestamptz", "interval", "inet", "cidr"),
+        *("macaddr", "macaddr8", "char", "name"),
+    )
+)
+
+
+def _lost(value: str, old: Type, new: Type, target: str, schema: Schema) -> Iterator[Misfit]:
+    """Yield what does not come back from the other type; all of it where no way leads back."""
+    text_to_part = old.name in ("text", "varchar") and new.name in ("name", "char")
+    if new.schema or old.schema or old.array != new.array or new.name not in _COMPARED:
+        return
+    if not (old.name in _COMPARED or text_to_part):
+        return
+    if not old.array and keeps_distinct(old, new, schema, explicit=True):
+        return
+    lost = f"({value}) IS NOT NULL"
+    if casts.castable(new, old, schema, explicit=True):
+        lost = f"({value}) IS DISTINCT FROM CAST(CAST({value} AS {target}) AS {old})"
+    yield Misfit("type-change-lossy", f"of which {new} holds only a part", lost, lossy=True)
 
 
 def _text(type_: Type) -> bool:
