@@ -93,7 +93,7 @@ def _domain(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
         return
     type_, schema = added.column.type, context.schema
     domain = schema.typed(type_, schema.domains)
-    if domain and domain.constrained:
+    if any(one.constrained for one in casts.domains(type_, schema)):
         yield from _rewrite(added, f"to check {added.column.name} against the domain {type_}")
     elif domain is None and not _is_no_domain(type_, context):
         message = (

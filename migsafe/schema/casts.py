@@ -3,9 +3,9 @@
 Domains count as what they are over. A type of an extension that is not known here is unknown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from migsafe.schema import Schema, Type
+from migsafe.schema import Domain, Schema, Type
 
 _REG = (
     "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc "
@@ -136,6 +136,13 @@ def base(type_: Type, schema: Schema) -> Type:
     while not type_.array and (domain := schema.typed(type_, schema.domains)):
         type_ = domain.base
     return type_
+
+
+def domains(type_: Type, schema: Schema) -> Iterator[Domain]:
+    """Yield the domain of a type and those that it is over; nothing of another type."""
+    while not type_.array and (domain := schema.typed(type_, schema.domains)):
+        yield domain
+        type_ = domain.base
 
 
 def castable(old: Type, new: Type, schema: Schema, *, explicit: bool) -> bool | None:

@@ -581,3 +581,20 @@ def test_a_standby_of_another_primary_is_refused(
     (workdir / "audits" / "a.sql").write_text("SELECT 1 WHERE false;")
     called = migsafe("audit", "--url", database, "--replica", pair[1].url)
     assert (called.code, "is no standby of" in called.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE notes ADD COLUMN x outer_one",
+        'ALTER TABLE notes ALTER "appointmentId" TYPE outer_one',
+    ],
+)
+def test_a_domain_without_rules_demands_what_the_one_below_it_does(
+    notes: Conn, ask: Ask, statement: str
+) -> None:
+    notes.execute("CREATE DOMAIN inner_one AS int NOT NULL CHECK (VALUE > 1000000)")
+    notes.execute("CREATE DOMAIN outer_one AS inner_one")
+    assert {finding.status for finding in ask(statement)} == {Status.FAILED}
+    with pytest.raises((psycopg.errors.NotNullViolation, psycopg.errors.CheckViolation)):
+        notes.execute(statement.encode())

@@ -179,6 +179,9 @@ def add_column_domain(m: Maker) -> None:
     m.setup.append(
         f"CREATE DOMAIN {domain} AS int {'NOT NULL' if m.chance() else ''} CHECK (VALUE > 0)"
     )
+    if m.chance():
+        inner, domain = domain, m.name()
+        m.setup.append(f"CREATE DOMAIN {domain} AS {inner}")
     m.fill(table, [(str(n),) for n in m.numbers()])
     default = m.rng.choice(("", "DEFAULT 5", "DEFAULT -5" if m.dirty else "DEFAULT 7"))
     m.run(f"ALTER TABLE {table} ADD COLUMN {m.name()} {domain} {default}")
@@ -1056,11 +1059,12 @@ def set_expression(m: Maker) -> None:
 def domain_of_a_domain(m: Maker) -> None:
     column, inner, outer = m.name(), m.name(), m.name()
     m.setup.append(f"CREATE DOMAIN {inner} AS text CHECK (VALUE <> '')")
-    m.setup.append(f"CREATE DOMAIN {outer} AS {inner} CHECK (length(VALUE) < 5)")
+    own = m.rng.choice(("", "CHECK (length(VALUE) < 5)"))
+    m.setup.append(f"CREATE DOMAIN {outer} AS {inner} {own}")
     table = m.table(f"id int, {column} text", kinds="rp")
     m.fill(table, [(str(n), f"'v{n}'") for n in m.numbers()])
     if m.dirty:
-        m.fill(table, [("9", m.rng.choice(("''", "'abcdef'")))])
+        m.fill(table, [("9", m.rng.choice(("''", "'abcdef'")) if own else "''")])
     m.run(f"ALTER TABLE {table} ALTER {column} TYPE {outer} USING {column}::{outer}")
 
 

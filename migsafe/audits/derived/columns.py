@@ -39,16 +39,17 @@ def added(walk: Walk, table: Table, node: Any, *, recurses: bool) -> Iterator[Dr
 def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
     """Ask for any row where the new column has no value that it could have."""
     domain = walk.schema.typed(column.type, walk.schema.domains)
+    below = list(casts.domains(column.type, walk.schema))
     default = expressions.tree(column.default)
     if column.default is None or is_null(default):
-        if column.not_null or (domain and domain.not_null):
+        if column.not_null or any(one.not_null for one in below):
             name = "add-column-domain-not-null" if domain else "add-column-required-non-empty"
             yield _any_row(rows, column, name, only=only)
-        elif domain and domain.constrained:
-            # A check may refuse NULL, and a domain below NOT NULL.
+        elif domain and any(one.constrained for one in below):
+            # A check may refuse NULL.
             null = dataclasses.replace(rows, values={column.name: expressions.tree("NULL")})
             yield from in_domain(walk, null, column.name, column.type, domain, only=only)
-    elif domain and domain.constrained:
+    elif domain and any(one.constrained for one in below):
         yield from in_domain(walk, rows, column.name, column.type, domain, only=only)
     elif column.not_null and not never_null(default):
         yield from constraints.not_null(
@@ -83,11 +84,12 @@ def in_domain(
     walk: Walk, rows: Rows, name: str, type_: Type, domain: Domain, *, only: bool
 ) -> Iterator[Draft]:
     """Ask for values that a domain refuses."""
-    if domain.not_null:
+    below = list(casts.domains(type_, walk.schema))
+    if any(one.not_null for one in below):
         yield from constraints.not_null(
             walk, rows, name, only=only, name="add-column-domain-not-null"
         )
-    if domain.checks:
+    if any(one.checks for one in below):
         yield Draft(
             name="type-int-to-domain",
             what=f"of {name} in {rows.table.key} refused by the domain {type_}",

@@ -44,7 +44,8 @@ def _retyped(
         for misfit in _misfits(walk, rows, column, command, source, explicit=cast):
             yield _misfit(rows, column, misfit, only=only)
     domain = schema.typed(new, schema.domains)
-    if domain and domain.constrained and not _same_type(column.type, new):
+    constrained = any(one.constrained for one in casts.domains(new, schema))
+    if domain and constrained and not _same_type(column.type, new):
         yield from columns.in_domain(walk, rows, column.name, new, domain, only=only)
     if column.not_null and using is not None and not cast:
         yield from constraints.not_null(walk, rows, column.name, only=only, name="type-change-null")

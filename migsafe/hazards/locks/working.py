@@ -8,7 +8,7 @@ from pglast.parser import ParseError
 
 from migsafe.hazards.locks import retyping
 from migsafe.hazards.locks.taking import Taking, Work
-from migsafe.schema import Constraint, Schema, Table, expressions, reading
+from migsafe.schema import Constraint, Schema, Table, casts, expressions, reading
 
 _Change = enums.AlterTableType
 _Kind = enums.ConstrType
@@ -95,12 +95,7 @@ def _inlines(schema: Schema, name: str) -> bool:
 
 
 def _is_checked(taking: Taking, column: Any) -> bool:
-    type_, domains = column.type, taking.schema.domains
-    while not type_.array and (domain := taking.schema.typed(type_, domains)):
-        if domain.constrained:
-            return True
-        type_ = domain.base
-    return False
+    return any(domain.constrained for domain in casts.domains(column.type, taking.schema))
 
 
 def _sets_not_null(taking: Taking, table: Table, command: Any) -> Work:

@@ -7,3 +7,6 @@ ALTER TABLE logs ADD COLUMN size integer CHECK (size >= 0); -- MS206
 
 -- It may speak of other columns.
 ALTER TABLE billing.rates ADD COLUMN tax numeric CHECK (price IS NULL OR price >= 0); -- MS206
+
+-- A VIRTUAL column is computed for every row, to see whether it is NULL.
+ALTER TABLE readings ADD COLUMN twice integer GENERATED ALWAYS AS (small * 2) VIRTUAL NOT NULL; -- MS206
