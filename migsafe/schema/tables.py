@@ -426,7 +426,9 @@ def drop_relation(schema: Schema, key: Key, *, cascades: bool = False) -> None:
             drop_relation(schema, child.key, cascades=cascades)
     schema.tables.pop(key, None)
     _forget_sequences(schema, key)
-    for other in schema.tables.values():
-        other.readers.pop(key, None)
-        for name in [n for n, m in other.constraints.items() if m.kind == "f" and m.target == key]:
-            del other.constraints[name]
+    others = schema.tables.values()
+    for other in [one for one in others if key in one.readers]:
+        del other.readers[key]
+    pointing = [(one, n) for one in others for n, m in one.constraints.items() if m.target == key]
+    for other, name in pointing:
+        del other.constraints[name]

@@ -55,5 +55,5 @@ def _has_star(node: Any) -> bool:
 
 
 def _forget_reader(schema: Schema, view: Key) -> None:
-    for table in schema.tables.values():
-        table.readers.pop(view, None)
+    for table in [one for one in schema.tables.values() if view in one.readers]:
+        del table.readers[view]
