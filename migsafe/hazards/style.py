@@ -14,14 +14,9 @@ from migsafe.sql import Statement
 #: NAMEDATALEN - 1 of every stock build.
 _LONGEST = 63
 
-#: What may be longer than that: outside of ASCII a character is up to four bytes.
-_LONG = re.compile(r"\b\w{64}")
-_WIDE = re.compile(r"\b\w{16}")
-
-#: Strings and quoted names, and what may keep them from being told apart by their quotes alone.
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+#: Comments, strings and quoted names, and what may keep them from being told apart so.
+_QUOTED = re.compile(r"--[^\n]*|'[^']*'|\"[^\"]*\"")
 _UNCLEAR = ('""', "/*", "\\", "$")
-_COMMENT = re.compile(r"--[^\n]*['\"]")
 
 
 def _too_long(_node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
@@ -42,14 +37,14 @@ def _too_long(_node: Any, statement: Statement, context: Context) -> Iterator[Hi
 
 def _may_be_long(text: str) -> bool:
     """Tell whether a name may be too long; the scanner knows, but takes as long as the parser."""
-    pattern, least = (_LONG, 64) if text.isascii() else (_WIDE, 16)
+    least = 64 if text.isascii() else 16  # a character is up to four bytes
     between = '"' if '"' in text else None  # a name without quotes ends at the next space
     if '""' not in text and max(map(len, text.split(between))) < least:
         return False
-    if any(mark in text for mark in _UNCLEAR) or _COMMENT.search(text):
+    if any(mark in text for mark in _UNCLEAR):
         return True
     names = (part for part in _QUOTED.findall(text) if part[0] == '"')
-    return any(map(_is_long, names)) or bool(pattern.search(_QUOTED.sub(" ", text)))
+    return any(map(_is_long, names)) or any(map(_is_long, _QUOTED.sub(" ", text).split()))
 
 
 def _is_long(name: str) -> bool:
