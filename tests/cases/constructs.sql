@@ -1577,3 +1577,44 @@ ALTER TABLE x DROP COLUMN id;
 
 -- setval: ticket_seq:RX
 SELECT setval('ticket_seq', 10);
+
+-- add-check-no-inherit: devices:AX SCAN[devices] [-17]
+--   devices:AX pumps:AX SCAN[devices] [18-]
+ALTER TABLE devices ADD CONSTRAINT ck CHECK (id > 0) NO INHERIT;
+
+-- add-fk-partitioned-adopting: logs:SRX logs_a:SRX logs_b:SRX patients:AX SCAN[logs_b,patients] FKSCAN
+ALTER TABLE logs_a ADD FOREIGN KEY (id) REFERENCES patients;
+ALTER TABLE logs ADD FOREIGN KEY (id) REFERENCES patients;
+
+-- attach-partition-with-own-fk: patients:AX visits:AX visits_2026:AX visits_rest:AX SCAN[visits_rest] PROVEN [-11]
+--   patients:AX visits:SUX visits_2026:AX visits_rest:AX SCAN[visits_rest] PROVEN [12-]
+ALTER TABLE visits ADD FOREIGN KEY (id) REFERENCES patients;
+ALTER TABLE visits_2026 ADD FOREIGN KEY (id) REFERENCES patients;
+ALTER TABLE visits ATTACH PARTITION visits_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+
+-- drop-index-cascade-fk: archive:AX imports:AX
+ALTER TABLE archive ADD FOREIGN KEY (id) REFERENCES imports (line);
+DROP INDEX imports_line_idx CASCADE;
+
+-- drop-unique-constraint-cascade: imports:AX
+ALTER TABLE imports ADD CONSTRAINT u UNIQUE (batch);
+ALTER TABLE archive ADD FOREIGN KEY (id) REFERENCES imports (batch);
+ALTER TABLE imports DROP CONSTRAINT u CASCADE;
+
+-- detach-partition-with-own-fk: visits:AX visits_2024:SUX visits_rest:AX [-13]
+--   visits:AX visits_2024:AX visits_rest:AX [14-]
+ALTER TABLE visits_2024 ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES patients;
+ALTER TABLE visits DETACH PARTITION visits_2024;
+
+-- drop-partition-with-own-fk: patients:AX visits:AX visits_2024:AX visits_rest:AX
+ALTER TABLE visits_2024 ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES patients;
+DROP TABLE visits_2024;
+
+-- add-unique-adopting-index: visits:AX visits_2024:S visits_2025:S visits_rest:S INDEX[visits_2024,visits_2025,visits_rest] [-17]
+--   visits:AX visits_2024:AX visits_2025:AX visits_rest:AX INDEX[visits_2024,visits_2025,visits_rest] [18-]
+CREATE UNIQUE INDEX k24 ON visits_2024 (kind, day, id);
+ALTER TABLE visits ADD UNIQUE (kind, day, id);
+
+-- create-index-adopting: visits:S visits_2024:S visits_2025:S visits_rest:S INDEX[visits_2025,visits_rest]
+CREATE INDEX k24 ON visits_2024 (kind);
+CREATE INDEX ON visits (kind);

@@ -13,8 +13,10 @@ from psycopg.pq import TransactionStatus
 
 from migsafe import hazards
 from migsafe.findings import Finding
-from migsafe.hazards import Context, Hit, Rule, Unit
+from migsafe.hazards import Context, Hit, Rule, Unit, locks
+from migsafe.hazards.locks import Lock, Mode, Work
 from migsafe.schema import Key
+from migsafe.schema.changes import advance
 from migsafe.sql import Statement
 from tests import hazard_cases
 from tests.db.measuring import MODES, Clinics, Connection, Effect, measure
@@ -305,3 +307,44 @@ def _done(rule: Rule, effect: Effect) -> frozenset[str]:
     if rule.rewrites:
         return effect.rewritten
     return effect.scanned if rule.scans else effect.built
+
+
+#: What runs code that is not followed, and CLUSTER without a name.
+_OPAQUE = (ast.DoStmt, ast.CallStmt, ast.SelectStmt)
+
+
+def unforeseen(played: Played, which: str, major: int) -> list[str]:
+    """Return the strong locks and long works of a case that the lock model does not say."""
+    outcomes = {one.place: one for one in (played.bad if which == "bad" else played.good)}
+    schema, found = hazard_cases.clinic(), []
+    for unit in hazard_cases.load(played.rule, which).units:
+        for statement in unit.statements:
+            outcome = None if statement.inner else outcomes.get((unit.name, statement.line))
+            if outcome and outcome.effect.sqlstate:
+                continue
+            if outcome and not _is_opaque(statement):
+                model = locks.taken(statement.node, schema, version=major)
+                named = {_qualified(key): lock for key, lock in model.items()}
+                found += [f"{outcome.place}: {less}" for less in _less(named, outcome.effect)]
+            advance(schema, statement, unit.name)
+    return found
+
+
+def _is_opaque(statement: Statement) -> bool:
+    node = statement.node
+    return isinstance(node, _OPAQUE) or (isinstance(node, ast.ClusterStmt) and not node.relation)
+
+
+def _less(model: Mapping[str, Lock], effect: Effect) -> Iterator[str]:
+    nothing = Lock(Mode.ACCESS_SHARE)
+    for name, mode in effect.locks.items():
+        real = Mode(1 + MODES.index(mode))
+        if real > max(model.get(name, nothing).mode, Mode.ROW_EXCLUSIVE):
+            yield f"{mode} on {name}"
+    works = (
+        (effect.scanned, Work.SCAN),
+        (effect.built, Work.BUILD),
+        (effect.rewritten, Work.REWRITE),
+    )
+    for names, work in works:
+        yield from (f"{work.name} {one}" for one in names if model.get(one, nothing).work < work)

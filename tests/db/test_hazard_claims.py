@@ -36,3 +36,10 @@ def test_the_good_case_runs_from_top_to_bottom(played: Played) -> None:
 
 def test_the_good_case_spares_the_clinic_what_the_bad_one_does(played: Played) -> None:
     assert claims.shared(played) == []
+
+
+@pytest.mark.parametrize("which", ["bad", "good"])
+def test_the_lock_model_foresees_every_statement_of_a_case(
+    played: Played, which: str, server_major: int
+) -> None:
+    assert claims.unforeseen(played, which, server_major) == []

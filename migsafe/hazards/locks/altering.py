@@ -11,7 +11,7 @@ from pglast import enums
 
 from migsafe.hazards.locks import dropping, partitions, retyping, working
 from migsafe.hazards.locks.taking import Mode, Taking, Work
-from migsafe.schema import Key, Table, reading
+from migsafe.schema import Constraint, Key, Table, reading
 
 _Change = enums.AlterTableType
 _Kind = enums.ConstrType
@@ -114,7 +114,7 @@ def _below(taking: Taking, key: Key, command: Any) -> list[Table]:
     """Return the partitions and heirs that a subcommand goes down to."""
     kind = command.subtype
     if kind == _Change.AT_AddConstraint:
-        everywhere = not command.def_.is_no_inherit and _is_inherited(taking, command.def_)
+        everywhere = _is_inherited(taking, command.def_)
         return taking.heirs(key) if everywhere else taking.partitions(key)
     if kind in _TO_PARTITIONS or (kind in _IDENTITIES and taking.at_least(17)):
         return taking.partitions(key)
@@ -123,7 +123,7 @@ def _below(taking: Taking, key: Key, command: Any) -> list[Table]:
 
 def _is_inherited(taking: Taking, made: Any) -> bool:
     """Tell whether the heirs are locked too: for NOT NULL and CHECK, and since 18 for any."""
-    if made.contype in (_Kind.CONSTR_CHECK, _Kind.CONSTR_NOTNULL):
+    if made.contype in (_Kind.CONSTR_CHECK, _Kind.CONSTR_NOTNULL) and not made.is_no_inherit:
         return True
     return taking.at_least(18) or made.contype == _Kind.CONSTR_PRIMARY
 
@@ -151,8 +151,14 @@ def _beside_column(taking: Taking, table: Table, command: Any) -> None:
 
 
 def _beside_constraint(taking: Taking, table: Table, command: Any) -> None:
-    if command.def_.contype == _Kind.CONSTR_FOREIGN:
-        references(taking, table.key, command.def_, scans=working.is_validated(command.def_))
+    node = command.def_
+    if node.contype != _Kind.CONSTR_FOREIGN:
+        return
+    references(taking, table.key, node, scans=working.is_validated(node))
+    columns, target = tuple(part.sval for part in node.fk_attrs or ()), taking.key(node.pktable)
+    made = Constraint(name="", kind="f", columns=columns, target=target)
+    if any(partitions.adopts(part, made) for part in taking.partitions(table.key)):
+        taking.take_all(target, Mode.ACCESS_EXCLUSIVE)
 
 
 def _beside_validation(taking: Taking, table: Table, command: Any) -> None:

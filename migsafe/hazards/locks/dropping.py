@@ -105,12 +105,10 @@ def constraint(taking: Taking, table: Table, command: Any) -> None:
     if made.target:
         taking.take_all(made.target, _AX)
     if made.kind in "pu" and command.behavior == enums.DropBehavior.DROP_CASCADE:
-        for other, key in taking.schema.referrers(table.key):
-            if set(key.target_columns or primary_key(table)) == set(made.columns):
-                taking.take_all(other.key, _AX)
+        _referrers(taking, table, set(made.columns))
 
 
-def _index(taking: Taking, node: Any, parts: Any, _cascades: bool) -> None:
+def _index(taking: Taking, node: Any, parts: Any, cascades: bool) -> None:
     """Note the table of an index; of one that is not known, the index stands for it."""
     names = _names(parts)
     found = taking.schema.index(names[-2] if len(names) > 1 else None, names[-1])
@@ -119,6 +117,15 @@ def _index(taking: Taking, node: Any, parts: Any, _cascades: bool) -> None:
     key = found[0].key if found else _key(taking, names)
     mode = Mode.SHARE_UPDATE_EXCLUSIVE if node.concurrent else _AX
     taking.take_all(key, mode)
+    if found and cascades:
+        _referrers(taking, found[0], {name for name in found[1].columns if name})
+
+
+def _referrers(taking: Taking, table: Table, columns: set[str]) -> None:
+    """Note who refers to columns whose unique key goes; another such key may spare them."""
+    for other, key in taking.schema.referrers(table.key):
+        if set(key.target_columns or primary_key(table)) == columns:
+            taking.take_all(other.key, _AX)
 
 
 def _part(taking: Taking, node: Any, parts: Any, _cascades: bool) -> None:

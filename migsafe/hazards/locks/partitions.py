@@ -1,12 +1,12 @@
 """The relation locks of partitions that come and go. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pglast import ast
 
 from migsafe.hazards.locks.taking import Mode, Taking, Work
-from migsafe.schema import Index, Key, Table, bounds
+from migsafe.schema import Constraint, Index, Key, Table, bounds
 
 
 def attaches(taking: Taking, table: Table, command: Any) -> None:
@@ -24,8 +24,17 @@ def _joining(candidate: Table, parent: Table, bound: Any) -> Work:
     """Return what is done to a table that becomes a partition; its foreign keys are checked."""
     if any(not _has_like(candidate, index) for index in parent.indexes.values()):
         return Work.BUILD
-    refers = any(made.target for made in parent.constraints.values())
+    refers = any(made.target and not adopts(candidate, made) for made in _all(parent))
     return Work.MOMENT if bounds.fits(candidate, parent, bound) and not refers else Work.SCAN
+
+
+def _all(table: Table) -> Iterable[Constraint]:
+    return table.constraints.values()
+
+
+def adopts(partition: Table, made: Constraint) -> bool:
+    """Tell whether a partition has such a foreign key already, which becomes a part of that one."""
+    return any((own.target, own.columns) == (made.target, made.columns) for own in _all(partition))
 
 
 def _has_like(table: Table, wanted: Index) -> bool:
@@ -39,8 +48,10 @@ def joins(taking: Taking, parent: Table, key: Key, bound: Any, *, scans: bool) -
         if other.key != key:
             work = Work.MOMENT if bounds.avoids(other, parent, bound) else Work.SCAN
             taking.take_all(other.key, Mode.ACCESS_EXCLUSIVE, work)
-    for made in parent.constraints.values():
-        if made.target:
+    for made in _all(parent):
+        if made.target and adopts(taking.table(key), made):
+            taking.take_all(made.target, Mode.ACCESS_EXCLUSIVE)
+        elif made.target:
             work = Work.SCAN if scans else Work.MOMENT
             taking.take_all(made.target, Mode.SHARE_ROW_EXCLUSIVE, work)
     for other, _ in taking.schema.referrers(parent.key):
@@ -65,7 +76,7 @@ def detaches(taking: Taking, table: Table, command: Any) -> None:
         return  # refused where there is a default partition
     for other in _defaults(taking, table.key):
         taking.take_all(other.key, Mode.ACCESS_EXCLUSIVE)
-    for made in table.constraints.values():
+    for made in _all(table):
         if made.target:
             taking.take_all(made.target, Mode.SHARE_ROW_EXCLUSIVE)
     for referrer in referrers:

@@ -25,7 +25,8 @@ def work(taking: Taking, table: Table, command: Any, *, heir: bool) -> Work:
 def _adds_to_heir(taking: Taking, heir: Table, command: Any) -> Work:
     made = command.def_
     if made.contype in (_Kind.CONSTR_CHECK, _Kind.CONSTR_NOTNULL):
-        return _adds_constraint(taking, heir, command)
+        alone = made.is_no_inherit
+        return Work.MOMENT if alone else _adds_constraint(taking, heir, command)
     columns = [part.sval for part in made.keys or ()]
     looks = made.contype == _Kind.CONSTR_PRIMARY and not all(
         proves_not_null(taking, heir, column) for column in columns
