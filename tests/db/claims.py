@@ -341,6 +341,8 @@ def _less(model: Mapping[str, Lock], effect: Effect) -> Iterator[str]:
         real = Mode(1 + MODES.index(mode))
         if real > max(model.get(name, nothing).mode, Mode.ROW_EXCLUSIVE):
             yield f"{mode} on {name}"
+    if all(mode in MODES[:3] for mode in effect.locks.values()):
+        return  # of rows alone: a plan decides what is read
     works = (
         (effect.scanned, Work.SCAN),
         (effect.built, Work.BUILD),

@@ -46,6 +46,15 @@ _HELD = (
 #: Kinds of relations whose sequential scans are told apart from other reading.
 _READ = "rmp"
 
+#: The server tells what it does; and no index spares a query a scan, which rows and statistics
+#: would decide otherwise.
+_SETTINGS = {
+    "client_min_messages": "debug1",
+    "enable_indexscan": "off",
+    "enable_indexonlyscan": "off",
+    "enable_bitmapscan": "off",
+}
+
 _RELATIONS = """
     SELECT c.oid, format('%s.%s', n.nspname, c.relname), c.relkind::text,
            pg_relation_filenode(c.oid), coalesce(pg_stat_get_xact_numscans(c.oid), 0),
@@ -183,7 +192,8 @@ def measure(conn: Connection, statement: str) -> Effect:
 
     Nothing is undone of a statement that cannot run in a transaction.
     """
-    conn.execute("SET client_min_messages = debug1")
+    for name, value in _SETTINGS.items():
+        conn.execute(f"SET {name} = {value}".encode())
     notices: list[str] = []
 
     def keep(diagnostic: errors.Diagnostic) -> None:
@@ -198,7 +208,8 @@ def measure(conn: Connection, statement: str) -> Effect:
         return Effect(locks={}, index_locks={}, sqlstate=error.sqlstate)
     finally:
         conn.remove_notice_handler(keep)
-        conn.execute("RESET client_min_messages")
+        for name in _SETTINGS:
+            conn.execute(f"RESET {name}".encode())
 
 
 def _measured(conn: Connection, statement: str, notices: list[str]) -> Effect:

@@ -24,9 +24,8 @@ every_construct = pytest.mark.parametrize("construct", CONSTRUCTS, ids=[c.name f
 #: Where the model says more than the server does.
 CAUTIOUS = {
     "add-col-domain-default-volatile": "before 13 a domain's default was not looked at",
-    "add-fk-inherited": "the planner may look the parent's rows up in its index",
     "add-fk-partitioned-adopting": "a partition's own foreign key is not checked again",
-    "add-fk-to-partitioned": "the planner may look the parent's rows up in its index",
+    "add-fk-to-partitioned": "a table without rows joins nothing",
     "add-pk-inherited": "in 11 heirs are locked only where a NULL is looked for",
     "add-unique-adopting-index": "before 18 the partitions are locked with SHARE",
     "add-unique-partitioned": "before 18 the partitions are locked with SHARE",
@@ -35,18 +34,12 @@ CAUTIOUS = {
     "create-partition-referenced": "before 15 the referring table is locked less",
     "create-index-adopting": "a partition's own index may be taken for its part",
     "create-partition-of-with-fk": "before 12 the referenced table is locked less",
-    "delete-parent-fk": "no row was found, so that no child was asked",
-    "declare-cursor": "no row was fetched",
-    "delete-parent-fk-rows": "a scan by the index is none",
-    "delete-view": "a scan by the index is none",
     "detach-child-fk-to-partitioned": "before 15 the partitions are locked, their parent is not",
     "drop-not-null-partitioned": "since 18 nothing happens where the column may be NULL already",
     "drop-unique-constraint-cascade": "the foreign key rests on another index",
-    "explain": "nothing is run without ANALYZE",
     "owner-to": "it had the owner already",
     "set-access-method-same": "it had the access method already",
     "set-tablespace-same": "it was in the tablespace already",
-    "update-key": "a scan by the index is none",
     "vacuum": "what VACUUM reads is not counted as a scan",
 }
 
@@ -95,9 +88,9 @@ def measured(construct: Construct, version: int) -> Said:
 
 
 def strong(found: Said) -> Said:
-    """Leave out what reads and writes of rows lock, which depends on the rows."""
+    """Leave out what reads and writes of rows lock, and the reading where there is no more."""
     modes = {name: mode for name, mode in found.modes.items() if mode > Mode.ROW_EXCLUSIVE}
-    return found._replace(modes=modes)
+    return Said(modes, found.works if modes else {})
 
 
 @every_construct
@@ -111,7 +104,7 @@ def test_the_model_never_says_less_than_the_server_does(construct: Construct) ->
             if model.modes.get(name, 0) < mode
         ] + [
             f"{name} {work.name}"
-            for name, work in real.works.items()
+            for name, work in strong(real).works.items()
             if model.works.get(name, Work.MOMENT) < work
         ]
         assert bool(less) == (construct.name in LACKING and bool(real.modes)), (version, less)
