@@ -38,6 +38,15 @@ class Called:
         """The JSON report on stdout."""
         return msgspec.json.decode(self.out, type=Report)
 
+    def __repr__(self) -> str:
+        """Show what stopped a JSON report, which pytest would cut out of the middle."""
+        try:
+            stopping = [one for one in self.report.findings if one.severity == "error"]
+        except msgspec.DecodeError:
+            return f"Called({self.code}, out={self.out!r}, err={self.err!r})"
+        shown = [f"{one.code} {one.migration}:{one.line} {one.message}" for one in stopping[:5]]
+        return f"Called({self.code}, {shown}, {self.report.error}, err={self.err!r})"
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the server; the controller of a parallel run leaves that to its workers."""

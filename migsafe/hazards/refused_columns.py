@@ -146,14 +146,15 @@ def _needing(
 ) -> tuple[list[str], list[str]]:
     """Return what needs a column for certain, and what may need it.
 
-    A view's text names columns without their tables, so that only a view of one table is certain.
+    Which columns a view of the catalog needs is known. The text of another one names columns
+    without their tables, so that it is certain only where it can mean no other.
     """
     certain: list[str] = []
     likely: list[str] = []
     for view, needed in table.readers.items():
         if name in needed or not needed:
-            alone = schema.complete or _reads_one(schema.tables.get(view))
-            (certain if alone else likely).append(f"the view {view}")
+            sure = _is_plain(schema.tables.get(view), name)
+            (certain if sure else likely).append(f"the view {view}")
     for column in table.columns.values():
         if column.generated and name in reading.names_in(expressions.tree(column.default)):
             certain.append(f"the generated column {column.name}")
@@ -164,15 +165,21 @@ def _needing(
     return certain, likely
 
 
-def _reads_one(view: Table | None) -> bool:
-    query = view.query if view else None
-    if not isinstance(query, ast.Node):
-        return False
-    return len({_key(one) for one in expressions.nodes(query, ast.RangeVar)}) == 1
+#: What gives a query names that are not those of its table's columns.
+_NAMING = (ast.RangeSubselect, ast.CommonTableExpr, ast.RangeFunction, ast.SubLink)
 
 
-def _key(relation: Any) -> tuple[Any, Any]:
-    return relation.schemaname, relation.relname
+def _is_plain(view: Table | None, name: str) -> bool:
+    """Tell whether a view has no name of a column but those of one table."""
+    if view is None or view.query is None:
+        return view is not None and view.live is not None
+    relations = list(expressions.nodes(view.query, ast.RangeVar))
+    named = (one.name for one in expressions.nodes(view.query, ast.ResTarget))
+    return (
+        len(relations) == 1
+        and name not in named
+        and not any(True for _ in expressions.nodes(view.query, _NAMING))
+    )
 
 
 def _keys_to(table: Table, name: str, schema: Schema) -> list[str]:

@@ -59,14 +59,14 @@ def test_a_real_history_applies_from_empty_to_head(
     last = _last_good(project, server_major)
     if last:
         applied = migsafe("apply", "--to", last, *arguments)
-        assert applied.code == 0, applied.out[-3000:] + applied.err
+        assert applied.code == 0
         assert applied.report.steps[-1].migration == last
         assert all(step.outcome == "done" for step in applied.report.steps)
         return
 
     applied = migsafe("apply", *arguments)
 
-    assert applied.code == 0, applied.out[-3000:] + applied.err
+    assert applied.code == 0
     status = migsafe("status", *arguments).report
     assert status.history is not None
     assert status.history.state == "managed"

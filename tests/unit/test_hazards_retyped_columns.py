@@ -177,6 +177,23 @@ def test_a_target_knows_which_columns_a_view_needs() -> None:
     assert lint(text, "MS337", target) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "severity"),
+    [
+        ("SELECT notes FROM patients", "error"),
+        ("SELECT id AS notes FROM patients ORDER BY notes", "warning"),
+        ("SELECT s.notes FROM (SELECT id AS notes FROM patients) AS s", "warning"),
+        ("SELECT notes FROM staff JOIN patients USING (id)", "warning"),
+    ],
+)
+def test_a_view_of_the_pending_text_is_certain_only_where_a_name_can_mean_no_other_column(
+    query: str, severity: str
+) -> None:
+    target = live(patients=(6, 8192))
+    text = f"CREATE VIEW v AS {query}; {retype('notes', 'varchar(9)')}"
+    assert [one.severity for one in lint(text, "MS337", target)] == [severity]
+
+
 def test_hits_of_rows_alone_stay_with_the_rules_that_say_so() -> None:
     by_code = {rule.code: rule.rows for rule in hazards.rules()}
     assert [by_code[code] for code in ("MS319", "MS320", "MS339")] == [True, True, True]
