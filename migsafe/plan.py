@@ -7,7 +7,7 @@ from migsafe import hazards, sql
 from migsafe.audits import DERIVED
 from migsafe.errors import UsageError
 from migsafe.findings import Finding
-from migsafe.hazards import Options, Unit, suppressions
+from migsafe.hazards import Options, Unit, Wait, suppressions
 from migsafe.histories import Migration, Standing
 from migsafe.schema import Schema
 from migsafe.sql import Statement
@@ -24,10 +24,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps in run order, and what the hazard rules say of them."""
+    """The steps in run order, what the hazard rules say of them, and whom they wait for.
+
+    `waits` is empty where the target's schema is not known.
+    """
 
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
+    waits: tuple[Wait, ...] = ()
 
 
 def build(
@@ -46,8 +50,9 @@ def build(
     """
     plan = parsed(standing, to=to)
     units = (unit(item, lock_timeout) for item in plan.steps)
-    found = hazards.walk(units, schema or Schema(), options or Options())
-    return replace(plan, findings=tuple(found))
+    waited: dict[Wait, None] | None = {} if schema else None
+    found = hazards.walk(units, schema or Schema(), options or Options(), waited)
+    return replace(plan, findings=tuple(found), waits=tuple(waited or ()))
 
 
 def parsed(standing: Standing, *, to: str | None = None) -> Plan:

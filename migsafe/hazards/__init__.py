@@ -15,13 +15,14 @@ from pglast import ast
 
 from migsafe.errors import UsageError
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.hazards import blocks, rollbacks
+from migsafe.hazards import blocks, rollbacks, waits
 from migsafe.hazards.context import Context, Options, Taken, Unit, enter, move, take
+from migsafe.hazards.waits import Wait
 from migsafe.schema import Key, Place, Schema, Table
 from migsafe.schema.changes import advance, begin
 from migsafe.sql import Statement
 
-__all__ = ["Context", "Hit", "Options", "Rule", "Unit", "When", "rules", "walk"]
+__all__ = ["Context", "Hit", "Options", "Rule", "Unit", "Wait", "When", "rules", "walk"]
 
 
 class When(Enum):
@@ -143,10 +144,16 @@ def rules() -> tuple[Rule, ...]:
     return tuple(sorted(found, key=lambda rule: rule.code))
 
 
-def walk(units: Iterable[Unit], schema: Schema, options: Options) -> list[Finding]:
+def walk(
+    units: Iterable[Unit],
+    schema: Schema,
+    options: Options,
+    waited: dict[Wait, None] | None = None,
+) -> list[Finding]:
     """Walk migrations in order and return their hazards; `schema` is moved along.
 
-    A schema that is `complete` is the target's: it begins before the first unit.
+    A schema that is `complete` is the target's: it begins before the first unit. `waited` is given
+    what the statements wait for, in order, where a caller wants to know.
     """
     asked = _asked(options, options.version or schema.version)
     found: list[Finding] = []
@@ -167,7 +174,7 @@ def walk(units: Iterable[Unit], schema: Schema, options: Options) -> list[Findin
             named=named,
         )
         walked[unit.name] = context
-        found += _one(context, asked)
+        found += _one(context, asked, waited)
     if walked:
         found += _ask_last(asked, walked)
     return found
@@ -211,7 +218,7 @@ def _asked(options: Options, version: int | None) -> Asked:
     return {what: tuple(found) for what, found in table.items()}
 
 
-def _one(context: Context, asked: Asked) -> Iterator[Finding]:
+def _one(context: Context, asked: Asked, waited: dict[Wait, None] | None) -> Iterator[Finding]:
     """Walk one migration. What runs inside of a statement follows it among the statements."""
     walked = list(context.unit.statements)
     context.unit = replace(context.unit, statements=walked)
@@ -219,7 +226,7 @@ def _one(context: Context, asked: Asked) -> Iterator[Finding]:
     undo = rollbacks.of(walked, context.schema, transaction=context.unit.transaction)
     for statement in walked:
         try:
-            yield from _step(statement, context, asked)
+            yield from _step(statement, context, asked, waited)
         except RecursionError:
             place = f"{context.unit.file}:{statement.line}"
             raise UsageError(place, "is nested too deeply to be judged", "split it") from None
@@ -232,11 +239,15 @@ def _one(context: Context, asked: Asked) -> Iterator[Finding]:
         yield from _ask(asked.get(When.END, ()), None, _last(context), context)
 
 
-def _step(statement: Statement, context: Context, asked: Asked) -> Iterator[Finding]:
+def _step(
+    statement: Statement, context: Context, asked: Asked, waited: dict[Wait, None] | None
+) -> Iterator[Finding]:
     enter(context, statement)
     if context.unit.report:
         yield from _ask_about(statement, context, asked)
         take(context, statement)
+    if waited is not None:
+        waits.note(context, statement, waited)
     advance(context.schema, statement, context.unit.name)
 
 

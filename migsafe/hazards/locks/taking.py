@@ -26,6 +26,18 @@ class Mode(IntEnum):
         """Return it as LOCK TABLE spells it."""
         return self.name.replace("_", " ")
 
+    @property
+    def conflicting(self) -> frozenset["Mode"]:
+        """The modes that nobody else may hold meanwhile; SHARE alone spares its like."""
+        return frozenset(Mode(m) for m in range(_WEAKEST[self], 9)) - (
+            {Mode.SHARE} if self is Mode.SHARE else frozenset()
+        )
+
+
+#: The weakest mode that each conflicts with, and with all above it (the table of the manual,
+#: https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES).
+_WEAKEST = dict(zip(Mode, (8, 7, 5, 4, 3, 3, 2, 1), strict=True))
+
 
 class Work(IntEnum):
     """What the statement itself does to a relation that it has locked, the longest last."""
