@@ -74,6 +74,7 @@ class EnvConfig:
     url: str
     snapshot: Literal["rds", "pg_dump", "none"] | None = None
     lock_timeout: str = "5s"
+    statement_timeout: str = "1h"
     attempts: int = 10
     temporary_access: bool = False
 
@@ -212,10 +213,10 @@ def _converted(raw: Any, kind: type[Table], prefix: str, path: Path) -> Table:
 def _check(env: EnvConfig, place: str) -> None:
     if not env.url:
         raise UsageError(f"{place}.url", "is empty", "write where the database is")
-    if not re.fullmatch(r"\d+(ms|s|min)?", env.lock_timeout):
-        raise UsageError(
-            f"{place}.lock_timeout", f"{env.lock_timeout!r} is no duration", "write it like 5s"
-        )
+    for key in ("lock_timeout", "statement_timeout"):
+        value = getattr(env, key)
+        if not re.fullmatch(r"\d+(ms|s|min|h)?", value):
+            raise UsageError(f"{place}.{key}", f"{value!r} is no duration", "write it like 5s")
     if env.attempts < 1:
         raise UsageError(f"{place}.attempts", f"{env.attempts} is below 1", "write 1 or more")
     if env.temporary_access:

@@ -7,19 +7,18 @@ leaves nothing (docs/decisions/0002). Never read or written by unqualified names
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
-
-from migsafe.errors import BusyError
 
 if TYPE_CHECKING:  # the driver is heavy, and a report that holds no run does without it
     from migsafe.target import Connection, Write
 
 #: Our advisory key: the first 8 bytes of sha256("migsafe"), as a signed bigint.
 LOCK = int.from_bytes(hashlib.sha256(b"migsafe").digest()[:8], "big", signed=True)
+
+#: Held by the session that executes, which may outlive the deployer that began it.
+RUNNING = LOCK ^ 1
 
 _DDL = """
 CREATE SCHEMA IF NOT EXISTS migsafe;
@@ -190,29 +189,3 @@ def holder(conn: Connection, key: int) -> int | None:
         [key],
     ).fetchone()
     return int(str(row[0])) if row else None
-
-
-@contextmanager
-def locked(conn: Connection, keys: Sequence[int], place: str) -> Iterator[None]:
-    """Hold advisory locks on `conn`, tried and never waited for; raise BusyError with the holder.
-
-    A blocking waiter deadlocks with CREATE INDEX CONCURRENTLY (reference: frameworks, §6.6).
-    """
-    import psycopg
-
-    for key in keys:
-        row = conn.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [key]).fetchone()
-        if not (row and row[0]):
-            pid = holder(conn, key)
-            raise BusyError(
-                place,
-                f"another deployment holds the lock (server process {pid or 'unknown'})",
-                "run it again when that one has ended",
-            )
-    try:
-        yield
-    finally:
-        if not conn.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
-            # A session that is gone holds no lock, and must not hide what the run has done.
-            with suppress(psycopg.OperationalError):
-                conn.execute("SELECT pg_catalog.pg_advisory_unlock_all()")

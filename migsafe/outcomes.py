@@ -36,23 +36,35 @@ class StepResult:
     statement: int | None = None
     line: int | None = None
     interrupted: bool = False
+    note: str | None = None
+
+
+class LostTurnError(Exception):
+    """The lock of this deployment is gone, so that another one may be at work."""
 
 
 class Stopped(Exception):
     """A statement, or our own part where that is None, did not get through."""
 
     def __init__(
-        self, cause: psycopg.Error | KeyboardInterrupt, statement: Statement | None
+        self,
+        cause: psycopg.Error | KeyboardInterrupt | LostTurnError,
+        statement: Statement | None,
+        *,
+        interrupted: bool = False,
+        unsent: bool = False,
     ) -> None:
-        """Keep what stopped it and where."""
+        """Keep what stopped it and where; `unsent` says that the server never heard of it."""
         super().__init__()
         self.cause = cause
         self.statement = statement
+        self.interrupted = interrupted or isinstance(cause, KeyboardInterrupt)
+        self._unsent = unsent or isinstance(cause, LostTurnError)
 
     @property
     def refused(self) -> bool:
-        """Whether the server itself said no, so that its answer is known."""
-        return getattr(self.cause, "sqlstate", None) is not None
+        """Whether it is known that nothing came of it: the server said no, or was not asked."""
+        return self._unsent or getattr(self.cause, "sqlstate", None) is not None
 
     @property
     def passing(self) -> bool:
@@ -67,15 +79,17 @@ class Stopped(Exception):
     @property
     def outcome(self) -> Outcome:
         """How a step ends that this has stopped and rolled back."""
-        return Outcome.BUSY if self.passing else Outcome.FAILED
+        lost = isinstance(self.cause, LostTurnError)
+        return Outcome.BUSY if lost or self.passing else Outcome.FAILED
 
 
 def stopped(step: Step, by: Stopped, outcome: Outcome) -> StepResult:
     """Build the result of a step that did not get through."""
     statement, cause = by.statement, by.cause
-    interrupted = isinstance(cause, KeyboardInterrupt)
+    if isinstance(cause, LostTurnError):
+        return lost(step)
     what = "interrupted"
-    if not isinstance(cause, KeyboardInterrupt):
+    if not (by.interrupted or isinstance(cause, KeyboardInterrupt)):
         what = _explained(cause, step, statement)
     return StepResult(
         migration=step.migration.name,
@@ -83,7 +97,26 @@ def stopped(step: Step, by: Stopped, outcome: Outcome) -> StepResult:
         error=what if statement else f"{what} (while it was being recorded)",
         statement=statement.index if statement else None,
         line=_line(statement, cause) if statement else None,
-        interrupted=interrupted,
+        interrupted=by.interrupted,
+    )
+
+
+def lost(step: Step) -> StepResult:
+    """Build the result of a step that must not run, or be committed, for want of the lock."""
+    return StepResult(
+        migration=step.migration.name,
+        outcome=Outcome.BUSY,
+        error="the session that held the deployment's lock is gone, so another may be at work",
+    )
+
+
+def interrupted(step: Step) -> StepResult:
+    """Build the result of a step before which the run was stopped."""
+    return StepResult(
+        migration=step.migration.name,
+        outcome=Outcome.SKIPPED,
+        error="interrupted before it ran",
+        interrupted=True,
     )
 
 
@@ -95,7 +128,7 @@ def _explained(error: psycopg.Error, step: Step, statement: Statement | None) ->
     return target.explain(error, "\n".join(item.text for item in sent))
 
 
-def _line(statement: Statement, cause: psycopg.Error | KeyboardInterrupt) -> int:
+def _line(statement: Statement, cause: BaseException) -> int:
     """Return the file's line of a failure: the server's position in the statement, or its start."""
     position = getattr(getattr(cause, "diag", None), "statement_position", None)
     before = statement.text[: int(position) - 1] if position else ""

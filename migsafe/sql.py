@@ -1,7 +1,7 @@
 """Migration text as statements, by PostgreSQL's own parser. Reads no file and no database."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -262,6 +262,60 @@ def unclosed(statements: tuple[Statement, ...]) -> Statement | None:
         chained = getattr(statement.node, "chain", False)
         opened = statement if begins or chained else None
     return opened
+
+
+def blocks(statements: Sequence[Statement]) -> list[tuple[Statement, ...]]:
+    """Part statements into what is committed at once: from a BEGIN to its end, or one alone.
+
+    A chain of transactions, which has no BEGIN but the first, stays in one part.
+    """
+    parts: list[tuple[Statement, ...]] = []
+    opened = 0
+    inside = False
+    for end, statement in enumerate(statements, start=1):
+        if isinstance(statement.node, ast.TransactionStmt) and statement.refuses:
+            inside = unclosed((statement,)) is not None
+        if not inside:
+            parts.append(tuple(statements[opened:end]))
+            opened = end
+    return parts
+
+
+#: What waits for the snapshots of others, which is no queue that anybody joins.
+_PATIENT = frozenset(
+    {
+        "CREATE INDEX CONCURRENTLY",
+        "DROP INDEX CONCURRENTLY",
+        "REINDEX CONCURRENTLY",
+        "DETACH PARTITION CONCURRENTLY",
+    }
+)
+
+
+def is_patient(statement: Statement) -> bool:
+    """Tell whether a statement may wait for long, as readers and writers do not queue behind it."""
+    node = statement.node
+    if isinstance(node, ast.AlterTableStmt):
+        validate = enums.AlterTableType.AT_ValidateConstraint
+        validates = all(command.subtype == validate for command in node.cmds or ())
+        return validates or statement.refuses in _PATIENT
+    if isinstance(node, ast.RefreshMatViewStmt):
+        return bool(node.concurrent)
+    return statement.refuses in _PATIENT
+
+
+def is_setting(statement: Statement) -> bool:
+    """Tell whether a statement decides how later ones run, and does nothing else."""
+    called = isinstance(statement.node, ast.SelectStmt) and "set_config" in statement.text.lower()
+    return called or isinstance(statement.node, ast.VariableSetStmt)
+
+
+def sets_timeouts(statement: Statement) -> bool:
+    """Tell whether a statement says how long later ones may take or wait."""
+    return is_setting(statement) and re.search(_TIMEOUTS, statement.text, re.IGNORECASE) is not None
+
+
+_TIMEOUTS = r"\b(lock|statement)_timeout\b"
 
 
 def new_enum_value_used(statements: tuple[Statement, ...]) -> Statement | None:

@@ -5,6 +5,7 @@ Never lets a password out: it is taken from the URL once, concealed, and handed 
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from urllib.parse import quote, unquote, urlencode
 import psycopg
 from psycopg import conninfo, generators, pq, sql
 
+from migsafe import poolers
 from migsafe.errors import UnreachableError, UsageError, conceal, nearest, redacted
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -148,15 +150,66 @@ def _unreadable() -> UsageError:
     return UsageError("target", "the URL cannot be read", "percent-encode special characters in it")
 
 
-def connect(target: Target, *, read_only: bool = False) -> Connection:
-    """Open an autocommit session; raise UnreachableError, or UsageError for a server too old."""
-    params = dict(target.params)
-    params.setdefault("application_name", "migsafe")
-    if read_only:
-        options = params.get("options", "")
-        params["options"] = f"{options} -c default_transaction_read_only=on".strip()
+class Session(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which no answer is waited for without end."""
+
+    #: Seconds that one answer may take; None where somebody else watches over it.
+    patience: float | None = None
+    #: Since when (time.monotonic) an answer is waited for.
+    waiting: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait as psycopg does; raise OperationalError where no answer came in time, and close."""
+        self.waiting = time.monotonic()
+        try:
+            return super().wait(gen, interval, timeout or self.patience)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            problem = f"no answer in {self.patience:g} s: the network or the server is stuck"
+            raise psycopg.OperationalError(problem) from None
+        finally:
+            self.waiting = None
+
+
+#: How long the server works on a question of ours; a migration and an audit have limits of their
+#: own. Arbitrary: the largest catalogs are read in seconds.
+_ANSWER = "10min"
+
+#: How long we wait for the answer: somewhat more than the server works on it, in seconds.
+PATIENCE = 630.0
+
+#: Our settings of a session. What is idle has a pooler, a role or a person to thank for other
+#: values; a backend notices that its client has gone only where it looks (new in PostgreSQL 14).
+_SETTINGS = {
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "1h",
+    "statement_timeout": _ANSWER,
+    "client_connection_check_interval": "500ms",
+}
+
+
+def connect(target: Target, *, read_only: bool = False) -> Session:
+    """Open an autocommit session; raise UnreachableError, or UsageError for a server too old.
+
+    A pooler that shares backends is a UsageError, too, before anything is set on a backend.
+    """
+    conn = _opened(target)
+    if conn.info.server_version < OLDEST:
+        conn.close()
+        raise UsageError(target.place, "PostgreSQL is older than 13", "upgrade the server first")
+    settings = _SETTINGS | ({"default_transaction_read_only": "on"} if read_only else {})
     try:
-        conn = psycopg.connect(
+        _prepare(conn, target, settings)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _opened(target: Target) -> Session:
+    params = {"application_name": "migsafe", "tcp_user_timeout": "30000"} | dict(target.params)
+    try:
+        conn = Session.connect(
             **params,  # type: ignore[arg-type]
             autocommit=True,
             client_encoding="utf8",
@@ -167,17 +220,43 @@ def connect(target: Target, *, read_only: bool = False) -> Connection:
         tried = [line for line in str(error).strip().splitlines() if not line.startswith("\t")]
         problem = redacted(tried[-1])
         raise UnreachableError(target.place, problem, "check the address and the login") from None
-    if conn.info.server_version < OLDEST:
-        conn.close()
-        raise UsageError(target.place, "PostgreSQL is older than 13", "upgrade the server first")
-    # A session waits for others, for as long as a dump takes; the setting is new in PostgreSQL 14.
-    conn.execute(
-        """SELECT set_config('idle_session_timeout', '0', false)
-           WHERE current_setting('idle_session_timeout', true) IS NOT NULL"""
-    )
-    if target.schema:
-        conn.execute("SELECT set_config('search_path', quote_ident(%s), false)", [target.schema])
+    conn.patience = PATIENCE
     return conn
+
+
+def _prepare(conn: Session, target: Target, settings: Mapping[str, str]) -> None:
+    """Choose our settings, once it is known that they do not land on the backend of others."""
+    try:
+        if _set(conn, settings, target.schema, backend=conn.info.backend_pid):
+            return
+        with _opened(target) as other:
+            poolers.refuse(conn, other, target.place)
+        _set(conn, settings, target.schema)
+    except psycopg.errors.InvalidParameterValue:  # a platform without it refuses all but 0
+        fewer = {k: v for k, v in settings.items() if k != "client_connection_check_interval"}
+        _set(conn, fewer, target.schema)
+
+
+def _set(
+    conn: Session, settings: Mapping[str, str], schema: str | None, backend: int | None = None
+) -> bool:
+    """Choose settings as far as the server has them; a shorter limit of the role's own stays.
+
+    With `backend`, only where that process answers: return whether it did. They are no startup
+    parameters, which poolers refuse.
+    """
+    chosen = {**settings, "search_path": schema} if schema else settings
+    row = conn.execute(
+        """SELECT count(set_config(name, CASE name WHEN 'search_path' THEN quote_ident(value)
+                                         ELSE value END, false))
+           FROM unnest(%s::text[], %s::text[]) AS _(name, value)
+           WHERE current_setting(name, true) IS NOT NULL
+             AND (name <> 'statement_timeout'
+                  OR current_setting(name)::interval NOT BETWEEN '1us' AND value::interval)
+             AND pg_backend_pid() = coalesce(%s, pg_backend_pid())""",
+        [list(chosen), list(chosen.values()), backend],
+    ).fetchone()
+    return bool(row and row[0])
 
 
 #: What a server may answer to a correct question: no connection, no right, no room, no time.

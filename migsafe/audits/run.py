@@ -48,7 +48,7 @@ def _at_once(audit: Audit, pending: Sequence[str], how: How) -> Finding | None:
 
 
 @contextmanager
-def _snapshot(where: Target, size: int) -> Iterator[list[Connection]]:
+def _snapshot(where: Target, size: int) -> Iterator[Sequence[Connection]]:
     """Open `size` read-only sessions that see the same rows, or as many as the server gives."""
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
     with ExitStack() as stack:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from migsafe import __version__
-from migsafe.cli.options import WithOutput, asking_options, output_options, target_options
+from migsafe.cli.options import (
+    WithOutput,
+    asking_options,
+    lock_wait_option,
+    output_options,
+    target_options,
+)
 from migsafe.cli.output import Output
 from migsafe.config import Asking, Options
 
@@ -137,6 +143,7 @@ def plan(
 @click.option("--snapshot", is_flag=True, help="Take a restorable copy first.")
 @click.option("--baseline", is_flag=True, help="First record what is in effect already.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@lock_wait_option
 @asking_options
 @target_options
 @click.pass_obj
@@ -149,6 +156,7 @@ def apply(
     snapshot: bool,
     baseline: bool,
     yes: bool,
+    lock_wait: float,
 ) -> "Report":
     """Plan, gate, snapshot, run and verify the pending migrations."""
     from migsafe import config, pipeline
@@ -171,6 +179,7 @@ def apply(
         baseline=baseline,
         asking=asking,
         confirm=ask,
+        lock_wait=lock_wait,
         notify=output.notify,
     )
 
@@ -187,13 +196,22 @@ def _confirm(report: "Report") -> bool:
 @click.option(
     "--assume", multiple=True, metavar="NAME", help="This one is in effect; the schema cannot tell."
 )
+@lock_wait_option
 @target_options
 @click.pass_obj
-def baseline(output: Output, options: Options, write: bool, assume: tuple[str, ...]) -> "Report":
+def baseline(
+    output: Output, options: Options, write: bool, assume: tuple[str, ...], lock_wait: float
+) -> "Report":
     """Find which migrations are in effect in the live schema."""
     from migsafe import config, pipeline
 
-    return pipeline.baseline(config.load(options), write=write, assume=assume, notify=output.notify)
+    return pipeline.baseline(
+        config.load(options),
+        write=write,
+        assume=assume,
+        lock_wait=lock_wait,
+        notify=output.notify,
+    )
 
 
 @cli.command()
@@ -202,6 +220,7 @@ def baseline(output: Output, options: Options, write: bool, assume: tuple[str, .
 @click.option("--rolled-back", metavar="NAME", help="This migration is not in effect.")
 @click.option("--finish", is_flag=True, help="Run what is missing of NAME, which stopped midway.")
 @click.option("--force", is_flag=True, help="Record it although nothing proves it.")
+@lock_wait_option
 @target_options
 @click.pass_obj
 def resolve(
@@ -212,6 +231,7 @@ def resolve(
     rolled_back: str | None,
     finish: bool,
     force: bool,
+    lock_wait: float,
 ) -> "Report":
     """Record what is true of one migration, or finish the one of that NAME."""
     from migsafe import config, pipeline
@@ -224,6 +244,7 @@ def resolve(
         rolled_back=rolled_back,
         finish=name,
         force=force,
+        lock_wait=lock_wait,
         notify=output.notify,
     )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -63,6 +64,34 @@ _ASKING = (
     click.option("--fast", is_flag=True, help="Stop at the first offender of each question."),
     click.option("--replica", metavar="URL", help="Ask this standby, once it has caught up."),
     click.option("--show-sql", is_flag=True, help="Print the questions derived from the SQL."),
+)
+
+
+class Duration(click.ParamType[float]):
+    """A number of seconds, written like 30s, 5m or 1h."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds; a bare number is taken as such."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|min|h|)", value)
+        if not found:
+            self.fail(f"{value!r} is no duration; write it like 30s, 5m or 1h", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+_SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+lock_wait_option = click.option(
+    "--lock-wait",
+    type=Duration(),
+    default="0s",
+    metavar="DURATION",
+    help="Wait so long for another deployment to end.  [default: 0s]",
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from migsafe import findings, ledger, target
+from migsafe import findings, target
 from migsafe.config import Asking, Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
@@ -14,9 +14,9 @@ from migsafe.pipeline.session import (
     NEXT,
     Notify,
     Session,
+    deploying,
     directory_of,
     kept,
-    keys_of,
     opened,
     silent,
     wanted,
@@ -39,6 +39,7 @@ def apply(
     baseline: bool = False,
     asking: Asking | None = None,
     confirm: Callable[[Report], bool] | None = None,
+    lock_wait: float = 0.0,
     notify: Notify = silent,
 ) -> Report:
     """Plan, gate, take a snapshot, run, verify and keep proof; nothing changes before the gate.
@@ -53,10 +54,8 @@ def apply(
     provider = _provider(settings) if snapshot else None
     with (
         opened(settings, "apply", directory, read_only=False) as session,
-        target.connect(session.target) as keeper,
-        ledger.locked(keeper, keys_of(session), session.target.place),
+        deploying(session, lock_wait, notify),
     ):
-        session.locked = True
         case = records.case(session, notify) if baseline else None
         if case and not case.decided:
             return kept(session, unmanaged.undecided(session, case))
@@ -106,11 +105,16 @@ def runner_of(session: Session) -> "Runner":
     from migsafe.runner import Limits, Runner
 
     env = session.settings.env
+    assert session.turn is not None  # noqa: S101  # callers hold it
     return Runner(
-        conn=session.conn,
+        turn=session.turn,
         history=wanted(session),
         run_id=session.run,
-        limits=Limits(lock_timeout=env.lock_timeout, attempts=env.attempts),
+        limits=Limits(
+            lock_timeout=env.lock_timeout,
+            attempts=env.attempts,
+            statement_timeout=env.statement_timeout,
+        ),
     )
 
 

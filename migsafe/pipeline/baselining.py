@@ -16,9 +16,9 @@ from migsafe.pipeline.records import Records, to_write
 from migsafe.pipeline.session import (
     Notify,
     Session,
+    deploying,
     directory_of,
     kept,
-    keys_of,
     opened,
     silent,
     wanted,
@@ -31,6 +31,7 @@ def baseline(
     *,
     write: bool = False,
     assume: Sequence[str] = (),
+    lock_wait: float = 0.0,
     notify: Notify = silent,
 ) -> Report:
     """Say which migrations the live schema shows to be in effect; with `write`, record them."""
@@ -40,10 +41,8 @@ def baseline(
             return _answer(session, assume, notify)
     with (
         opened(settings, "baseline", directory, read_only=False) as session,
-        target.connect(session.target) as keeper,
-        ledger.locked(keeper, keys_of(session), session.target.place),
+        deploying(session, lock_wait, notify),
     ):
-        session.locked = True
         return _write(session, assume, notify)
 
 

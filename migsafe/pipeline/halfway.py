@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pglast import ast, enums
 
-from migsafe import baseline, facts, findings, histories, ledger, plan, replay
+from migsafe import baseline, facts, findings, histories, ledger, plan, replay, sql
 from migsafe.baseline import Verdict
 from migsafe.baseline.restated import BEYOND
 from migsafe.errors import UnreachableError, UsageError
@@ -53,7 +53,7 @@ class Halfway:
     def remaining(self) -> Step:
         """Return the step that runs the rest, in a session that is set as it would have been."""
         done = self.step.statements[: self.least]
-        again = [statement for statement in done if _sets(statement)]
+        again = [statement for statement in done if sql.is_setting(statement)]
         return replace(self.step, statements=(*again, *self.rest), alone="the rest of it")
 
     def __str__(self) -> str:
@@ -74,13 +74,6 @@ class Halfway:
             return f"{'all' if self.least else 'none'} of its {total} statements are in effect"
         rest = self.rest[0]
         return f"{self.least} of its {total} statements are in effect; line {rest.line} is next"
-
-
-def _sets(statement: Statement) -> bool:
-    """Tell whether a statement decides how later ones run: the rest runs in another session."""
-    node = statement.node
-    called = isinstance(node, ast.SelectStmt) and "set_config" in statement.text.lower()
-    return called or isinstance(node, ast.VariableSetStmt)
 
 
 def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
@@ -119,7 +112,7 @@ def compared(step: Step, played: replay.Replay, live: Facts, receipts: int = 0) 
 
 def _is_silent(statement: Statement) -> bool:
     """Tell whether a statement does something that no fact shows."""
-    return isinstance(statement.node, BEYOND) and not _sets(statement)
+    return isinstance(statement.node, BEYOND) and not sql.is_setting(statement)
 
 
 def _settled(statements: Sequence[Statement], least: int, most: int) -> tuple[int, int]:
@@ -215,7 +208,7 @@ def _remedy(found: Halfway, *, is_open: bool) -> str:
     if found.least == len(found.step.statements):
         return f"migsafe resolve --applied {found.name}"
     if found.least == 0:
-        return undone
+        return f"{undone}, or migsafe resolve {found.name} --finish" if is_open else undone
     return (
         f"migsafe resolve {found.name} --finish runs the rest. Or undo by hand what is there, then "
         f"{undone}"

@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from migsafe import findings, histories, ledger, leftovers, target
+from migsafe import findings, histories, ledger, target
 from migsafe.baseline import Verdict
 from migsafe.config import Settings
 from migsafe.errors import BusyError, ExitCode, UnreachableError, UsageError, nearest
-from migsafe.facts import Facts
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Standing, State
 from migsafe.pipeline import baselining, doubts, evidence, records
@@ -15,9 +14,9 @@ from migsafe.pipeline.questions import check_writable
 from migsafe.pipeline.session import (
     Notify,
     Session,
+    deploying,
     directory_of,
     kept,
-    keys_of,
     opened,
     silent,
     wanted,
@@ -25,7 +24,7 @@ from migsafe.pipeline.session import (
 from migsafe.reports import Report
 
 if TYPE_CHECKING:
-    from migsafe.pipeline.halfway import Halfway
+    pass
 
 
 def resolve(
@@ -35,6 +34,7 @@ def resolve(
     rolled_back: str | None = None,
     finish: str | None = None,
     force: bool = False,
+    lock_wait: float = 0.0,
     notify: Notify = silent,
 ) -> Report:
     """Record what is said of one migration where the live schema proves it, or `force` is given.
@@ -50,10 +50,8 @@ def resolve(
         )
     with (
         opened(settings, "resolve", directory_of(settings), read_only=False) as session,
-        target.connect(session.target) as keeper,
-        ledger.locked(keeper, keys_of(session), session.target.place),
+        deploying(session, lock_wait, notify),
     ):
-        session.locked = True
         if finish:
             return _finished(session, finish, notify)
         return _recorded(session, said[0], applied=bool(applied), force=force, notify=notify)
@@ -115,11 +113,9 @@ def _finished(session: Session, name: str, notify: Notify) -> Report:
     found = halfway.diagnose(session, migration, live)
     total = len(found.step.statements)
     is_open = name in standing.failed or _is_unfinished(standing, name)
-    refused: tuple[Finding, ...] = _in_the_way(found, live)
-    if not found.decided or found.least in (0, total):
-        refused = (halfway.finding(found, is_open=is_open),)
-    if refused:
-        return session.report(ExitCode.FINDINGS, findings=refused, next=refused[0].remedy)
+    if not found.decided or (found.least in (0, total) and not is_open):
+        refused = halfway.finding(found, is_open=is_open)
+        return session.report(ExitCode.FINDINGS, findings=(refused,), next=refused.remedy)
     check_writable(session)
     if open_ones := _baselined(session, name, notify):
         advice = "settle these first, then finish it."
@@ -132,14 +128,6 @@ def _finished(session: Session, name: str, notify: Notify) -> Report:
     advice = "migsafe verify" if code is ExitCode.OK else "migsafe baseline, once it is repaired."
     report = session.report(code, findings=findings_, steps=(result,), notes=(note,), next=advice)
     return kept(session, report, store=True)
-
-
-def _in_the_way(found: "Halfway", live: Facts) -> tuple[Finding, ...]:
-    """Report the INVALID indexes whose names the rest of the migration wants to give."""
-    wanted_names = {getattr(statement.node, "idxname", None) for statement in found.rest}
-    named = {key.part for key, value in live.items() if key.aspect == "valid" and value == "no"}
-    left = leftovers.check(live, None) if named & wanted_names else []
-    return tuple(f for f in left if f.code == "MV107" and any(n in f.message for n in named))
 
 
 def _baselined(session: Session, name: str, notify: Notify) -> tuple[Finding, ...]:

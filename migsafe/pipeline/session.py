@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 from ulid import ULID
 
 from migsafe import catalog, findings, histories, ledger, reports, target
+from migsafe.blockers import Blocker
 from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Directory, Entry, History, Recorded, Standing, State
 from migsafe.reports import HistoryInfo, Report, TargetInfo
-from migsafe.target import Connection, Target
+from migsafe.target import Session as TargetSession
+from migsafe.target import Target
 
 if TYPE_CHECKING:
+    from migsafe.deployers import Turn
     from migsafe.pipeline.records import Records
 
 #: Where reports and snapshots of this checkout are kept, beside the config file.
@@ -49,7 +52,7 @@ class Session:
     command: str
     settings: Settings
     target: Target
-    conn: Connection
+    conn: TargetSession
     server: catalog.Server
     run: str
     started: datetime
@@ -59,8 +62,10 @@ class Session:
     history: History | None = None
     standing: Standing | None = None
     busy: int | None = None
-    #: Whether this process holds the locks, on another session, so that nobody else deploys.
-    locked: bool = False
+    #: The right to deploy, while this process holds the locks.
+    turn: "Turn | None" = None
+    #: Who was in the way of the pending migrations when they were judged.
+    blockers: tuple[Blocker, ...] = ()
 
     def stand(self) -> Standing:
         """Read where the target stands, and who else is deploying."""
@@ -68,7 +73,7 @@ class Session:
         unfinished = ledger.unfinished(self.conn, histories.identity(self.history))
         names = [item.migration for item in unfinished]
         standing = histories.read(self.history, self.conn, names)
-        keys = () if self.locked else keys_of(self)
+        keys = () if self.turn else (*keys_of(self), ledger.RUNNING)
         self.busy = next((pid for key in keys if (pid := ledger.holder(self.conn, key))), None)
         if self.busy and standing.state in (State.FAILED, State.DIRTY):
             standing = _in_progress(standing, self.busy)
@@ -105,6 +110,7 @@ class Session:
             exit_code=int(code),
             started=self.started,
             seconds=round(time.monotonic() - self.clock, 3),
+            blockers=self.blockers,
             **parts,
         )
 
@@ -169,6 +175,19 @@ def wanted(session: Session) -> History:
 def keys_of(session: Session) -> Sequence[int]:
     """Return the advisory keys that a deployment holds: ours, and those of the history's tool."""
     return (ledger.LOCK, *wanted(session).locks)
+
+
+@contextmanager
+def deploying(session: Session, wait: float, notify: Notify) -> Iterator[None]:
+    """Hold the right to deploy, waited for so many seconds at most; raise BusyError after them."""
+    from migsafe import deployers
+
+    keys = keys_of(session)
+    with deployers.turn(
+        session.target, session.conn, keys, wait=wait, notify=notify
+    ) as session.turn:
+        yield
+    session.turn = None
 
 
 def _target_info(session: Session) -> TargetInfo:

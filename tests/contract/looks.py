@@ -109,3 +109,9 @@ def receipts(conn: Connection) -> list[tuple[str, str, int | None]]:
     return conn.execute(
         "SELECT migration, event, statement FROM migsafe.receipts ORDER BY id"
     ).fetchall()
+
+
+def invalid_indexes(conn: psycopg.Connection[Any]) -> list[str]:
+    """Name the INVALID indexes."""
+    rows = conn.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+    return [str(name) for (name,) in rows]

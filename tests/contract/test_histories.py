@@ -44,6 +44,7 @@ LOST = Sample(2, "index_email", "CREATE INDEX CONCURRENTLY lost ON people (nowhe
 UNIQUE = Sample(
     2, "index_email", "CREATE UNIQUE INDEX CONCURRENTLY one_email ON people (email);", alone=True
 )
+HALF_UNIQUE = Sample(2, "index_email", f"CREATE TABLE half ();\n{UNIQUE.sql}", alone=True)
 HALF_LOST = Sample(2, "index_email", f"CREATE TABLE half ();\n{LOST.sql}", alone=True)
 
 
@@ -290,20 +291,37 @@ def test_a_concurrent_index_that_fails_cleanly_leaves_the_ledger_as_it_was(stage
     assert stage.rows() == stage.expected(PEOPLE, CONCURRENT)
 
 
-def test_an_invalid_index_is_dirty_until_it_is_resolved(stage: Stage) -> None:
+def test_an_index_that_cannot_be_built_leaves_nothing(stage: Stage) -> None:
     stage.deploy(PEOPLE)
+    rows = stage.rows()
     stage.write(UNIQUE)
-    name = stage.name(UNIQUE)
+    stage.conn.execute("INSERT INTO people (email) VALUES ('a'), ('a')")
+
+    failed = stage.call("apply", "--no-derived")
+
+    assert failed.code == 5, failed.out
+    assert [s.outcome for s in failed.report.steps] == ["failed"]
+    assert looks.invalid_indexes(stage.conn) == []
+    assert stage.rows() == rows
+    assert [r[1] for r in looks.receipts(stage.conn)][-2:] == ["began", "failed"]
+    assert stage.call("status").code == 0
+    assert stage.pending() == (stage.name(UNIQUE),)
+    stage.conn.execute("DELETE FROM people WHERE id = 2")
+    assert stage.call("apply").code == 0
+    assert stage.rows() == stage.expected(PEOPLE, UNIQUE)
+
+
+def test_an_index_that_cannot_be_built_after_other_statements_is_dirty(stage: Stage) -> None:
+    stage.deploy(PEOPLE)
+    stage.write(HALF_UNIQUE)
+    name = stage.name(HALF_UNIQUE)
     stage.conn.execute("INSERT INTO people (email) VALUES ('a'), ('a')")
 
     dirty = stage.call("apply", "--no-derived")
 
     assert dirty.code == 6, dirty.out
     assert [s.outcome for s in dirty.report.steps] == ["dirty"]
-    invalid = stage.conn.execute(
-        "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
-    ).fetchall()
-    assert invalid == [("one_email",)]
+    assert looks.invalid_indexes(stage.conn) == []
     before = looks.everything(stage.conn)
     status, again = stage.call("status"), stage.call("apply", "--no-derived")
     assert (status.code, again.code) == (6, 6)
@@ -313,25 +331,30 @@ def test_an_invalid_index_is_dirty_until_it_is_resolved(stage: Stage) -> None:
     assert stage.call("resolve", "--applied", name).code == 1
     assert looks.everything(stage.conn) == before
 
-    stage.conn.execute("DROP INDEX one_email")
+    stage.conn.execute("DROP TABLE half")
     assert stage.call("resolve", "--rolled-back", name).code == 0
     assert stage.call("status").code == 0
     assert stage.pending() == (name,)
     stage.conn.execute("DELETE FROM people WHERE id = 2")
     assert stage.call("apply", "--no-derived").code == 0
     settled = [row for row in stage.rows() if not row.get("rolled_back_at")]
-    assert settled == stage.expected(PEOPLE, UNIQUE)
+    assert settled == stage.expected(PEOPLE, HALF_UNIQUE)
 
 
-def test_an_unfinished_migration_may_be_finished_by_hand(stage: Stage) -> None:
+def _unfinished(stage: Stage) -> None:
+    """Leave the index of HALF_UNIQUE for somebody else to build."""
     stage.deploy(PEOPLE)
-    stage.write(UNIQUE)
+    stage.write(HALF_UNIQUE)
     stage.conn.execute("INSERT INTO people (email) VALUES ('a'), ('a')")
     assert stage.call("apply", "--no-derived").code == 6
     stage.conn.execute("DELETE FROM people WHERE id = 2")
-    stage.conn.execute("REINDEX INDEX one_email")
+    stage.conn.execute("CREATE UNIQUE INDEX one_email ON people (email)")
 
-    resolved = stage.call("resolve", "--applied", stage.name(UNIQUE))
+
+def test_an_unfinished_migration_may_be_finished_by_hand(stage: Stage) -> None:
+    _unfinished(stage)
+
+    resolved = stage.call("resolve", "--applied", stage.name(HALF_UNIQUE))
 
     assert resolved.code == 0, resolved.out
     status = stage.call("status")
@@ -368,17 +391,12 @@ def test_a_statement_that_was_committed_before_a_failure_makes_it_dirty(stage: S
 def test_what_was_left_unfinished_may_be_finished_by_the_tool(stage: Stage) -> None:
     if not stage.kind.foreign:
         pytest.skip("no other tool writes this table")
-    stage.deploy(PEOPLE)
-    stage.write(UNIQUE)
-    stage.conn.execute("INSERT INTO people (email) VALUES ('a'), ('a')")
-    assert stage.call("apply", "--no-derived").code == 6
-    stage.conn.execute("DELETE FROM people WHERE id = 2")
-    stage.conn.execute("REINDEX INDEX one_email")
-    stage.kind.settle(stage.conn, stage.folder, UNIQUE)
+    _unfinished(stage)
+    stage.kind.settle(stage.conn, stage.folder, HALF_UNIQUE)
     rows = stage.rows()
     assert stage.call("status").code == 6
 
-    resolved = stage.call("resolve", "--applied", stage.name(UNIQUE), "--force")
+    resolved = stage.call("resolve", "--applied", stage.name(HALF_UNIQUE), "--force")
 
     assert resolved.code == 0, resolved.out
     assert stage.rows() == rows

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from migsafe import histories, ledger, plan, target
+from migsafe import deployers, histories, ledger, plan, target
 from migsafe.config import HistoryConfig
 from migsafe.ledger import Receipt
 from migsafe.outcomes import Outcome, StepResult
@@ -34,7 +34,8 @@ def running(database: str, folder: Path, attempts: int = 2) -> Iterator[Runner]:
     with target.connect(where) as session:
         history = histories.attach(histories.load(folder, HistoryConfig()), session, where)
         limits = Limits(lock_timeout="100ms", attempts=attempts)
-        yield Runner(conn=session, history=history, run_id="run", limits=limits)
+        with deployers.turn(where, session, [ledger.LOCK]) as turn:
+            yield Runner(turn=turn, history=history, run_id="run", limits=limits)
 
 
 def run(database: str, folder: Path, *texts: str) -> list[StepResult]:

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from migsafe import histories, plan, target
+from migsafe import deployers, histories, ledger, plan, target
 from migsafe.config import HistoryConfig
 from migsafe.findings import Severity
 from migsafe.outcomes import Outcome, StepResult
@@ -64,8 +64,9 @@ def run(database: str, folder: Path) -> list[StepResult]:
     with target.connect(where) as session:
         history = histories.attach(directory, session, where)
         limits = Limits(lock_timeout="5s", attempts=2)
-        made = Runner(conn=session, history=history, run_id="run", limits=limits)
-        return list(made.run(steps))
+        with deployers.turn(where, session, [ledger.LOCK]) as turn:
+            made = Runner(turn=turn, history=history, run_id="run", limits=limits)
+            return list(made.run(steps))
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import zip_longest
@@ -21,36 +21,60 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from migsafe import catalog, histories, ledger, outcomes, target
-from migsafe.histories import History
+from migsafe.errors import MigsafeError
 from migsafe.ledger import Receipt
-from migsafe.outcomes import Outcome, StepResult, Stopped
-from migsafe.target import Connection, Write
+from migsafe.outcomes import LostTurnError, Outcome, StepResult, Stopped
+from migsafe.runner import concurrently
+from migsafe.runner.interrupts import Interrupts
+from migsafe.sql import ALL_OR_NOTHING, blocks, is_patient, is_setting, sets_timeouts
+from migsafe.target import Session, Write
 
-if TYPE_CHECKING:  # the parser is heavy, and a command that runs nothing does without it
+if TYPE_CHECKING:
+    from migsafe.deployers import Turn
+    from migsafe.histories import History
     from migsafe.plan import Step
     from migsafe.sql import Statement
+
+_DETACH = "DETACH PARTITION CONCURRENTLY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a statement may queue for a lock, and how often it is tried."""
+    """How long a statement may queue for a lock and work, and how often it is tried."""
 
     lock_timeout: str
     attempts: int
+    statement_timeout: str = "1h"
+
+
+@dataclass(slots=True)
+class At:
+    """Where a run is, for whoever shows it: all 1-based, `statement` 0 between two of them."""
+
+    step: int = 0
+    steps: int = 0
+    migration: str = ""
+    statement: int = 0
+    statements: int = 0
+    attempt: int = 1
 
 
 #: A file may end under another role or with a timeout of its own; our rows must not.
 _AS_OURSELVES = ("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0", ())
 
+#: For statements that wait for others' snapshots, and may work for hours.
+_UNBOUNDED = "SET lock_timeout = 0; SET statement_timeout = 0"
+
 
 @dataclass(slots=True, kw_only=True)
 class Runner:
-    """Runs steps on `conn`, an autocommit session that nothing else uses."""
+    """Runs steps on the `runner` session of a turn, which nothing else uses meanwhile."""
 
-    conn: Connection
+    turn: Turn
     history: History
     run_id: str
     limits: Limits
+    at: At = field(default_factory=At)
     #: The most attempts that a unit (transaction or statement) of this step took.
     _attempts: int = 0
     #: Whether something of this step is in effect outside a transaction.
@@ -59,17 +83,39 @@ class Runner:
     _prepared: bool = False
     #: Whether the last COMMIT has begun the next step's transaction too.
     _begun: bool = False
+    #: Whether all that ran in this transaction may wait for others without being waited for.
+    _quiet: bool = True
+    _interrupts: Interrupts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let a signal cancel what this session executes."""
+        self._interrupts = Interrupts(lambda: self.conn.cancel_safe(timeout=5.0))
+
+    @property
+    def conn(self) -> Session:
+        """The session that executes."""
+        return self.turn.runner
 
     def run(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         """Yield one result a step; after the first that is not done, the rest are skipped.
 
         Lazy: a caller that stops consuming stops the run at that boundary.
         """
-        try:
-            yield from self._results(steps)
-        finally:
-            if self._begun:
-                self._roll_back()
+        with self._bounded():
+            try:
+                yield from self._results(steps)
+            finally:
+                if self._begun:
+                    self._roll_back()
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Set the limits of the session, and hear signals; the turn watches over its answers."""
+        self.conn.patience = None
+        with self._interrupts.heard():
+            with suppress(psycopg.Error):  # a session that is lost shows at the first step
+                target.execute(self.conn, self._limits)
+            yield
 
     def _results(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         stopped = False
@@ -77,11 +123,20 @@ class Runner:
             if stopped:
                 yield StepResult(migration=step.migration.name, outcome=Outcome.SKIPPED)
                 continue
-            began, self._attempts = time.monotonic(), 0
-            result = self._alone(step) if step.alone else self._together(step, following)
+            result = self._timed(step, following, len(steps))
             stopped = result.outcome is not Outcome.DONE or result.interrupted
-            seconds = round(time.monotonic() - began, 3)
-            yield replace(result, seconds=seconds, attempts=self._attempts)
+            yield result
+
+    def _timed(self, step: Step, following: Step | None, steps: int) -> StepResult:
+        began, self._attempts = time.monotonic(), 0
+        self.at = At(self.at.step + 1, steps, step.migration.name, 0, len(step.statements))
+        if self._interrupts.pending:
+            return outcomes.interrupted(step)
+        if self.turn.lost:
+            return outcomes.lost(step)
+        result = self._alone(step) if step.alone else self._together(step, following)
+        seconds = round(time.monotonic() - began, 3)
+        return replace(result, seconds=seconds, attempts=self._attempts)
 
     def _together(self, step: Step, following: Step | None) -> StepResult:
         """Run a migration, its record and its receipt in one transaction.
@@ -113,11 +168,17 @@ class Runner:
         """Decide by the receipt what became of a COMMIT whose answer never came."""
         failed = outcomes.stopped(step, stopped, Outcome.FAILED)
         try:
+            if self.conn.closed:
+                self.turn.resume()
+                target.execute(self.conn, self._limits)
             done = ledger.is_done(self.conn, self.run_id, step.migration.name)
-        except psycopg.Error:
+        except (psycopg.Error, MigsafeError):
             error = "the connection was lost during COMMIT; migsafe status says what is recorded"
             return replace(failed, outcome=Outcome.DIRTY, error=error)
-        return replace(failed, outcome=Outcome.DONE, error=None) if done else failed
+        if not done:
+            return replace(failed, note="the answer to COMMIT was lost; there is no receipt of it")
+        note = "the answer to COMMIT was lost; its receipt is there"
+        return replace(failed, outcome=Outcome.DONE, error=None, note=note)
 
     def _alone(self, step: Step) -> StepResult:
         """Run a migration statement by statement, each with a receipt; `began` is committed first.
@@ -133,15 +194,10 @@ class Runner:
             return outcomes.stopped(step, stopped, outcome)
         self._touched = False
         try:
-            for statement in step.statements:
-                self._single(step, statement)
-            if left := self._left_invalid(step, before):
-                return outcomes.invalid(step, left)
-            self._retrying(lambda: self._finish(step, started))
+            return self._rest(step, started, before)
         except Stopped as stopped:
             clean = self._untouched(stopped, before) and self._withdrawn(step)
             return outcomes.stopped(step, stopped, stopped.outcome if clean else Outcome.DIRTY)
-        return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
     def finish(self, step: Step, *, is_open: bool) -> StepResult:
         """Run the rest of a migration whose first statements are in effect, and record it.
@@ -149,57 +205,108 @@ class Runner:
         `is_open` says that its start is recorded already. It stays unfinished where this fails.
         """
         began, self._attempts, started = time.monotonic(), 0, datetime.now(UTC)
-        try:
-            before = self._invalid_indexes()
-            if not is_open:
-                self._retrying(lambda: self._start(step))
-            for statement in step.statements:
-                self._single(step, statement)
-            if left := self._left_invalid(step, before):
-                result = outcomes.invalid(step, left)
-            else:
-                self._retrying(lambda: self._finish(step, started))
-                result = StepResult(migration=step.migration.name, outcome=Outcome.DONE)
-        except Stopped as stopped:
-            result = outcomes.stopped(step, stopped, Outcome.DIRTY)
+        self.at = At(1, 1, step.migration.name, 0, len(step.statements))
+        with self._bounded():
+            try:
+                if not is_open:
+                    self._retrying(lambda: self._start(step))
+                for statement in step.statements:
+                    with _ours():
+                        concurrently.replace(self.conn, statement)
+                result = self._rest(step, started, self._invalid_indexes())
+            except Stopped as stopped:
+                result = outcomes.stopped(step, stopped, Outcome.DIRTY)
         seconds = round(time.monotonic() - began, 3)
         return replace(result, seconds=seconds, attempts=self._attempts)
+
+    def _rest(
+        self, step: Step, started: datetime, before: frozenset[tuple[int, str]]
+    ) -> StepResult:
+        """Run the statements of a migration whose start is recorded, and record its end."""
+        for block in blocks(step.statements):
+            self._block(step, block, before)
+        if left := self._left_invalid(step, before):
+            return outcomes.invalid(step, left)
+        self._retrying(lambda: self._finish(step, started))
+        return StepResult(migration=step.migration.name, outcome=Outcome.DONE)
 
     def _start(self, step: Step) -> None:
         self._begin()
         self._prepare()
         with _ours():
             self.history.began(self.conn, step.migration)
-        self._commit(self._receipt(step, "began"))
+        try:
+            self._commit(self._receipt(step, "began"), self.turn.guard)
+        except Stopped as stopped:
+            raise self._blamed(stopped) from None
 
-    def _single(self, step: Step, statement: Statement) -> None:
-        """Run one statement and write its receipt, in one transaction where that can be.
+    def _block(
+        self, step: Step, block: tuple[Statement, ...], before: frozenset[tuple[int, str]]
+    ) -> None:
+        """Run what is committed at once, with its receipts: one statement, or BEGIN to COMMIT.
 
-        What PostgreSQL refuses there is tried once: a second try could meet what the first left.
+        What may have left something halfway is tried once: a second try could meet that.
         """
-        if self._idle and not statement.refuses:
-            self._retrying(lambda: self._enclosed(step, statement))
+        only = block[0] if len(block) == 1 else None
+        if only and not only.refuses:
+            self._retrying(lambda: self._enclosed(step, only))
             self._touched = True
+        elif only:
+            whole = only.refuses in ALL_OR_NOTHING or only.refuses == _DETACH
+            attempts = self.limits.attempts if whole else 1
+            self._retrying(lambda: self._bare(step, only, before), attempts=attempts)
         else:
-            self._retrying(lambda: self._bare(step, statement), attempts=1)
+            chained = any(getattr(statement.node, "chain", False) for statement in block)
+            attempts = 1 if chained else self.limits.attempts
+            self._retrying(lambda: self._own(step, block), attempts=attempts)
 
     def _enclosed(self, step: Step, statement: Statement) -> None:
         self._begin()
         self._execute(statement)
         self._commit(self._receipt(step, "statement", statement.index))
 
-    def _bare(self, step: Step, statement: Statement) -> None:
-        idle = self._idle
-        self._execute(statement)
-        self._touched = self._touched or self._idle
+    def _bare(self, step: Step, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
+        """Run a statement that refuses transactions; clear away what a failed one has left."""
+        patient = is_patient(statement) and not any(map(sets_timeouts, step.statements))
+        try:
+            with _ours():
+                if patient:
+                    target.execute(self.conn, _UNBOUNDED)
+                ends = statement.refuses == _DETACH and concurrently.finalizing(
+                    self.conn, statement
+                )
+            self._execute(replace(statement, text=ends) if ends else statement)
+        except Stopped:
+            self._cleared(statement, before)
+            raise
+        self._touched = True
         with _ours():
-            if idle and not self._idle:  # the file's own BEGIN
-                target.execute(self.conn, _bound(self.limits.lock_timeout))
-            target.send(self.conn, self._receipt(step, "statement", statement.index))
+            again = f"{self._limits}; " if patient else ""
+            query, values = self._receipt(step, "statement", statement.index)
+            target.send(self.conn, (again + query, values))
+
+    def _cleared(self, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
+        """Drop what a failed CONCURRENTLY has left, as far as others let us; the rest is found."""
+        with suppress(psycopg.Error, KeyboardInterrupt):
+            target.execute(self.conn, self._limits)
+            concurrently.clear(self.conn, statement, before)
+
+    def _own(self, step: Step, block: tuple[Statement, ...]) -> None:
+        """Run a transaction of the file's own, with receipts inside."""
+        for statement in block:
+            idle = self._idle
+            self._execute(statement)
+            self._touched = self._touched or self._idle
+            with _ours():
+                if idle and not self._idle:  # the file's own BEGIN
+                    target.execute(self.conn, _bound(self.limits.lock_timeout))
+                target.send(self.conn, self._receipt(step, "statement", statement.index))
 
     def _finish(self, step: Step, started: datetime) -> None:
+        """Record the end; whoever deploys by now waits for it, so that no guard has to."""
         self._begin()
-        self._record(step, self.history.finish(step.migration, started))
+        row = self.history.finish(step.migration, started)
+        self._commit(_AS_OURSELVES, row, self._receipt(step, "done"))
 
     def _invalid_indexes(self) -> frozenset[tuple[int, str]]:
         with _ours():
@@ -213,8 +320,6 @@ class Runner:
 
     def _untouched(self, stopped: Stopped, before: frozenset[tuple[int, str]]) -> bool:
         """Tell whether a failure has surely left nothing of the migration in effect."""
-        from migsafe.sql import ALL_OR_NOTHING
-
         statement = stopped.statement
         refuses = statement.refuses if statement else None
         enclosed = statement is not None and refuses is None  # rolled back, whatever stopped it
@@ -239,7 +344,20 @@ class Runner:
 
     def _record(self, step: Step, row: Write, then: str = "") -> None:
         """Commit with the tool's row and our receipt."""
-        self._commit(_AS_OURSELVES, row, self._receipt(step, "done"), then=then)
+        try:
+            self._commit(
+                _AS_OURSELVES, row, self._receipt(step, "done"), self.turn.guard, then=then
+            )
+        except Stopped as stopped:
+            raise self._blamed(stopped) from None
+
+    def _blamed(self, stopped: Stopped) -> Stopped:
+        """Tell the guard's division by zero from one of a deferred trigger."""
+        if not isinstance(stopped.cause, psycopg.errors.DivisionByZero):
+            return stopped
+        self._roll_back()
+        with _ours():
+            return stopped if self.turn.held() else Stopped(LostTurnError(), None)
 
     def _receipt(self, step: Step, event: str, statement: int | None = None) -> Write:
         return ledger.write(
@@ -288,18 +406,41 @@ class Runner:
     def _opening(self) -> str:
         return f"BEGIN; {_bound(self.limits.lock_timeout)}"
 
+    @property
+    def _limits(self) -> str:
+        """Set the session's limits, for what runs outside our transactions."""
+        limits = self.limits
+        return "; ".join(
+            f"SET {name} = {sql.Literal(getattr(limits, name)).as_string()}"
+            for name in ("lock_timeout", "statement_timeout")
+        )
+
     def _execute(self, statement: Statement) -> None:
         """Send one statement as it is written, in the simple protocol."""
+        self.at.statement = statement.index
+        if self._interrupts.pending:
+            raise Stopped(KeyboardInterrupt(), statement, unsent=True)
+        patient = self._quiet and is_patient(statement) and not self._idle
         try:
-            target.execute(self.conn, statement.text)
+            if patient:
+                target.execute(self.conn, "SET LOCAL lock_timeout = 0")
+            with self._interrupts.cancelling():
+                target.execute(self.conn, statement.text)
+            if patient:
+                target.execute(self.conn, _bound(self.limits.lock_timeout))
+        except psycopg.errors.QueryCanceled as error:
+            pending = self._interrupts.pending
+            raise Stopped(error, statement, interrupted=pending) from None
         except (psycopg.Error, KeyboardInterrupt) as error:
             raise Stopped(error, statement) from None
+        self._quiet = self._quiet and (patient or is_setting(statement))
 
     def _retrying(self, unit: Callable[[], None], *, attempts: int | None = None) -> None:
         """Try a unit until it is through or attempts are spent; roll back after each failure."""
         allowed = attempts or self.limits.attempts
         for attempt in range(1, allowed + 1):
             self._attempts = max(self._attempts, attempt)
+            self.at.attempt, self._quiet = attempt, True
             inside = not (self._idle or self._begun)
             try:
                 return unit()
@@ -309,7 +450,7 @@ class Runner:
                 if inside or last or not stopped.passing:
                     raise
             with _ours():  # full jitter; the base and the cap are arbitrary
-                time.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
+                self._interrupts.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
         return None
 
     @property
