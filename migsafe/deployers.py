@@ -57,16 +57,13 @@ class Turn:
 
     @property
     def guard(self) -> Write:
-        """Build a statement that fails with 22012 where the keeper holds the lock no longer.
+        """Build a statement that fails with 22012 where nobody holds the lock any longer.
 
-        It goes with each COMMIT, in its transaction: what the server knows then is what counts.
+        It goes with each COMMIT, in its transaction. Should another deployer hold it by then, that
+        one waits for the second key, which the session that executes holds itself.
         """
-        return (
-            f"""SELECT 1 / pg_catalog.count(*) FROM pg_catalog.pg_locks
-                WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid = {self.pid}
-                  AND (classid::bigint << 32 | objid::bigint) = {ledger.LOCK}""",  # noqa: S608
-            (),
-        )
+        free = f"pg_catalog.pg_try_advisory_xact_lock_shared({ledger.LOCK})"
+        return f"SELECT 1 / (NOT {free})::int", ()
 
     def held(self) -> bool:
         """Ask the server whether the keeper still holds the lock."""

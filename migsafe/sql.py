@@ -281,6 +281,13 @@ def blocks(statements: Sequence[Statement]) -> list[tuple[Statement, ...]]:
     return parts
 
 
+def is_commit(statement: Statement) -> bool:
+    """Tell whether a statement is a COMMIT, by any of its names."""
+    node = statement.node
+    commit = enums.TransactionStmtKind.TRANS_STMT_COMMIT
+    return isinstance(node, ast.TransactionStmt) and node.kind == commit
+
+
 #: What waits for the snapshots of others, which is no queue that anybody joins.
 _PATIENT = frozenset(
     {

@@ -26,7 +26,7 @@ from migsafe.ledger import Receipt
 from migsafe.outcomes import LostTurnError, Outcome, StepResult, Stopped
 from migsafe.runner import concurrently
 from migsafe.runner.interrupts import Interrupts
-from migsafe.sql import ALL_OR_NOTHING, blocks, is_patient, is_setting, sets_timeouts
+from migsafe.sql import ALL_OR_NOTHING, blocks, is_commit, is_patient, is_setting, sets_timeouts
 from migsafe.target import Session, Write
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class Runner:
     _prepared: bool = False
     #: Whether the last COMMIT has begun the next step's transaction too.
     _begun: bool = False
+    #: Whether the step says itself how long it may wait.
+    _limited: bool = False
     #: Whether all that ran in this transaction may wait for others without being waited for.
     _quiet: bool = True
     _interrupts: Interrupts = field(init=False)
@@ -130,6 +132,7 @@ class Runner:
     def _timed(self, step: Step, following: Step | None, steps: int) -> StepResult:
         began, self._attempts = time.monotonic(), 0
         self.at = At(self.at.step + 1, steps, step.migration.name, 0, len(step.statements))
+        self._limited = any(map(sets_timeouts, step.statements))
         if self._interrupts.pending:
             return outcomes.interrupted(step)
         if self.turn.lost:
@@ -206,6 +209,7 @@ class Runner:
         """
         began, self._attempts, started = time.monotonic(), 0, datetime.now(UTC)
         self.at = At(1, 1, step.migration.name, 0, len(step.statements))
+        self._limited = any(map(sets_timeouts, step.statements))
         with self._bounded():
             try:
                 if not is_open:
@@ -254,7 +258,9 @@ class Runner:
         elif only:
             whole = only.refuses in ALL_OR_NOTHING or only.refuses == _DETACH
             attempts = self.limits.attempts if whole else 1
-            self._retrying(lambda: self._bare(step, only, before), attempts=attempts)
+            self._retrying(lambda: self._bare(only, before), attempts=attempts)
+            self._touched = True
+            self._retrying(lambda: self._note(step, only))
         else:
             chained = any(getattr(statement.node, "chain", False) for statement in block)
             attempts = 1 if chained else self.limits.attempts
@@ -265,25 +271,31 @@ class Runner:
         self._execute(statement)
         self._commit(self._receipt(step, "statement", statement.index))
 
-    def _bare(self, step: Step, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
+    def _bare(self, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
         """Run a statement that refuses transactions; clear away what a failed one has left."""
-        patient = is_patient(statement) and not any(map(sets_timeouts, step.statements))
+        patient = is_patient(statement) and not self._limited
         try:
             with _ours():
                 if patient:
                     target.execute(self.conn, _UNBOUNDED)
-                ends = statement.refuses == _DETACH and concurrently.finalizing(
-                    self.conn, statement
-                )
+                ends = self._detached(statement)
             self._execute(replace(statement, text=ends) if ends else statement)
         except Stopped:
             self._cleared(statement, before)
             raise
-        self._touched = True
+        if patient:
+            with _ours():
+                target.execute(self.conn, self._limits)
+
+    def _detached(self, statement: Statement) -> str | None:
+        """Return what ends a DETACH … CONCURRENTLY that was cut off, None for all else."""
+        if statement.refuses != _DETACH:
+            return None
+        return concurrently.finalizing(self.conn, statement)
+
+    def _note(self, step: Step, statement: Statement) -> None:
         with _ours():
-            again = f"{self._limits}; " if patient else ""
-            query, values = self._receipt(step, "statement", statement.index)
-            target.send(self.conn, (again + query, values))
+            target.send(self.conn, self._receipt(step, "statement", statement.index))
 
     def _cleared(self, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
         """Drop what a failed CONCURRENTLY has left, as far as others let us; the rest is found."""
@@ -292,15 +304,18 @@ class Runner:
             concurrently.clear(self.conn, statement, before)
 
     def _own(self, step: Step, block: tuple[Statement, ...]) -> None:
-        """Run a transaction of the file's own, with receipts inside."""
+        """Run a transaction of the file's own, with receipts inside, also that of its COMMIT."""
         for statement in block:
-            idle = self._idle
+            idle, commits = self._idle, is_commit(statement)
+            if commits:
+                self._note(step, statement)
             self._execute(statement)
             self._touched = self._touched or self._idle
-            with _ours():
-                if idle and not self._idle:  # the file's own BEGIN
+            if idle and not self._idle and not self._limited:  # the file's own BEGIN
+                with _ours():
                     target.execute(self.conn, _bound(self.limits.lock_timeout))
-                target.send(self.conn, self._receipt(step, "statement", statement.index))
+            if not commits:
+                self._note(step, statement)
 
     def _finish(self, step: Step, started: datetime) -> None:
         """Record the end; whoever deploys by now waits for it, so that no guard has to."""
@@ -326,7 +341,11 @@ class Runner:
         if self._touched or self.conn.closed or not (enclosed or stopped.refused):
             return False
         try:
-            return refuses in ALL_OR_NOTHING and self._invalid_indexes() == before
+            with _ours():
+                if statement and refuses == _DETACH and self._detached(statement):
+                    return False
+            whole = refuses in ALL_OR_NOTHING or refuses == _DETACH
+            return whole and self._invalid_indexes() == before
         except Stopped:
             return False
 
@@ -420,7 +439,7 @@ class Runner:
         self.at.statement = statement.index
         if self._interrupts.pending:
             raise Stopped(KeyboardInterrupt(), statement, unsent=True)
-        patient = self._quiet and is_patient(statement) and not self._idle
+        patient = self._quiet and is_patient(statement) and not (self._idle or self._limited)
         try:
             if patient:
                 target.execute(self.conn, "SET LOCAL lock_timeout = 0")
