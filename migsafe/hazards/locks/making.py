@@ -86,8 +86,13 @@ def refresh(taking: Taking, node: Any) -> None:
     else:
         taking.take(key, Mode.ACCESS_EXCLUSIVE, Work.REWRITE)
     query = taking.table(key).query
-    if not node.skipData and query is not None and not isinstance(query, str):
+    if node.skipData:
+        return
+    if query is not None and not isinstance(query, str):
         taking.read(query)
+        return
+    for source in [table.key for table in taking.schema.tables.values() if key in table.readers]:
+        taking.take_read(source, Mode.ACCESS_SHARE)
 
 
 def create_index(taking: Taking, node: Any) -> None:
