@@ -174,11 +174,21 @@ def judge(
         *standing.findings,
         *asked.without_answered(planning.settled(built, [*built.findings, *rows])),
         *_misnamed(session, built),
+        *_in_the_way(session, built),
     )
     code = gated(session, found)
     if code is ExitCode.OK:
         check_writable(session)
     return found, built, code
+
+
+def _in_the_way(session: Session, built: "Plan") -> list[Finding]:
+    """Note who is in the way now, last of all: what was asked before may have taken minutes."""
+    from migsafe.blockers import advice, forecast
+
+    own = (session.turn.pid,) if session.turn else ()
+    session.blockers = forecast(session.conn, built.waits, own=own)
+    return advice.findings(session.blockers)
 
 
 def _misnamed(session: Session, built: "Plan") -> list[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from migsafe import __version__, facts
+from migsafe.blockers import Blocker
 from migsafe.findings import Finding
 from migsafe.ledger import Run
 from migsafe.outcomes import StepResult
@@ -136,6 +137,7 @@ class Report:
     baseline: BaselineInfo | None = None
     fixes: tuple[FixInfo, ...] = ()
     plan: tuple[Planned, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
     runs: tuple[Run, ...] = ()
     git_commit: str | None = None
     notes: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         _table("Baseline", ("migration", "verdict", "holds", "does not"), _verdicts(report)),
         _table("Drift", ("fact", "found", "expected"), _drift(report)),
         _table("Plan", ("migration", "statements", "how"), _plan(report)),
+        _table("In the way", ("who", "state", "holds", "blocks"), _blockers(report)),
         _table("Findings", ("result", "code", "finding", "what"), _findings(report)),
         "\n\n".join(_offenders(f) for f in report.findings if f.keys),
         _questions(report),
@@ -98,6 +99,11 @@ def _differences(report: Report) -> Iterable[Sequence[object]]:
 
 def _plan(report: Report) -> Iterable[Sequence[object]]:
     return ((p.migration, p.statements, p.alone or "one transaction") for p in report.plan)
+
+
+def _blockers(report: Report) -> Iterable[Sequence[object]]:
+    for one in report.blockers:
+        yield one.who, one.doing, one.holding, ", ".join(place.migration for place in one.blocks)
 
 
 def _findings(report: Report) -> Iterable[Sequence[object]]:

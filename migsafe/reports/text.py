@@ -35,6 +35,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
         _history(report, verbose=verbose),
         _baseline(report, verbose=verbose),
         _plan(report, verbose=verbose),
+        _blockers(report, verbose=verbose),
         _findings(report, verbose=verbose),
         _questions(report),
         _hazards(report, verbose=verbose),
@@ -234,6 +235,17 @@ def _plan(report: Report, *, verbose: bool) -> str:
         (step.migration, step.statements, step.alone or "one transaction") for step in report.plan
     ]
     return table(_last(rows, verbose), ("would run", "statements", "how"), (46, 10, 18))
+
+
+def _blockers(report: Report, *, verbose: bool) -> str:
+    """List who was in the way before the run, unless all of it got through."""
+    through = report.steps and all(str(step.outcome) == "done" for step in report.steps)
+    if not report.blockers or through:
+        return ""
+    rows = [(one.who, one.doing, one.holding) for one in report.blockers]
+    hidden = 0 if verbose else max(len(rows) - _LISTED, 0)
+    listed = table(rows[: len(rows) - hidden], ("in the way", "state", "what"), (30, 20, 24))
+    return f"{listed}\n… {hidden} more (-v shows them)" if hidden else listed
 
 
 def _findings(report: Report, *, verbose: bool) -> str:

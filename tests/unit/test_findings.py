@@ -54,7 +54,7 @@ def test_a_gate_that_is_no_severity_is_not_taken_for_never() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_code_has_the_form_of_its_family_and_says_what_it_reports(code: str) -> None:
-    assert re.fullmatch(r"MA0\d\d|M[DHVR]1\d\d|MS4\d\d", code)
+    assert re.fullmatch(r"MA0\d\d|M[DHVRS]1\d\d|MS4\d\d", code)
     assert CODES[code]
 
 
