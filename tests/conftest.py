@@ -3,11 +3,12 @@
 The server is the embedded one, or the one of MIGSAFE_TEST_URL. Without a server the run aborts.
 """
 
+import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,12 +16,14 @@ import msgspec
 import psycopg
 import pytest
 
-from migsafe import cli, shadow
+from migsafe import cli
 from migsafe.reports import Report
+from tests import servers
 
 for _name in list(os.environ):
     if _name in ("MIGSAFE_URL", "DATABASE_URL", "NO_COLOR") or _name.startswith("PG"):
         del os.environ[_name]
+servers.live_in_memory()
 
 _stack = ExitStack()
 
@@ -53,14 +56,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     options, is_worker = session.config.option, hasattr(session.config, "workerinput")
     if options.collectonly or (getattr(options, "numprocesses", None) and not is_worker):
         return
+    _stack.enter_context(servers.initialized_once())
     try:
-        url = os.environ.get("MIGSAFE_TEST_URL") or _stack.enter_context(shadow.embedded())
+        url = os.environ.get("MIGSAFE_TEST_URL") or _stack.enter_context(servers.embedded())
         with psycopg.connect(url) as conn:
             version = conn.info.parameter_status("server_version")
     except Exception as error:  # noqa: BLE001  # without a server nothing here means anything
         pytest.exit(f"no PostgreSQL to test on: {error}", returncode=3)
     session.config.stash[_URL] = url
     session.config.stash[_VERSION] = str(version)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from the thousands of tests, and let it come seldom."""
+    gc.freeze()
+    gc.set_threshold(100_000)
 
 
 def pytest_sessionfinish() -> None:
@@ -90,20 +100,49 @@ def database_url(server: str, name: str) -> str:
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
+@dataclass(slots=True)
+class Databases:
+    """Creates databases, and drops them some time after the test that they were for.
+
+    PostgreSQL waits a tenth of a second in DROP DATABASE where a session is just about to end.
+    """
+
+    server: str
+    admin: psycopg.Connection[tuple[object, ...]]
+    spent: list[str] = field(default_factory=list)
+
+    def create(self) -> str:
+        """Create a database and return its name."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        # Copying files takes two thirds of the time of the default strategy, which logs each page.
+        self.admin.execute(f'CREATE DATABASE "{name}" STRATEGY file_copy'.encode())
+        return name
+
+    def drop_spent(self) -> None:
+        while self.spent:
+            self.admin.execute(f'DROP DATABASE "{self.spent.pop()}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="session")
+def databases(server: str) -> Iterator[Databases]:
+    with psycopg.connect(server, autocommit=True) as admin:
+        made = Databases(server, admin)
+        yield made
+        made.drop_spent()
+
+
 @pytest.fixture
-def make_database(server: str) -> Iterator[Callable[[], str]]:
+def make_database(databases: Databases) -> Iterator[Callable[[], str]]:
     """Return a function that creates an empty database and gives its URL."""
     names: list[str] = []
-    with psycopg.connect(server, autocommit=True) as admin:
 
-        def create() -> str:
-            names.append(f"test_{uuid.uuid4().hex[:12]}")
-            admin.execute(f'CREATE DATABASE "{names[-1]}"')
-            return database_url(server, names[-1])
+    def create() -> str:
+        databases.drop_spent()
+        names.append(databases.create())
+        return database_url(databases.server, names[-1])
 
-        yield create
-        for name in names:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    yield create
+    databases.spent += names
 
 
 @pytest.fixture
