@@ -82,15 +82,24 @@ class Turn:
     def watch(self) -> None:
         """Beat until the turn is over; the body of the watching thread."""
         seen, tries = 0, 0
-        while not self._over.wait(_BEAT):
-            try:
-                seen = self._beat(seen)
-                tries = 0
-            except (psycopg.Error, MigsafeError):
+        try:
+            while not self._over.wait(_BEAT):
+                try:
+                    seen = self._beat(seen)
+                except psycopg.Error:  # what the server refuses to a look is no lost session
+                    tries = self._missed(tries) if self.keeper.closed else 0
+                else:
+                    tries = 0
+        finally:
+            if not self._over.is_set():  # nobody watches any longer
                 self._lost.set()
-                tries += 1
-                if not self._renewed() and tries >= _TRIES:
-                    self._cut()
+
+    def _missed(self, tries: int) -> int:
+        """Note that the session with the lock is gone, and go on looking with another."""
+        self._lost.set()
+        if not self._renewed() and tries + 1 >= _TRIES:
+            self._cut()
+        return tries + 1
 
     def _beat(self, seen: int) -> int:
         """Look at the runner's backend; return how often it has owed us an answer in a row."""

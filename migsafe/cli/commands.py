@@ -143,6 +143,11 @@ def plan(
 @click.option("--snapshot", is_flag=True, help="Take a restorable copy first.")
 @click.option("--baseline", is_flag=True, help="First record what is in effect already.")
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+@click.option(
+    "--terminate-blockers",
+    metavar="ROLE|AGE",
+    help="End sessions of this role, or open for as long, that a statement waits for.",
+)
 @lock_wait_option
 @asking_options
 @target_options
@@ -156,6 +161,7 @@ def apply(
     snapshot: bool,
     baseline: bool,
     yes: bool,
+    terminate_blockers: str | None,
     lock_wait: float,
 ) -> "Report":
     """Plan, gate, snapshot, run and verify the pending migrations."""
@@ -180,7 +186,9 @@ def apply(
         asking=asking,
         confirm=ask,
         lock_wait=lock_wait,
+        terminate=terminate_blockers,
         notify=output.notify,
+        show=output.show,
     )
 
 
@@ -246,6 +254,7 @@ def resolve(
         force=force,
         lock_wait=lock_wait,
         notify=output.notify,
+        show=output.show,
     )
 
 

@@ -1,6 +1,7 @@
 """Where a report goes: stdout in one format, and any number of files in others."""
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ class Output:
     verbose: bool = False
     debug: bool = False
     command: str = ""
+    #: Whether the last line on stderr is one that moves.
+    _shown: bool = False
 
     @property
     def colour(self) -> bool | None:
@@ -48,12 +51,27 @@ class Output:
     def notify(self, message: str) -> None:
         """Say how far a run is, on stderr, where a person looks on or -v asks for it."""
         if self.verbose or (sys.stderr.isatty() and not self.quiet):
+            self._clear()
             click.echo(f"migsafe: {message}", err=True)
+
+    def show(self, message: str) -> None:
+        """Show where a run is in a line that the next message takes the place of."""
+        if sys.stderr.isatty() and not self.quiet:
+            self._clear()
+            width = shutil.get_terminal_size().columns - 1
+            click.echo(f"migsafe: {message}"[:width], err=True, nl=False)
+            self._shown = True
+
+    def _clear(self) -> None:
+        if self._shown:
+            click.echo("\r\x1b[K", err=True, nl=False)  # to the first column, and erase the line
+            self._shown = False
 
     def write(self, report: "Report") -> None:
         """Render to stdout and to every file; a file is replaced whole or not at all."""
         from migsafe.reports import RENDERERS
 
+        self._clear()
         for name, path in self.files:
             text = click.unstyle(RENDERERS[name](report, verbose=self.verbose))
             part = path.with_name(f"{path.name}.part")

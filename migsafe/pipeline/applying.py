@@ -1,6 +1,7 @@
 """Apply: plan, gate, snapshot, run, verify and keep proof."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from migsafe import findings, target
@@ -24,8 +25,11 @@ from migsafe.pipeline.session import (
 from migsafe.reports import Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
+    from migsafe.blockers.ending import Allowed
+    from migsafe.hazards.waits import Wait
     from migsafe.outcomes import StepResult
-    from migsafe.plan import Step
+    from migsafe.pipeline.watching import Watching
+    from migsafe.plan import Plan
     from migsafe.runner import Runner
     from migsafe.snapshots import Provider
     from migsafe.verify import Expectation, Verification
@@ -40,15 +44,21 @@ def apply(
     asking: Asking | None = None,
     confirm: Callable[[Report], bool] | None = None,
     lock_wait: float = 0.0,
+    terminate: str | None = None,
     notify: Notify = silent,
+    show: Notify = silent,
 ) -> Report:
     """Plan, gate, take a snapshot, run, verify and keep proof; nothing changes before the gate.
 
     With `baseline`, what the live schema shows to be in effect is recorded before the run. The
-    lock is held from before the plan is read until the report is stored.
+    lock is held from before the plan is read until the report is stored; another deployment is
+    waited for `lock_wait` seconds. `terminate` is a role or an age: sessions of it that a statement
+    waits for are ended. `show` gets the line that moves, a second while something runs.
     """
+    from migsafe.blockers import ending
     from migsafe.pipeline import baselining, evidence, records, unmanaged
 
+    allowed = ending.parse(terminate) if terminate is not None else None
     directory = directory_of(settings)
     audits, expectations = audits_of(settings, directory), expectations_of(settings, directory)
     provider = _provider(settings) if snapshot else None
@@ -56,6 +66,8 @@ def apply(
         opened(settings, "apply", directory, read_only=False) as session,
         deploying(session, lock_wait, notify),
     ):
+        if allowed:
+            ending.check(session.conn, allowed)
         case = records.case(session, notify) if baseline else None
         if case and not case.decided:
             return kept(session, unmanaged.undecided(session, case))
@@ -83,7 +95,7 @@ def apply(
             baselining.record(session, case.weighed, case.records)
             names = [migration.name for migration in case.records.applied]
             shown = evidence.info(case.weighed, written=names)
-        results = _run(session, built.steps, notify)
+        results = _run(session, built, notify, show, allowed)
         return _verified(
             session, expectations, found, results, snapshot=taken, plan=planned, baseline=shown
         )
@@ -100,13 +112,20 @@ def _provider(settings: Settings) -> "Provider":
     return PROVIDERS[name]
 
 
-def runner_of(session: Session) -> "Runner":
-    """Return what runs steps on a session, with the limits of its environment."""
+def watched(
+    session: Session,
+    waits: "Sequence[Wait]",
+    notify: Notify,
+    show: Notify,
+    allowed: "Allowed | None" = None,
+) -> "tuple[Runner, Watching]":
+    """Return what runs steps on a session, with the limits of its environment, and who watches."""
+    from migsafe.pipeline.watching import Watching
     from migsafe.runner import Limits, Runner
 
     env = session.settings.env
     assert session.turn is not None  # noqa: S101  # callers hold it
-    return Runner(
+    runner = Runner(
         turn=session.turn,
         history=wanted(session),
         run_id=session.run,
@@ -116,17 +135,28 @@ def runner_of(session: Session) -> "Runner":
             statement_timeout=env.statement_timeout,
         ),
     )
+    watching = Watching(runner=runner, waits=waits, notify=notify, show=show, allowed=allowed)
+    runner.before, session.turn.look = watching.before, watching.look
+    return runner, watching
 
 
-def _run(session: Session, steps: "Sequence[Step]", notify: Notify) -> "tuple[StepResult, ...]":
+def _run(
+    session: Session,
+    built: "Plan",
+    notify: Notify,
+    show: Notify,
+    allowed: "Allowed | None",
+) -> "tuple[StepResult, ...]":
     """Run the steps; what stops the run between two of them ends the list, it loses nothing."""
     from migsafe.outcomes import Outcome, StepResult
 
-    runner = runner_of(session)
+    steps = built.steps
+    runner, watching = watched(session, built.waits, notify, show, allowed)
     results: list[StepResult] = []
     try:
         for number, result in enumerate(runner.run(steps), start=1):
-            results.append(result)
+            blamed = watching.blamed if result.outcome is Outcome.BUSY else None
+            results.append(replace(result, note=result.note or blamed))
             notify(f"{number}/{len(steps)} {result.migration}: {result.outcome}")
     except KeyboardInterrupt:
         following = steps[min(len(results), len(steps) - 1)].migration.name

@@ -9,7 +9,7 @@ from migsafe.errors import BusyError, ExitCode, UnreachableError, UsageError, ne
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Standing, State
 from migsafe.pipeline import baselining, doubts, evidence, records
-from migsafe.pipeline.applying import runner_of
+from migsafe.pipeline.applying import watched
 from migsafe.pipeline.questions import check_writable
 from migsafe.pipeline.session import (
     Notify,
@@ -36,6 +36,7 @@ def resolve(
     force: bool = False,
     lock_wait: float = 0.0,
     notify: Notify = silent,
+    show: Notify = silent,
 ) -> Report:
     """Record what is said of one migration where the live schema proves it, or `force` is given.
 
@@ -53,7 +54,7 @@ def resolve(
         deploying(session, lock_wait, notify),
     ):
         if finish:
-            return _finished(session, finish, notify)
+            return _finished(session, finish, notify, show)
         return _recorded(session, said[0], applied=bool(applied), force=force, notify=notify)
 
 
@@ -97,7 +98,7 @@ def _judged(
     return (doubts.contradicted(weighed, known, f"said to be {claim}", by=against),)
 
 
-def _finished(session: Session, name: str, notify: Notify) -> Report:
+def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Report:
     """Run the statements of a migration that are not in effect, under receipts, and record it."""
     from migsafe.outcomes import Outcome
     from migsafe.pipeline import halfway
@@ -120,7 +121,8 @@ def _finished(session: Session, name: str, notify: Notify) -> Report:
     if open_ones := _baselined(session, name, notify):
         advice = "settle these first, then finish it."
         return session.report(ExitCode.UNMANAGED, findings=open_ones, next=advice)
-    result = runner_of(session).finish(found.remaining(), is_open=is_open)
+    runner, _ = watched(session, (), notify, show)
+    result = runner.finish(found.remaining(), is_open=is_open)
     session.renew()
     code = ExitCode.OK if result.outcome is Outcome.DONE else ExitCode.DIRTY
     note = f"{total - len(found.rest)} of {total} statements were in effect before."

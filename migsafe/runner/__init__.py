@@ -57,6 +57,8 @@ class At:
     statement: int = 0
     statements: int = 0
     attempt: int = 1
+    #: When the statement, or the step, began (time.monotonic).
+    since: float = 0.0
 
 
 #: A file may end under another role or with a timeout of its own; our rows must not.
@@ -74,6 +76,8 @@ class Runner:
     history: History
     run_id: str
     limits: Limits
+    #: Called before each step, while no lock is held.
+    before: Callable[[Step], None] = field(default=lambda _: None)
     at: At = field(default_factory=At)
     #: The most attempts that a unit (transaction or statement) of this step took.
     _attempts: int = 0
@@ -131,15 +135,25 @@ class Runner:
 
     def _timed(self, step: Step, following: Step | None, steps: int) -> StepResult:
         began, self._attempts = time.monotonic(), 0
-        self.at = At(self.at.step + 1, steps, step.migration.name, 0, len(step.statements))
-        self._limited = any(map(sets_timeouts, step.statements))
+        self._arrive(step, self.at.step + 1, steps)
         if self._interrupts.pending:
             return outcomes.interrupted(step)
         if self.turn.lost:
             return outcomes.lost(step)
+        self.before(step)
         result = self._alone(step) if step.alone else self._together(step, following)
         seconds = round(time.monotonic() - began, 3)
         return replace(result, seconds=seconds, attempts=self._attempts)
+
+    def _arrive(self, step: Step, number: int, of: int) -> None:
+        self.at = At(
+            step=number,
+            steps=of,
+            migration=step.migration.name,
+            statements=len(step.statements),
+            since=time.monotonic(),
+        )
+        self._limited = any(map(sets_timeouts, step.statements))
 
     def _together(self, step: Step, following: Step | None) -> StepResult:
         """Run a migration, its record and its receipt in one transaction.
@@ -208,8 +222,7 @@ class Runner:
         `is_open` says that its start is recorded already. It stays unfinished where this fails.
         """
         began, self._attempts, started = time.monotonic(), 0, datetime.now(UTC)
-        self.at = At(1, 1, step.migration.name, 0, len(step.statements))
-        self._limited = any(map(sets_timeouts, step.statements))
+        self._arrive(step, 1, 1)
         with self._bounded():
             try:
                 if not is_open:
@@ -436,7 +449,7 @@ class Runner:
 
     def _execute(self, statement: Statement) -> None:
         """Send one statement as it is written, in the simple protocol."""
-        self.at.statement = statement.index
+        self.at.statement, self.at.since = statement.index, time.monotonic()
         if self._interrupts.pending:
             raise Stopped(KeyboardInterrupt(), statement, unsent=True)
         patient = self._quiet and is_patient(statement) and not (self._idle or self._limited)
