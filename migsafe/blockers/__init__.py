@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a report needs no driver, no parser and no questions
     from migsafe.hazards import Wait
     from migsafe.target import Connection
 
-__all__ = ["Blocked", "Blocker", "Kind", "forecast", "lasting", "waiting_for"]
+__all__ = ["Blocked", "Blocker", "Kind", "exclusive", "forecast", "lasting", "waiting_for"]
 
 #: Seconds below which a transaction is taken for one that is about to end. Arbitrary.
 MOMENT = 1.0
@@ -125,16 +125,32 @@ def forecast(
     """
     if not waits:
         return ()
-    seen = _seen(conn, waits, own)
-    if any(one.hidden for one in seen):
-        time.sleep(_AGAIN)
-        still = {(one.pid, one.transaction) for one in _seen(conn, waits, own)}
-        seen = [one for one in seen if not one.hidden or (one.pid, one.transaction) in still]
     by_relation: dict[_Place, list[Wait]] = defaultdict(list)
     for wait in waits:
         by_relation[wait.relation].append(wait)
-    pairs = ((one, list(_blocked(one, by_relation))) for one in seen if not _passes(one))
-    return _told(pair for pair in pairs if pair[1])
+    seen = (one for one in _seen(conn, waits, own) if not _passes(one))
+    found = [(one, places) for one in seen if (places := list(_blocked(one, by_relation)))]
+    if any(one.hidden for one, _ in found):
+        time.sleep(_AGAIN)
+        still = {one.identity for one in _seen(conn, waits, own)}
+        found = [pair for pair in found if not pair[0].hidden or pair[0].identity in still]
+    return _told(found)
+
+
+def exclusive(conn: Connection) -> tuple[Blocker, ...]:
+    """Return who keeps everybody out of some relation of the database: it cannot be read now."""
+    from migsafe.blockers import sessions
+    from migsafe.hazards import Wait
+    from migsafe.hazards.locks import Mode
+    from migsafe.schema import Key
+
+    reads = [
+        Wait(
+            migration="", relation=Key(*names), mode=Mode.ACCESS_SHARE, file="", line=0, statement=0
+        )
+        for names in conn.execute(sessions.SHUT)
+    ]
+    return tuple(replace(one, blocks=()) for one in forecast(conn, reads))
 
 
 def waiting_for(conn: Connection, pid: int) -> tuple[Blocker, ...]:

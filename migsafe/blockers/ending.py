@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from migsafe import blockers
 from migsafe.blockers import Blocker, Kind
 from migsafe.errors import UsageError, nearest
 
@@ -22,16 +23,20 @@ _AGE = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """Who may be ended: sessions of a role, or those whose transaction is of an age in seconds."""
+    """Who may be ended: sessions of a role, or those whose transaction is of an age in seconds.
+
+    A role's transaction that has just begun is not meant: it will hardly last.
+    """
 
     role: str | None = None
     age: float | None = None
 
     def names(self, blocker: Blocker) -> bool:
-        """Tell whether a blocker is meant; one of an unknown age is not."""
+        """Tell whether a blocker is meant; one of an unknown age is so by its role alone."""
+        age = blocker.age_seconds
         if self.role is not None:
-            return blocker.user == self.role
-        return blocker.age_seconds is not None and blocker.age_seconds >= (self.age or 0)
+            return blocker.user == self.role and (age is None or age >= blockers.MOMENT)
+        return age is not None and age >= (self.age or 0)
 
 
 class Ended(NamedTuple):
@@ -63,17 +68,17 @@ def check(conn: Connection, allowed: Allowed) -> None:
         raise UsageError(FLAG, f"there is no role {allowed.role}", hint)
 
 
-def terminate(conn: Connection, blockers: Iterable[Blocker], allowed: Allowed) -> list[Ended]:
+def terminate(conn: Connection, found: Iterable[Blocker], allowed: Allowed) -> list[Ended]:
     """End the blockers that are meant, and return what became of each of them.
 
     `conn` is in autocommit. Nobody else is touched: not one that has taken the place of a blocker,
     nor a process that is no client's.
     """
-    return list(_ended(conn, blockers, allowed))
+    return list(_ended(conn, found, allowed))
 
 
-def _ended(conn: Connection, blockers: Iterable[Blocker], allowed: Allowed) -> Iterator[Ended]:
-    for blocker in blockers:
+def _ended(conn: Connection, found: Iterable[Blocker], allowed: Allowed) -> Iterator[Ended]:
+    for blocker in found:
         if allowed.names(blocker):
             problem = _spared(blocker) or _terminated(conn, blocker)
             line = f"not terminated: {blocker}: {problem}" if problem else f"terminated: {blocker}"

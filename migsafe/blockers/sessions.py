@@ -45,6 +45,11 @@ class Seen:
     due: bool = False
 
     @property
+    def identity(self) -> tuple[int | None, str | None]:
+        """Its session and transaction."""
+        return self.pid, self.transaction
+
+    @property
     def kind(self) -> Kind:
         """What it is."""
         if self.pid is None:
@@ -168,6 +173,15 @@ SNAPSHOTS = f"""
       AND a.pid <> pg_catalog.pg_backend_pid() AND a.pid <> ALL (%s::int[])
       AND (a.backend_xmin IS NOT NULL OR {_HIDDEN} AND l.pid IS NOT NULL)
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_vacuum AS v WHERE v.pid = a.pid)
+"""  # noqa: S608  # constants of this module
+
+#: The relations that somebody keeps everybody out of.
+SHUT = f"""
+    SELECT n.nspname::text, c.relname::text
+    FROM pg_catalog.pg_locks AS l
+    JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE l.locktype = 'relation' AND l.database = {_HERE} AND l.mode = 'AccessExclusiveLock'
 """  # noqa: S608  # constants of this module
 
 #: Who keeps a process waiting now; the process is given twice.

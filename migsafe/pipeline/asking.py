@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from migsafe import catalog, config, target
 from migsafe.config import Asking
-from migsafe.errors import UnreachableError, UsageError
+from migsafe.errors import BusyError, UnreachableError, UsageError
 from migsafe.findings import Finding
 from migsafe.histories import Standing, State
 from migsafe.pipeline.session import Session
@@ -28,9 +28,17 @@ def schema_of(session: Session) -> "Schema | None":
     standing = session.standing
     if standing is None or not standing.pending or not is_accounted(standing):
         return None
+    from psycopg.errors import LockNotAvailable
+
+    from migsafe import blockers
     from migsafe.catalog import live
 
-    return live.read(session.conn)
+    try:
+        return live.read(session.conn)
+    except LockNotAvailable:
+        who = "; ".join(str(one) for one in blockers.exclusive(session.conn)) or "somebody"
+        problem = f"the schema cannot be read meanwhile: {who}"
+        raise BusyError(session.target.place, problem, "run it again when that is over") from None
 
 
 def is_accounted(standing: Standing) -> bool:

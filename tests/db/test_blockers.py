@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -450,17 +451,17 @@ def test_a_running_pg_dump_is_told_by_its_name_or_by_what_it_does(
     waits = waits_of(clinic, "ALTER TABLE patients ADD COLUMN n int; DROP TABLE part")
     for name in ("pg_dump", "nightly"):
         with dumping(database, PGAPPNAME=name):
-            (found,) = until(lambda name=name: dumps(blockers.forecast(clinic, waits), name))
+            (found,) = until(partial(dumps, clinic, waits, name))
             assert found.why == "holds ACCESS SHARE"
             assert {"patients", "part"} <= {*found.relations}
             (warning,) = advice.findings([found])
             assert "when the dump is over" in (warning.remedy or "")
 
 
-def dumps(found: tuple[Blocker, ...], name: str) -> list[Blocker]:
+def dumps(conn: Conn, waits: list[Wait], name: str) -> list[Blocker]:
     """Return those that are told; one that has another name is a session while it asks catalogs."""
-    named = (one for one in found if one.application == name and one.kind is Kind.DUMP)
-    return [one for one in named if len(one.relations) > 1]
+    found = [one for one in blockers.forecast(conn, waits) if one.application == name]
+    return [one for one in found if one.kind is Kind.DUMP and len(one.relations) > 1]
 
 
 # ---------------------------------------------------------------- prepared, and vacuum
@@ -753,6 +754,16 @@ def test_a_plan_says_who_is_in_the_way_of_which_migration(
         told = " ".join(release(f"plan --format {form}").out.split())
         assert f"process {pid_of(reader)} (postgres, web)" in told
         assert "holds ACCESS SHARE" in told
+
+
+def test_a_schema_that_cannot_be_read_says_who_keeps_everybody_out(
+    release: Callable[..., Called], opened: Callable[..., Conn], database: str
+) -> None:
+    holder = opened(database, "ALTER TABLE visits ADD COLUMN other int")
+    called = release("plan")
+    assert called.code == 4
+    assert f"process {pid_of(holder)} (postgres): idle in transaction" in called.err
+    assert "holds ACCESS EXCLUSIVE on visits" in called.err
 
 
 def test_a_plan_of_an_idle_database_says_nothing_of_blockers(

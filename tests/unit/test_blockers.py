@@ -177,5 +177,10 @@ def test_a_role_and_an_age_name_whom_they_say(text: str, means: bool) -> None:
     assert ending.parse(text).names(blocker()) is means
 
 
+def test_a_role_does_not_name_a_transaction_that_has_just_begun() -> None:
+    assert not ending.parse("app").names(blocker(age_seconds=0.5))
+    assert ending.parse("app").names(blocker(age_seconds=None))
+
+
 def test_an_age_does_not_name_what_it_does_not_know() -> None:
     assert not ending.parse("1s").names(blocker(age_seconds=None))
