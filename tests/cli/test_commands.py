@@ -600,16 +600,24 @@ def test_a_snapshot_that_cannot_be_kept_stops_the_run_before_anything_changes(
     assert photograph(database) == before
 
 
-def test_a_session_that_held_the_lock_and_is_gone_does_not_hide_what_was_done(
+def test_nothing_is_committed_once_the_session_that_held_the_lock_is_gone(
     call: Migsafe, lay: Lay, conn: Conn
 ) -> None:
     others = "application_name = 'migsafe' AND pid <> pg_backend_pid()"
     kill = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others};"
-    lay(prisma(first=f"CREATE TABLE first (id int);\n{kill}\n"))
+    create = "CREATE TABLE first (id int);\n"
+    lay(prisma(zero="CREATE TABLE zero (id int);", first=f"{create}{kill}\n"))
     called = call("apply")
-    assert called.code == ExitCode.OK, called.err
-    assert [step.outcome for step in called.report.steps] == ["done"]
-    assert [run.exit_code for run in call("history").report.runs] == [0]
+    assert called.code == ExitCode.BUSY, called.err
+    assert [step.outcome for step in called.report.steps] == ["done", "busy"]
+    assert "lock" in str(called.report.steps[1].error)
+    assert conn.execute("SELECT to_regclass('zero'), to_regclass('first')").fetchone() == (
+        "zero",
+        None,
+    )
+    lay(prisma(zero="CREATE TABLE zero (id int);", first=create))
+    assert call("apply").code == ExitCode.OK
+    assert [run.exit_code for run in call("history").report.runs] == [0, 4]
 
 
 def test_a_server_that_ends_idle_sessions_does_not_end_ours(
