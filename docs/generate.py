@@ -271,7 +271,9 @@ _MEANINGS = {
     "env.NAME.snapshot": "The provider that `apply --snapshot` uses. The flag asks for the "
     "snapshot, this key does not. `pg_dump` is served.",
     "env.NAME.lock_timeout": "How long a statement queues for a lock before its transaction is "
-    "rolled back and tried again. A number with `ms`, `s` or `min`.",
+    "rolled back and tried again. A number with `ms`, `s`, `min` or `h`.",
+    "env.NAME.statement_timeout": "How long a statement may work, unless it waits for others' "
+    "snapshots, as CONCURRENTLY does. `0` is no limit.",
     "env.NAME.attempts": "How often a migration is tried when a lock is not free; 1 or more.",
     "env.NAME.temporary_access": "Must be false: temporary network access is not served yet.",
 }
