@@ -286,14 +286,20 @@ SITUATIONS: dict[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_the_forecast_names_exactly_those_whom_a_statement_waits_for(
-    situation: str, clinic: Conn, opened: Callable[..., Conn], database: str, at_once: None
+    situation: str,
+    clinic: Conn,
+    opened: Callable[..., Conn],
+    database: str,
+    server_major: int,
+    at_once: None,
 ) -> None:
-    waits = {text: waits_of(clinic, text) for text in STATEMENTS}
+    statements = [text for text in STATEMENTS if server_major >= 14 or "DETACH" not in text]
+    waits = {text: waits_of(clinic, text) for text in statements}
     other = opened(database, *SITUATIONS[situation], autocommit=True)
     said = {text: [one.pid for one in blockers.forecast(clinic, waits[text])] for text in waits}
     clinic.execute("SET lock_timeout = '250ms'")
-    kept = {text for text in STATEMENTS if is_kept_waiting(clinic, text)}
-    assert said == {text: [pid_of(other)] if text in kept else [] for text in STATEMENTS}
+    kept = {text for text in statements if is_kept_waiting(clinic, text)}
+    assert said == {text: [pid_of(other)] if text in kept else [] for text in statements}
 
 
 def test_a_statement_that_runs_is_in_the_way_of_concurrently_alone(
