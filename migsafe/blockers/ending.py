@@ -101,7 +101,8 @@ _TERMINATE = """
     WHERE a.pid = %(pid)s AND a.usename = %(user)s AND a.pid <> pg_catalog.pg_backend_pid()
       AND CASE WHEN %(age)s::float8 IS NULL THEN EXISTS (
                    SELECT FROM pg_catalog.pg_locks AS l
-                   WHERE l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted)
+                   WHERE l.pid = a.pid AND l.locktype = 'virtualxid'
+                     AND l.mode = 'ExclusiveLock' AND l.granted)
                ELSE extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)
                    > %(age)s::float8 - 0.1 END
 """

@@ -140,20 +140,29 @@ _OF_NOBODY = """
           AND t.virtualtransaction = l.virtualtransaction) AS p ON true"""
 
 #: Who holds or asks for locks on relations: their schemas and names, and processes to leave out.
+#: The planner guesses that the parts are small. With 10,000 locks it takes the two precautions, to
+#: materialize them and to let a hash (IN … IS TRUE) pass the locks of wanted relations only.
 HOLDERS = f"""
-    WITH {_LOCKS}
-    SELECT {_SESSION}, l.virtualtransaction AS transaction, l.locktype,
-        n.nspname::text AS schema, c.relname::text AS relation, l.mode AS lock, l.granted,
-        c.relkind IN ('r', 'm') AND (
-            pg_catalog.age(c.relfrozenxid)
-                > pg_catalog.current_setting('autovacuum_freeze_max_age')::int
-            OR pg_catalog.mxid_age(c.relminmxid)
-                > pg_catalog.current_setting('autovacuum_multixact_freeze_max_age')::int
-            OR coalesce(c.reloptions::text ~ 'freeze_max_age', false)) AS due
-    FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS w (s, r)
-    JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.s
-    JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.r
-    JOIN locks AS l ON l.relation = c.oid AND l.locktype = 'relation' AND l.database = {_HERE}
+    WITH {_LOCKS},
+    wanted AS MATERIALIZED (
+        SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name,
+            c.relkind IN ('r', 'm') AND (
+                pg_catalog.age(c.relfrozenxid)
+                    > pg_catalog.current_setting('autovacuum_freeze_max_age')::int
+                OR pg_catalog.mxid_age(c.relminmxid)
+                    > pg_catalog.current_setting('autovacuum_multixact_freeze_max_age')::int
+                OR coalesce(c.reloptions::text ~ 'freeze_max_age', false)) AS due
+        FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS w (s, r)
+        JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.s
+        JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.r),
+    held AS MATERIALIZED (
+        SELECT * FROM wanted
+        JOIN locks ON locks.relation = wanted.oid
+        WHERE locks.locktype = 'relation' AND locks.database = {_HERE}
+          AND (locks.relation IN (SELECT oid FROM wanted)) IS TRUE)
+    SELECT {_SESSION}, l.virtualtransaction AS transaction, l.locktype, l.schema,
+        l.name AS relation, l.mode AS lock, l.granted, l.due
+    FROM held AS l
     LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
     {_OF_NOBODY}
     WHERE a.leader_pid IS NULL
@@ -162,16 +171,22 @@ HOLDERS = f"""
 
 #: Who has a snapshot, but for processes to leave out. CONCURRENTLY waits for those of its own
 #: database (`WaitForOlderSnapshots`), not for who vacuums, and a prepared transaction has none. Of
-#: a hidden session, the lock on its virtual id says whether it is in a transaction at all.
+#: a hidden session, the lock on its virtual id says whether it is in a transaction at all; where
+#: nothing is hidden, no lock is read.
 SNAPSHOTS = f"""
-    WITH {_LOCKS}
+    WITH ids AS MATERIALIZED (
+        SELECT pid, virtualtransaction FROM pg_catalog.pg_locks
+        WHERE locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND granted)
     SELECT {_SESSION}, l.virtualtransaction AS transaction, 'snapshot' AS locktype
     FROM pg_catalog.pg_stat_activity AS a
-    LEFT JOIN locks AS l ON l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN {_HIDDEN} THEN (
+            SELECT ids.virtualtransaction FROM ids WHERE ids.pid = a.pid) END
+    ) AS l (virtualtransaction)
     LEFT JOIN pg_catalog.pg_prepared_xacts AS p ON false
     WHERE a.datid = {_HERE} AND a.usesysid IS NOT NULL AND a.leader_pid IS NULL
       AND a.pid <> pg_catalog.pg_backend_pid() AND a.pid <> ALL (%s::int[])
-      AND (a.backend_xmin IS NOT NULL OR {_HIDDEN} AND l.pid IS NOT NULL)
+      AND (a.backend_xmin IS NOT NULL OR l.virtualtransaction IS NOT NULL)
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_vacuum AS v WHERE v.pid = a.pid)
 """  # noqa: S608  # constants of this module
 
