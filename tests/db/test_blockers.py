@@ -546,6 +546,8 @@ def test_a_plain_autovacuum_gives_way_and_is_not_in_the_way(prepared: Conn, at_o
     slow_vacuum(prepared, autovacuum_vacuum_insert_threshold="1", autovacuum_freeze_max_age="2e9")
     until(lambda: vacuums(prepared))
     assert forecast(prepared, "ALTER TABLE unrelated ADD COLUMN n int") == ()
+    prepared.execute("SET lock_timeout = '300ms'")  # less than deadlock_timeout
+    assert is_kept_waiting(prepared, "ALTER TABLE unrelated ADD COLUMN n int")
     assert vacuums(prepared)
     prepared.execute("SET lock_timeout = '5s'")
     assert not is_kept_waiting(prepared, "ALTER TABLE unrelated ADD COLUMN n int")

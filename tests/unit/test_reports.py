@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from migsafe import reports
 from migsafe.baseline import Verdict
+from migsafe.blockers import Blocked, Blocker, Kind
 from migsafe.errors import ExitCode
 from migsafe.findings import CODES, Finding, Severity, Source, Status
 from migsafe.ledger import Run
@@ -164,6 +165,28 @@ baselines = st.builds(
     stand_ins=tuples(texts),
     written=tuples(texts),
 )
+in_the_way = st.builds(
+    Blocker,
+    kind=st.sampled_from(Kind),
+    pid=numbers,
+    user=optional,
+    application=optional,
+    state=optional,
+    age_seconds=st.none() | seconds,
+    statement_seconds=st.none() | seconds,
+    why=texts,
+    relations=tuples(texts),
+    blocks=tuples(
+        st.builds(
+            Blocked,
+            migration=texts,
+            file=texts,
+            line=st.integers(1, 999),
+            statement=st.integers(1, 999),
+        )
+    ),
+    prepared=optional,
+)
 COMMANDS = ["status", "audit", "plan", "baseline", "resolve", "apply", "verify", "history", "x"]
 every_report = st.builds(
     Report,
@@ -204,6 +227,7 @@ every_report = st.builds(
     plan=tuples(
         st.builds(Planned, migration=texts, statements=st.integers(0, 999), alone=optional)
     ),
+    blockers=tuples(in_the_way),
     runs=tuples(
         st.builds(
             Run,
@@ -404,6 +428,7 @@ def test_no_table_is_wider_than_a_hundred_columns(command: str, name: str) -> No
         steps=(StepResult(migration=name, outcome=Outcome.DONE),) if command == "apply" else (),
         verification=Verification(columns=(column,)),
         runs=(run,),
+        blockers=(session(7, user=name, application=name, relations=(name,) * 3),),
     )
     rulers = [line for line in lines(wide) if re.fullmatch(r"\s*-[- ]*", line)]
     assert rulers
@@ -462,6 +487,49 @@ def test_a_long_list_of_steps_says_what_it_leaves_out() -> None:
     assert "18_m" not in short
     assert "19_m" in short
     assert "18_m" in "\n".join(lines(report("apply", steps=steps), verbose=True))
+
+
+def session(pid: int, **parts: Any) -> Blocker:
+    """Build a session that is in the way of a migration."""
+    usual: dict[str, Any] = {
+        "kind": Kind.SESSION,
+        "pid": pid,
+        "user": "clinic",
+        "application": "web",
+        "state": "idle in transaction",
+        "age_seconds": 720.0,
+        "statement_seconds": None,
+        "why": "holds ACCESS SHARE",
+        "relations": ("patients",),
+        "blocks": (Blocked(migration="2_b", file="2_b.sql", line=1, statement=1),),
+    }
+    return Blocker(**(usual | parts))
+
+
+def test_who_is_in_the_way_is_listed_with_what_it_holds() -> None:
+    shown = " ".join("\n".join(lines(report(blockers=(session(4711),)))).split())
+    assert "process 4711 (clinic, web) idle in transaction, holds ACCESS SHARE on" in shown
+    assert "| process 4711 (clinic, web) |" in reports.RENDERERS["markdown"](
+        report(blockers=(session(4711),))
+    )
+    many = report(blockers=tuple(session(pid) for pid in range(100, 130)))
+    assert "process 129 " not in "\n".join(lines(many))
+    assert "… 18 more (-v shows them)" in lines(many)
+    assert "process 129 " in "\n".join(lines(many, verbose=True))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"), [(Outcome.DONE, False), (Outcome.BUSY, True), (Outcome.SKIPPED, True)]
+)
+def test_who_was_in_the_way_is_not_listed_once_all_got_through(
+    outcome: Outcome, shown: bool
+) -> None:
+    steps = (
+        StepResult(migration="1_a", outcome=Outcome.DONE),
+        StepResult(migration="2_b", outcome=outcome),
+    )
+    told = "\n".join(lines(report("apply", steps=steps, blockers=(session(7),))))
+    assert ("process 7" in told) is shown
 
 
 @pytest.mark.parametrize("code", ExitCode)
