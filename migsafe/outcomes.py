@@ -43,12 +43,16 @@ class LostTurnError(Exception):
     """The lock of this deployment is gone, so that another one may be at work."""
 
 
+class GaveWayError(Exception):
+    """Others waited behind a statement that itself waited for a lock."""
+
+
 class Stopped(Exception):
     """A statement, or our own part where that is None, did not get through."""
 
     def __init__(
         self,
-        cause: psycopg.Error | KeyboardInterrupt | LostTurnError,
+        cause: psycopg.Error | KeyboardInterrupt | LostTurnError | GaveWayError,
         statement: Statement | None,
         *,
         interrupted: bool = False,
@@ -59,7 +63,7 @@ class Stopped(Exception):
         self.cause = cause
         self.statement = statement
         self.interrupted = interrupted or isinstance(cause, KeyboardInterrupt)
-        self._unsent = unsent or isinstance(cause, LostTurnError)
+        self._unsent = unsent or isinstance(cause, LostTurnError | GaveWayError)
 
     @property
     def refused(self) -> bool:
@@ -73,7 +77,10 @@ class Stopped(Exception):
 
         return isinstance(
             self.cause,
-            errors.LockNotAvailable | errors.DeadlockDetected | errors.SerializationFailure,
+            GaveWayError
+            | errors.LockNotAvailable
+            | errors.DeadlockDetected
+            | errors.SerializationFailure,
         )
 
     @property
@@ -89,7 +96,9 @@ def stopped(step: Step, by: Stopped, outcome: Outcome) -> StepResult:
     if isinstance(cause, LostTurnError):
         return lost(step)
     what = "interrupted"
-    if not (by.interrupted or isinstance(cause, KeyboardInterrupt)):
+    if isinstance(cause, GaveWayError):
+        what = "others waited behind it, which waited for a lock, for longer than lock_timeout"
+    elif not (by.interrupted or isinstance(cause, KeyboardInterrupt)):
         what = _explained(cause, step, statement)
     return StepResult(
         migration=step.migration.name,

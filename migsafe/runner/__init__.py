@@ -23,8 +23,9 @@ from psycopg.pq import TransactionStatus
 from migsafe import catalog, histories, ledger, outcomes, target
 from migsafe.errors import MigsafeError
 from migsafe.ledger import Receipt
-from migsafe.outcomes import LostTurnError, Outcome, StepResult, Stopped
-from migsafe.runner import concurrently
+from migsafe.outcomes import GaveWayError, LostTurnError, Outcome, StepResult, Stopped
+from migsafe.runner import concurrently, courtesy
+from migsafe.runner.courtesy import Courtesy
 from migsafe.runner.interrupts import Interrupts
 from migsafe.sql import ALL_OR_NOTHING, blocks, is_commit, is_patient, is_setting, sets_timeouts
 from migsafe.target import Session, Write
@@ -92,10 +93,17 @@ class Runner:
     #: Whether all that ran in this transaction may wait for others without being waited for.
     _quiet: bool = True
     _interrupts: Interrupts = field(init=False)
+    _courtesy: Courtesy = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let a signal cancel what this session executes."""
-        self._interrupts = Interrupts(lambda: self.conn.cancel_safe(timeout=5.0))
+        """Let a signal cancel what this session executes, and a wait that others queue behind."""
+        self._interrupts = Interrupts(self._cancel)
+        bound = courtesy.seconds(self.limits.lock_timeout)
+        self._courtesy = Courtesy(turn=self.turn, bound=bound)
+
+    def _cancel(self) -> None:
+        with suppress(psycopg.Error):  # a server that cannot be asked has lost the session as well
+            self.conn.cancel_safe(timeout=5.0)
 
     @property
     def conn(self) -> Session:
@@ -118,7 +126,7 @@ class Runner:
     def _bounded(self) -> Iterator[None]:
         """Set the limits of the session, and hear signals; the turn watches over its answers."""
         self.conn.patience = None
-        with self._interrupts.heard():
+        with self._interrupts.heard(), self._courtesy.shown():
             with suppress(psycopg.Error):  # a session that is lost shows at the first step
                 target.execute(self.conn, self._limits)
             yield
@@ -154,6 +162,7 @@ class Runner:
             since=time.monotonic(),
         )
         self._limited = any(map(sets_timeouts, step.statements))
+        self._courtesy.acts = not self._limited
 
     def _together(self, step: Step, following: Step | None) -> StepResult:
         """Run a migration, its record and its receipt in one transaction.
@@ -289,9 +298,9 @@ class Runner:
         patient = is_patient(statement) and not self._limited
         try:
             with _ours():
-                if patient:
-                    target.execute(self.conn, _UNBOUNDED)
                 ends = self._detached(statement)
+                if patient and not ends:  # FINALIZE holds the partition while it waits
+                    target.execute(self.conn, _UNBOUNDED)
             self._execute(replace(statement, text=ends) if ends else statement)
         except Stopped:
             self._cleared(statement, before)
@@ -450,18 +459,20 @@ class Runner:
     def _execute(self, statement: Statement) -> None:
         """Send one statement as it is written, in the simple protocol."""
         self.at.statement, self.at.since = statement.index, time.monotonic()
-        if self._interrupts.pending:
-            raise Stopped(KeyboardInterrupt(), statement, unsent=True)
         patient = self._quiet and is_patient(statement) and not (self._idle or self._limited)
         try:
             if patient:
                 target.execute(self.conn, "SET LOCAL lock_timeout = 0")
             with self._interrupts.cancelling():
+                if self._interrupts.pending:
+                    raise Stopped(KeyboardInterrupt(), statement, unsent=True)
                 target.execute(self.conn, statement.text)
             if patient:
                 target.execute(self.conn, _bound(self.limits.lock_timeout))
         except psycopg.errors.QueryCanceled as error:
             pending = self._interrupts.pending
+            if self._courtesy.gave and not pending:
+                raise Stopped(GaveWayError(), statement) from None
             raise Stopped(error, statement, interrupted=pending) from None
         except (psycopg.Error, KeyboardInterrupt) as error:
             raise Stopped(error, statement) from None
@@ -473,6 +484,7 @@ class Runner:
         for attempt in range(1, allowed + 1):
             self._attempts = max(self._attempts, attempt)
             self.at.attempt, self._quiet = attempt, True
+            self._courtesy.renew()
             inside = not (self._idle or self._begun)
             try:
                 return unit()
@@ -481,9 +493,15 @@ class Runner:
                 last = attempt == allowed
                 if inside or last or not stopped.passing:
                     raise
-            with _ours():  # full jitter; the base and the cap are arbitrary
-                self._interrupts.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
+            self._back_off(attempt)
         return None
+
+    def _back_off(self, attempt: int) -> None:
+        """Sleep with full jitter, whose base and cap are arbitrary."""
+        try:
+            self._interrupts.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
+        except KeyboardInterrupt as interrupt:
+            raise Stopped(interrupt, None, unsent=True) from None
 
     @property
     def _idle(self) -> bool:

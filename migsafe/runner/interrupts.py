@@ -7,11 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+#: Seconds between two requests to cancel; arbitrary.
+_AGAIN = 0.2
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class Interrupts:
     #: Whether nothing runs at all.
     _sleeps: bool = False
     _cancelling: threading.Thread | None = None
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def pending(self) -> bool:
@@ -38,17 +42,29 @@ class Interrupts:
         if self._sleeps or self.count > 1:
             raise KeyboardInterrupt
         if self._executes:
-            self._cancelling = threading.Thread(target=self.cancel, daemon=True)
+            self._cancelling = threading.Thread(target=self._cancel, daemon=True)
             self._cancelling.start()
+
+    def _cancel(self) -> None:
+        """Ask until it is over: a server that has not yet begun ignores the request."""
+        while True:
+            self.cancel()
+            if self._ended.wait(_AGAIN):
+                return
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Let the first signal cancel what the block has the server execute."""
+        """Let the first signal cancel what the block has the server execute.
+
+        The block has to ask for itself whether one came before.
+        """
+        self._ended.clear()
         self._executes = True
         try:
             yield
         finally:
             self._executes = False
+            self._ended.set()
             if self._cancelling:  # its request must not meet the statement that follows
                 self._cancelling.join()
                 self._cancelling = None

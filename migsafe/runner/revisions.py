@@ -1,0 +1,230 @@
+"""Run Alembic's revisions by the project's own Alembic, with receipts and bounded locks.
+
+A revision that stays in its transaction has its receipt in it, and its row in the version table;
+one that leaves it (`autocommit_block`) has its start committed first, and a receipt a statement.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from migsafe import histories, ledger, outcomes, target
+from migsafe.errors import UnreachableError, redacted
+from migsafe.histories import driver
+from migsafe.ledger import Receipt
+from migsafe.outcomes import Outcome, StepResult
+from migsafe.runner import At, Limits
+from migsafe.runner.interrupts import Interrupts
+
+if TYPE_CHECKING:
+    from migsafe.deployers import Turn
+    from migsafe.histories.alembic_table import AlembicTable
+    from migsafe.histories.driver import Driver, Event
+    from migsafe.plan import Step
+    from migsafe.target import Write
+
+#: SQLSTATEs worth another attempt: lock not available, deadlock, serialization failure.
+_PASSING = {"55P03", "40P01", "40001"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Revisions:
+    """Runs the steps of an Alembic history; `turn` is held by the caller."""
+
+    turn: Turn
+    history: AlembicTable
+    run_id: str
+    limits: Limits
+    before: Callable[[Step], None] = field(default=lambda _: None)
+    at: At = field(default_factory=At)
+    _driver: Driver | None = None
+    _interrupts: Interrupts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let a signal cancel what the project's Alembic executes."""
+        self._interrupts = Interrupts(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._driver:
+            self._driver.process.terminate()
+
+    def run(self, steps: Sequence[Step]) -> Iterator[StepResult]:
+        """Yield one result a step; after the first that is not done, the rest are skipped."""
+        with self._interrupts.heard():
+            done, attempt = 0, 1
+            while done < len(steps):
+                for result in self._tried(steps[done:], attempt):
+                    again = result.outcome is Outcome.BUSY and attempt < self.limits.attempts
+                    if again and not result.interrupted and not self.turn.lost:
+                        break
+                    yield result
+                    done, attempt = done + 1, 1
+                    if result.outcome is not Outcome.DONE or result.interrupted:
+                        yield from _skipped(steps[done:])
+                        return
+                else:
+                    continue
+                attempt += 1
+                self._interrupts.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
+
+    def _tried(self, steps: Sequence[Step], attempt: int) -> Iterator[StepResult]:
+        """Run the steps in one environment, until one of them is not done."""
+        by_name = {step.migration.name: step for step in steps}
+        first = steps[0]
+        if stopped := self._entered(first):
+            yield stopped
+            return
+        began = time.monotonic()
+        with self._running() as running:
+            for event in running.events(**self._request(steps)):
+                step = by_name[event["revision"]]
+                kind = event["event"]
+                if kind == "began":
+                    self._arrive(step, len(steps))
+                elif kind == "statement":
+                    self.at.statement, self.at.since = event["index"], time.monotonic()
+                else:
+                    result = self._result(step, event)
+                    seconds = round(time.monotonic() - began, 3)
+                    began = time.monotonic()
+                    yield replace(result, seconds=seconds, attempts=attempt)
+                    if kind == "committed":
+                        attempt = 1
+                        if stopped := self._onward(running, steps, step):
+                            yield stopped
+                            return
+
+    def _onward(self, running: Driver, steps: Sequence[Step], step: Step) -> StepResult | None:
+        """Let the next step begin, or say why it must not."""
+        place = steps.index(step) + 1
+        following = steps[place] if place < len(steps) else None
+        stopped = self._entered(following) if following else None
+        running.say(go=stopped is None)
+        return stopped
+
+    def _entered(self, step: Step) -> StepResult | None:
+        """Begin a step: record the start of one that runs alone; return why it may not begin."""
+        if self._interrupts.pending:
+            return outcomes.interrupted(step)
+        if self.turn.lost:
+            return outcomes.lost(step)
+        self.before(step)
+        conn = self.turn.runner
+        target.execute(conn, "BEGIN")
+        ledger.prepare(conn)
+        writes = [self._receipt(step, "began"), self.turn.guard] if step.alone else []
+        target.commit(conn, *writes)
+        return None
+
+    def _arrive(self, step: Step, steps: int) -> None:
+        self.at = At(
+            step=self.at.step + 1,
+            steps=max(self.at.steps, steps),
+            migration=step.migration.name,
+            statements=len(step.statements),
+            since=time.monotonic(),
+        )
+
+    @contextmanager
+    def _running(self) -> Iterator[Driver]:
+        """Start the project's Alembic; its session takes over the key of the one that executes."""
+        limits = self.limits
+        session = [
+            f"SET lock_timeout = {sql.Literal(limits.lock_timeout).as_string()}",
+            f"SET statement_timeout = {sql.Literal(limits.statement_timeout).as_string()}",
+            "SET idle_in_transaction_session_timeout = '1h'",
+            f"SELECT pg_catalog.pg_try_advisory_lock({ledger.RUNNING})",
+        ]
+        conn = self.turn.runner
+        if conn.info.server_version >= 140000:
+            session.append("SET client_connection_check_interval = '500ms'")
+        conn.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
+        project = self.history.directory.project
+        with driver.running(project, to=self.turn.target, session=session) as self._driver:
+            yield self._driver
+        self._driver = None
+
+    def _request(self, steps: Sequence[Step]) -> dict[str, object]:
+        conn = self.turn.runner
+        done = {
+            step.migration.name: target.filled(conn, [self._receipt(step, "done"), self.turn.guard])
+            for step in steps
+        }
+        alone = [step for step in steps if step.alone]
+        return {
+            "do": "upgrade",
+            "revisions": [step.migration.name for step in steps],
+            "inside": done,
+            "alone": [step.migration.name for step in alone],
+            "statement": {
+                step.migration.name: target.filled(conn, [self._receipt(step, "statement")])[0]
+                for step in alone
+            },
+        }
+
+    def _result(self, step: Step, event: Event) -> StepResult:
+        name = step.migration.name
+        if event["event"] == "committed":
+            return StepResult(migration=name, outcome=Outcome.DONE)
+        outcome = Outcome.BUSY if event.get("sqlstate") in _PASSING else Outcome.FAILED
+        if event.get("commit_lost"):
+            return self._after_commit(step)
+        if event.get("sqlstate") == "22012" and not self.turn.held():
+            return outcomes.lost(step)
+        if step.alone and (event.get("committed_before") or not self._withdrawn(step)):
+            outcome = Outcome.DIRTY
+        code = f"{event['sqlstate']}: " if event.get("sqlstate") else ""
+        interrupted = bool(event.get("interrupted")) or self._interrupts.pending
+        return StepResult(
+            migration=name,
+            outcome=outcome,
+            error="interrupted" if interrupted else redacted(f"{code}{event['message']}"),
+            statement=event.get("index"),
+            line=event.get("line"),
+            interrupted=interrupted,
+        )
+
+    def _after_commit(self, step: Step) -> StepResult:
+        """Decide by the receipt what became of a COMMIT whose answer never came."""
+        name = step.migration.name
+        note = "the answer to COMMIT was lost; its receipt is there"
+        try:
+            if ledger.is_done(self.turn.runner, self.run_id, name):
+                return StepResult(migration=name, outcome=Outcome.DONE, note=note)
+        except (psycopg.Error, UnreachableError):
+            error = "the connection was lost during COMMIT; migsafe status says what is recorded"
+            return StepResult(migration=name, outcome=Outcome.DIRTY, error=error)
+        return StepResult(migration=name, outcome=Outcome.FAILED, error="the connection was lost")
+
+    def _withdrawn(self, step: Step) -> bool:
+        conn = self.turn.runner
+        try:
+            target.execute(conn, "BEGIN")
+            return target.commit(conn, self._receipt(step, "failed"))
+        except psycopg.Error:
+            return False
+
+    def _receipt(self, step: Step, event: str) -> Write:
+        """Build a receipt; the driver fills the number of a statement in."""
+        receipt = Receipt(
+            run=self.run_id,
+            history=histories.identity(self.history),
+            migration=step.migration.name,
+            checksum=step.migration.checksum,
+            event=event,
+        )
+        query, values = ledger.write(receipt)
+        return query, [*values[:-1], "{index}" if event == "statement" else None]
+
+
+def _skipped(steps: Sequence[Step]) -> Iterator[StepResult]:
+    for step in steps:
+        yield StepResult(migration=step.migration.name, outcome=Outcome.SKIPPED)
