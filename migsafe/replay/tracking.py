@@ -83,6 +83,9 @@ _HARMLESS = re.compile(
 #: What makes a change of one table change others, from then on.
 _INHERITS = re.compile(r"inherit|partition", re.IGNORECASE)
 
+#: What names the parent only, and changes a child that is none of its family afterwards.
+_PARTS = re.compile(r"\bdetach\b", re.IGNORECASE)
+
 #: What may keep our event triggers from firing, or take what they write.
 _BLINDS = re.compile(r"event_?\s*trigger|migsafe_shadow|session_replication_role", re.IGNORECASE)
 
@@ -117,6 +120,8 @@ class Tracker:
         far = inherits or bool(_RENAMES.search(_HARMLESS.sub(" ", text)))
         if not touched:
             return {}
+        if _PARTS.search(text):
+            touched["other"] = {0}
         if far:
             touched = self._reader.dependents(touched)
         elif self._inherits:

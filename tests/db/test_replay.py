@@ -105,6 +105,8 @@ NASTY = {
         "ALTER TABLE p DETACH PARTITION p1;",
         "ALTER TABLE p ALTER note DROP NOT NULL;",
         "DROP TABLE p;",
+        "CREATE TABLE q (id int) PARTITION BY LIST (id); CREATE TABLE q1 PARTITION OF q DEFAULT;",
+        "ALTER TABLE q DETACH PARTITION q1;",
     ],
     "inheritance": [
         "CREATE TABLE parent (id int, x text);",
