@@ -49,9 +49,11 @@ CREATE TABLE IF NOT EXISTS migsafe.runs (
 CREATE OR REPLACE FUNCTION migsafe.refuse_change() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog AS
     $$BEGIN RAISE EXCEPTION 'the ledger of migsafe is append-only'; END$$;
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.receipts
+DROP TRIGGER IF EXISTS append_only ON migsafe.receipts;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.receipts
     FOR EACH STATEMENT EXECUTE FUNCTION migsafe.refuse_change();
-CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.runs
+DROP TRIGGER IF EXISTS append_only ON migsafe.runs;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.runs
     FOR EACH STATEMENT EXECUTE FUNCTION migsafe.refuse_change();
 """
 
