@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from migsafe import facts, plan, shadow, target
+from migsafe import facts, shadow, target
 from migsafe.config import ShadowConfig
 from migsafe.errors import UsageError
 from migsafe.facts import Delta, Facts, Key
@@ -95,6 +95,8 @@ def statements(before: Sequence[Migration], stage: Stage, migration: Migration) 
 
     Never kept: it is asked once, of a migration that stopped midway.
     """
+    from migsafe import plan
+
     with _opened(stage) as (opened, conn):
         for earlier in before:
             if stopped := _tried(conn, earlier, opened):
@@ -214,6 +216,8 @@ def _execute(conn: Connection, migration: Migration) -> None:
     """
     if migration.transaction and not migration.problem and not _CAREFUL.search(migration.text):
         return target.execute(conn, migration.text)
+    from migsafe import plan  # it loads the parser and the hazards, and what is kept needs neither
+
     step = plan.step(migration)
     if not step.alone:
         return target.execute(conn, "\n;\n".join(item.text for item in step.statements))
