@@ -139,7 +139,7 @@ _READ_ON = {
     "[the shadow](howto/shadow.md). [How it works](how-it-works.md#evidence) says what "
     "evidence is.",
     "MV": "[Verify the schema](howto/verify-the-schema.md) says what is compared, and how bad a "
-    "difference is.",
+    "difference is. MV111, MV112 and MV113 are verdicts of [the gate](howto/gate.md).",
 }
 
 _FAMILIES = {

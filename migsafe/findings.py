@@ -143,6 +143,9 @@ CODES: Mapping[str, str] = {
     "MV108": "a constraint is NOT VALID: older rows were never checked",
     "MV109": "a trigger is disabled",
     "MV110": "an index that REINDEX CONCURRENTLY left behind",
+    "MV111": "the record lacks migrations of this checkout: the schema is behind",
+    "MV112": "the record has migrations that this checkout has not: the schema is ahead",
+    "MV113": "whether the schema is what its record says is not known",
 }
 
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}

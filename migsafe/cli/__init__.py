@@ -59,7 +59,18 @@ def run(arguments: list[str]) -> int:
         return _failed(output, ExitCode.INTERRUPTED, "interrupted")
     except Exception:  # noqa: BLE001  # the end of the funnel: whatever is left is a bug
         return _bug(output)
-    return _written(output, result)
+    code = _written(output, result)
+    return _taken_over(output) if output.then and code == ExitCode.OK else code
+
+
+def _taken_over(output: Output) -> int:
+    """Let the command of a gate that is open take this process over; return a code where not."""
+    from migsafe.cli import starting
+
+    try:
+        starting.become(output.then)
+    except MigsafeError as error:
+        return _failed(output, error.exit_code, str(error))
 
 
 def _failed(output: Output, code: ExitCode, message: str, usage: str = "") -> int:

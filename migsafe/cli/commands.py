@@ -8,6 +8,7 @@ import click
 
 from migsafe import __version__
 from migsafe.cli.options import (
+    Duration,
     WithOutput,
     asking_options,
     lock_wait_option,
@@ -268,6 +269,38 @@ def verify(output: Output, options: Options, owners: bool, grants: bool) -> "Rep
     from migsafe import config, pipeline
 
     return pipeline.verify(config.load(options), owners=owners, grants=grants, notify=output.notify)
+
+
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.argument("cmd", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD...]")
+@click.option(
+    "--wait",
+    type=Duration(),
+    default="0s",
+    metavar="DURATION",
+    help="Wait for another deployment, or for the database to answer.  [default: 0s]",
+)
+@click.option("--allow-ahead", is_flag=True, help="The schema may be newer than this checkout.")
+@target_options
+@click.pass_obj
+def gate(
+    output: Output, options: Options, cmd: tuple[str, ...], wait: float, allow_ahead: bool
+) -> "Report":
+    """Start CMD only on the schema that this checkout needs; read-only.
+
+    CMD takes this process over. Without CMD, say whether it would start.
+    """
+    from migsafe import config, pipeline
+    from migsafe.cli import starting
+
+    output.then = starting.found(cmd)
+    return pipeline.gate(
+        config.load(options),
+        wait=wait,
+        allow_ahead=allow_ahead,
+        notify=output.notify,
+        say=output.say,
+    )
 
 
 @cli.command()

@@ -35,6 +35,8 @@ class Output:
     verbose: bool = False
     debug: bool = False
     command: str = ""
+    #: What takes this process over after a good end; stdout is its own.
+    then: tuple[str, ...] = ()
     #: Whether the last line on stderr is one that moves.
     _shown: bool = False
 
@@ -54,6 +56,12 @@ class Output:
             self._clear()
             click.echo(f"migsafe: {message}", err=True)
 
+    def say(self, message: str) -> None:
+        """Say on stderr what somebody who reads a log has to know, unless -q was given."""
+        if not self.quiet:
+            self._clear()
+            click.echo(f"migsafe: {message}", err=True)
+
     def show(self, message: str) -> None:
         """Show where a run is in a line that the next message takes the place of."""
         if sys.stderr.isatty() and not self.quiet:
@@ -68,7 +76,11 @@ class Output:
             self._shown = False
 
     def write(self, report: "Report") -> None:
-        """Render to stdout and to every file; a file is replaced whole or not at all."""
+        """Render to stdout and to every file; a file is replaced whole or not at all.
+
+        Text goes to stderr where stdout is another command's. Where that one starts, stdout gets
+        nothing, and stderr what the verdict relies on, or with -v all of it.
+        """
         from migsafe.reports import RENDERERS
 
         self._clear()
@@ -77,7 +89,13 @@ class Output:
             part = path.with_name(f"{path.name}.part")
             part.write_text(text + "\n", "utf-8")
             part.replace(path)
-        click.echo(RENDERERS[self.format](report, verbose=self.verbose), color=self.colour)
+        if self.then and report.ok and not self.verbose:
+            for note in report.notes:
+                self.say(note)
+            return
+        name = "text" if self.then and report.ok else self.format
+        text = RENDERERS[name](report, verbose=self.verbose)
+        click.echo(text, err=bool(self.then) and name == "text", color=self.colour)
 
 
 def parse_file(value: str) -> tuple[str, Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from migsafe.pipeline.applying import apply
     from migsafe.pipeline.baselining import baseline
+    from migsafe.pipeline.gating import gate
     from migsafe.pipeline.linting import lint
     from migsafe.pipeline.past import history, report
     from migsafe.pipeline.questions import audit, plan, status, verify
@@ -19,6 +20,7 @@ __all__ = [
     "apply",
     "audit",
     "baseline",
+    "gate",
     "history",
     "init",
     "lint",
@@ -32,6 +34,7 @@ __all__ = [
 _MODULES = {
     "apply": "applying",
     "baseline": "baselining",
+    "gate": "gating",
     "history": "past",
     "report": "past",
     "resolve": "resolving",

@@ -447,9 +447,17 @@ def _achieved(report: Report) -> str:
         "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else "",
         "baseline": _baselined(report),
         "verify": f"{checked} as expected",
+        "gate": _open(report),
         "lint": _linted(report),
     }
     return said.get(report.command, "")
+
+
+def _open(report: Report) -> str:
+    """Say what a gate has seen: the record, and how much of the schema."""
+    applied = len(report.history.applied) if report.history else 0
+    seen = f"{_compared(report)} as expected" if report.verification else "nothing compared"
+    return f"{_counted(applied, 'migration')} recorded, {seen}"
 
 
 def _linted(report: Report) -> str:

@@ -676,7 +676,7 @@ def test_a_role_that_may_not_read_the_historys_table_is_told_so(
     conn.execute(
         sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA migsafe TO {}").format(sql.Identifier(name))
     )
-    for command in ("status", "audit", "plan", "verify", "apply"):
+    for command in ("status", "audit", "plan", "verify", "gate", "apply"):
         refusal = refused(ExitCode.UNREACHABLE, command, "--url", url, *applied, unchanged=database)
         _said(refusal, "_prisma_migrations")
 
@@ -686,7 +686,7 @@ def test_a_role_that_may_not_read_the_ledger_is_told_so(
 ) -> None:
     name, url = make_role()
     conn.execute(sql.SQL("GRANT SELECT ON _prisma_migrations TO {}").format(sql.Identifier(name)))
-    for command in ("status", "audit", "plan", "verify", "apply", "history"):
+    for command in ("status", "audit", "plan", "verify", "gate", "apply", "history"):
         refusal = refused(ExitCode.UNREACHABLE, command, "--url", url, *applied, unchanged=database)
         _said(refusal, "schema migsafe")
 

@@ -1129,7 +1129,7 @@ def wide(migsafe: Migsafe, lay: Lay, conn: Conn, database: str) -> Migsafe:
     return lambda *arguments: migsafe(*arguments, *url)
 
 
-QUESTIONS = ("status", "audit", "plan", "verify", "history", "apply", "apply --dry-run")
+QUESTIONS = ("status", "audit", "plan", "verify", "gate", "history", "apply", "apply --dry-run")
 
 
 @pytest.mark.parametrize("command", [*QUESTIONS, "apply --gate never"])

@@ -382,7 +382,9 @@ def test_a_nearest_name_is_a_name_of_the_catalog_and_no_value(
 # ---------------------------------------------------------------- bugs
 
 
-@pytest.mark.parametrize("command", ["status", "audit", "plan", "apply", "verify", "history"])
+@pytest.mark.parametrize(
+    "command", ["status", "audit", "plan", "apply", "verify", "gate", "history"]
+)
 def test_the_kept_traceback_of_a_bug_holds_no_password(
     migsafe: Migsafe,
     lay: Lay,

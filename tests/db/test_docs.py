@@ -34,6 +34,7 @@ PLAYED = [
     "quickstart",
     "howto/after-p3005",
     "howto/derived-audits",
+    "howto/gate",
     "howto/half-applied",
     "howto/shadow",
     "howto/verify-the-schema",

@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import Called
 
 #: The cloud, the other tool and the parser: slow to load, and no question to a history needs them.
 HEAVY = {"boto3", "botocore", "alembic", "sqlalchemy", "pglast"}
@@ -37,6 +40,36 @@ def test_a_question_to_a_history_loads_the_driver_and_nothing_else_that_is_heavy
     modules = loaded("-c", "from migsafe import pipeline; pipeline.status")
     assert {"migsafe.pipeline", "psycopg"} <= modules
     assert not modules & HEAVY
+
+
+@pytest.fixture
+def deployed(migsafe: Callable[..., Called], database: str, workdir: Path) -> tuple[str, ...]:
+    """Arguments of a target on which the one migration of a directory is applied."""
+    (workdir / "db").mkdir()
+    (workdir / "db" / "1_notes.sql").write_text("CREATE TABLE notes (id bigint PRIMARY KEY);")
+    where = ("--url", database, "--migrations", "db")
+    assert migsafe("apply", *where).code == 0
+    return where
+
+
+def test_a_gate_that_believes_the_record_loads_the_driver_and_nothing_else_that_is_heavy(
+    deployed: tuple[str, ...],
+) -> None:
+    modules = loaded("-m", "migsafe", "gate", *deployed, "--shadow", "none", "--", "true")
+    assert {"migsafe.verify", "psycopg"} <= modules
+    unused = {"migsafe.plan", "migsafe.replay", "migsafe.shadow", "migsafe.runner", "tabulate"}
+    assert not modules & (HEAVY | unused)
+
+
+def test_a_gate_whose_replay_is_kept_loads_neither_hazards_nor_what_runs_migrations(
+    deployed: tuple[str, ...],
+) -> None:
+    gate = ("-m", "migsafe", "gate", *deployed, "--", "true")
+    assert "migsafe.shadow.servers" in loaded(*gate)
+    modules = loaded(*gate)
+    assert "migsafe.replay" in modules
+    unused = {"migsafe.plan", "migsafe.hazards", "migsafe.sql", "migsafe.runner", "tabulate"}
+    assert not modules & ((HEAVY | unused) - {"pglast"})
 
 
 @pytest.mark.parametrize("name", ["1_notes.sql", "1_notes/migration.sql"])
