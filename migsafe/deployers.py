@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from migsafe import catalog, ledger, poolers, target
+from migsafe import catalog, ledger, target
 from migsafe.errors import BusyError, MigsafeError
 from migsafe.target import Connection, Session, Target, Write
 
@@ -159,7 +159,6 @@ def turn(
     """
     with target.connect(where) as keeper:
         keeper.patience = _ANSWER
-        poolers.refuse(runner, keeper, where.place)
         _taken(keeper, keys, where.place, wait, notify)
         _taken(runner, [ledger.RUNNING], where.place, max(wait, _ORPHAN), notify)
         held = Turn(

@@ -157,6 +157,8 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
     patience: float | None = None
     #: Since when (time.monotonic) an answer is waited for.
     waiting: float | None = None
+    #: When (time.monotonic) it began to connect.
+    began: float = 0.0
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait as psycopg does; raise OperationalError where no answer came in time, and close."""
@@ -178,6 +180,9 @@ _ANSWER = "10min"
 #: How long we wait for the answer: somewhat more than the server works on it, in seconds.
 PATIENCE = 630.0
 
+#: Seconds for an answer that takes a server no work, and a full pool for ever. Arbitrary.
+_PROMPT = 15.0
+
 #: Our settings of a session. What is idle has a pooler, a role or a person to thank for other
 #: values; a backend notices that its client has gone only where it looks (new in PostgreSQL 14).
 _SETTINGS = {
@@ -193,6 +198,7 @@ def connect(target: Target, *, read_only: bool = False) -> Session:
 
     A pooler that shares backends is a UsageError, too, before anything is set on a backend.
     """
+    poolers.refuse_by_name(target.place)
     conn = _opened(target)
     if conn.info.server_version < OLDEST:
         conn.close()
@@ -203,11 +209,13 @@ def connect(target: Target, *, read_only: bool = False) -> Session:
     except BaseException:
         conn.close()
         raise
+    conn.patience = PATIENCE
     return conn
 
 
 def _opened(target: Target) -> Session:
     params = {"application_name": "migsafe", "tcp_user_timeout": "30000"} | dict(target.params)
+    began = time.monotonic()
     try:
         conn = Session.connect(
             **params,  # type: ignore[arg-type]
@@ -220,29 +228,42 @@ def _opened(target: Target) -> Session:
         tried = [line for line in str(error).strip().splitlines() if not line.startswith("\t")]
         problem = redacted(tried[-1])
         raise UnreachableError(target.place, problem, "check the address and the login") from None
-    conn.patience = PATIENCE
+    conn.patience, conn.began = _PROMPT, began
     return conn
 
 
 def _prepare(conn: Session, target: Target, settings: Mapping[str, str]) -> None:
     """Choose our settings, once it is known that they do not land on the backend of others."""
     try:
-        if _set(conn, settings, target.schema, backend=conn.info.backend_pid):
+        if _set(conn, settings, target.schema, end=poolers.end(conn)):
             return
-        with _opened(target) as other:
-            poolers.refuse(conn, other, target.place)
+        _probe(conn, target)
         _set(conn, settings, target.schema)
     except psycopg.errors.InvalidParameterValue:  # a platform without it refuses all but 0
         fewer = {k: v for k, v in settings.items() if k != "client_connection_check_interval"}
         _set(conn, fewer, target.schema)
 
 
+def _probe(conn: Session, target: Target) -> None:
+    """Refuse a pooler that shares backends, by a second session; it needs room for that one."""
+    with _opened(target) as other:
+        try:
+            poolers.refuse(conn, other, target.place, since=conn.began)
+        except psycopg.OperationalError as error:
+            problem = f"a second session gets no answer ({explain(error)})"
+            remedy = "give the direct address of the database, or the pool room for more sessions"
+            raise UnreachableError(target.place, problem, remedy) from None
+
+
 def _set(
-    conn: Session, settings: Mapping[str, str], schema: str | None, backend: int | None = None
+    conn: Session,
+    settings: Mapping[str, str],
+    schema: str | None,
+    end: tuple[int, int] | None = None,
 ) -> bool:
     """Choose settings as far as the server has them; a shorter limit of the role's own stays.
 
-    With `backend`, only where that process answers: return whether it did. They are no startup
+    With `end`, only where the server sees just that: return whether it does. They are no startup
     parameters, which poolers refuse.
     """
     chosen = {**settings, "search_path": schema} if schema else settings
@@ -253,8 +274,10 @@ def _set(
            WHERE current_setting(name, true) IS NOT NULL
              AND (name <> 'statement_timeout'
                   OR current_setting(name)::interval NOT BETWEEN '1us' AND value::interval)
-             AND pg_backend_pid() = coalesce(%s, pg_backend_pid())""",
-        [list(chosen), list(chosen.values()), backend],
+             AND (%s::bool OR (pg_backend_pid(), coalesce(inet_client_port(),
+                                                          current_setting('port')::int)) = (%s, %s))
+        """,
+        [list(chosen), list(chosen.values()), end is None, *(end or (0, 0))],
     ).fetchone()
     return bool(row and row[0])
 
@@ -283,7 +306,7 @@ Write = tuple[str, Sequence[Any]]
 def send(conn: Connection, *writes: Write) -> None:
     """Run statements of ours in one message of the simple protocol, in the caller's transaction."""
     encoding = conn.info.encoding  # a file may have chosen another one than ours
-    execute(conn, "; ".join(_filled(conn, writes, encoding)), encoding)
+    execute(conn, "; ".join(filled(conn, writes, encoding)), encoding)
 
 
 def commit(conn: Connection, *writes: Write, then: str = "") -> bool:
@@ -293,7 +316,7 @@ def commit(conn: Connection, *writes: Write, then: str = "") -> bool:
     committed. Return False where it failed: that is no failure to commit, which is raised.
     """
     encoding = conn.info.encoding
-    texts = [*_filled(conn, writes, encoding), "COMMIT", *filter(None, [then])]
+    texts = [*filled(conn, writes, encoding), "COMMIT", *filter(None, [then])]
     committed = False
     for result in _answers(conn, "; ".join(texts), encoding):
         if result.status == pq.ExecStatus.FATAL_ERROR:
@@ -304,7 +327,7 @@ def commit(conn: Connection, *writes: Write, then: str = "") -> bool:
     return True
 
 
-def _filled(conn: Connection, writes: Sequence[Write], encoding: str) -> list[str]:
+def filled(conn: Connection, writes: Sequence[Write], encoding: str = "utf-8") -> list[str]:
     """Put quoted values into the placeholders of each query."""
     quote = pq.Escaping(conn.pgconn).escape_literal
     return [
