@@ -96,12 +96,13 @@ def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
 def compared(step: Step, played: replay.Replay, live: Facts, receipts: int = 0) -> Halfway:
     """Compare in the facts that the migration touches, and in no others.
 
-    `receipts` is the last statement that has one.
+    `receipts` is the last statement that has one, which says that it ran where no fact does.
     """
     keys = {key for delta in played.deltas for key in delta}
     initial = {key: value for key, value in played.initial.items() if key in keys}
     near = baseline.nearest(initial, played.deltas, live)
     least, most = _settled(step.statements, near.states[0], near.states[-1])
+    least = max(least, min(receipts, most))
     silent = tuple(
         statement.line
         for statement, delta in zip(step.statements[:least], played.deltas, strict=False)
