@@ -67,8 +67,13 @@ class Stopped(Exception):
 
     @property
     def refused(self) -> bool:
-        """Whether it is known that nothing came of it: the server said no, or was not asked."""
-        return self._unsent or getattr(self.cause, "sqlstate", None) is not None
+        """Whether it is known that nothing came of it: the server said no, or was not asked.
+
+        That a connection ends has a code too (08P01 of a pooler, 57P01 of an administrator), which
+        does not say what came of the last request on it.
+        """
+        code = getattr(self.cause, "sqlstate", None)
+        return self._unsent or (code is not None and not code.startswith(("08", "57P")))
 
     @property
     def passing(self) -> bool:
