@@ -318,18 +318,40 @@ def test_a_file_of_each_format_is_written_beside_stdout(release: Migsafe, workdi
     assert "\x1b" not in (workdir / "e").read_text()
 
 
+#: Runs one command in every format, as processes of their own would, and says how each ended.
+IN_EVERY_FORMAT = """
+import sys
+from migsafe import cli
+from migsafe.cli.output import FORMATS
+given = sys.argv[1:]
+for name in FORMATS:
+    sys.argv[1:] = [*given, "--format", name]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        print(f"\\f{name} {ended.code}\\f", end="")
+"""
+
+
 def test_an_output_that_knows_no_unicode_gets_a_whole_report(
     release: Migsafe, database: str, workdir: Path
 ) -> None:
     target = ("--url", database, "--migrations", "prisma")
     for encoding in ("ascii", "latin-1", "utf-8"):
-        for name in FORMATS:
-            env = {"PYTHONIOENCODING": encoding}
-            done = run_child("audit", *target, "--format", name, cwd=workdir, **env)
-            assert done.returncode == ExitCode.FINDINGS, done.stderr
-            assert "orphaned-notes" in done.stdout
-            if name == "json":
-                check_contract(json.loads(done.stdout), command="audit", code=1)
+        done = subprocess.run(
+            [sys.executable, "-c", IN_EVERY_FORMAT, "audit", *target],
+            cwd=workdir,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+        )
+        shown = done.stdout.split("\f")
+        assert shown[1::2] == [f"{name} {ExitCode.FINDINGS:d}" for name in FORMATS], done.stderr
+        assert all("orphaned-notes" in text for text in shown[:-1:2])
+        report = json.loads(shown[2 * FORMATS.index("json")])
+        check_contract(report, command="audit", code=1)
 
 
 # ---------------------------------------------------------------- where the target stands
