@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import psycopg
 
 from migsafe import blockers
 from migsafe.blockers import Blocker, ending, progress
@@ -32,12 +35,17 @@ class Watching:
     _told: set[tuple[int, int | None]] = field(default_factory=set)
 
     def before(self, step: "Step") -> None:
-        """Say who will be in the way of a step; what it takes of its own kind is not waited for."""
+        """Say who will be in the way of a step; what it takes of its own kind is not waited for.
+
+        A session that is lost meanwhile is no end of the run: a COMMIT knows whether it may be.
+        """
         self._last = ()
         ahead = [wait for wait in self.waits if wait.migration == step.migration.name]
         turn = self.runner.turn
         if ahead and not turn.lost:
-            self._blocked(turn.keeper, blockers.forecast(turn.keeper, ahead, own=[turn.backend]))
+            with suppress(psycopg.Error):
+                found = blockers.forecast(turn.keeper, ahead, own=[turn.backend])
+                self._blocked(turn.keeper, found)
 
     def look(self, conn: Connection, pid: int) -> None:
         """Look at the statement that runs, from the watching thread."""
