@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fix docs bench hazards-matrix clean
+.PHONY: demo test check fix docs bench hazards-matrix faults clean
 
 demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
@@ -33,6 +33,9 @@ bench: $(READY)         ## ratios against psql, in one run
 
 hazards-matrix: $(READY) ## hold the hazards on each PostgreSQL that npm has; MAJORS="14 15" for some
 	$(BIN)/python -m tests.hazards_matrix $(MAJORS)
+
+faults: $(READY)        ## disturb deployments in many ways, and write docs/reliability.md
+	$(BIN)/python -m tests.faults $(ARGS)
 
 clean:                  ## remove what the other commands made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
