@@ -148,8 +148,7 @@ class Runner:
             return outcomes.interrupted(step)
         if self.turn.lost:
             return outcomes.lost(step)
-        with suppress(psycopg.Error):  # that the keeper is lost, the guard of the COMMIT knows too
-            self.before(step)
+        self.before(step)
         result = self._alone(step) if step.alone else self._together(step, following)
         seconds = round(time.monotonic() - began, 3)
         return replace(result, seconds=seconds, attempts=self._attempts)
