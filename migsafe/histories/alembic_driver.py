@@ -1,0 +1,693 @@
+"""Run a project's own Alembic environment, and say on a pipe what happens in it.
+
+The project's interpreter runs this one file, `PYTHON alembic_driver.py REQUEST_FD REPLY_FD`, so it
+imports nothing of migsafe and keeps to the syntax of Python 3.8, whatever ruff's target version is;
+Alembic from 1.9, SQLAlchemy from 1.4.24. Requests and replies are JSON objects, one a line, since
+env.py may print, and its fileConfig() silences loggers. Once the request pipe is closed the parent
+has died: what runs is cancelled, as by SIGTERM. Neither passwords nor row values are in a reply.
+
+The first request is the environment: `config name x` as in `alembic -c -n -x`; `options` over
+those of the file; `connection`, a URL, for an env.py that wants config.attributes to hold one;
+`redirect`, libpq's parameters of the one place where every connection leads, or `databases`, those
+by the name that env.py connects to; `session`, SQL for new connections. Others do something:
+
+    discover  discovered; with "connect": false of the files alone
+    upgrade   end; `revisions` in their order, `inside[id]` SQL for the end of one's transaction,
+              `statement[id]` with {index} filled in for after each statement of those `alone`. To
+              each `committed`, or `ran` where env.py has yet to commit, the parent says
+              {"go": bool}; at the end what env.py did commit is `committed` and `late`
+    stamp     end; `revisions`, and whether to `purge` the table before
+    check     differences between models and database
+
+An `error` ends any of them. The event of a statement comes before it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Refused(Exception):
+    """What env.py or the parent wants cannot be done safely."""
+
+
+class Watch:
+    """Cancel what runs when a signal comes, or when the parent has gone."""
+
+    def __init__(self, requests: int) -> None:
+        self.called_off = False
+        self.busy: Any = None  # the driver's connection while a statement runs on it
+        self.stop, self._stopped = os.pipe()
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        # A driver in C leaves Python's handlers waiting; the pipe is written from the C handler.
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: os.write(wake, bytes([number])))
+        threading.Thread(target=self._wait, args=(requests, woken), daemon=True).start()
+
+    def _wait(self, requests: int, woken: int) -> None:
+        poll, wanted = select.poll(), (signal.SIGTERM, signal.SIGINT)
+        poll.register(requests, 0)
+        poll.register(woken, select.POLLIN)
+        while not any(fd == requests or os.read(fd, 1)[0] in wanted for fd, _ in poll.poll()):
+            pass
+        self.called_off = True
+        os.write(self._stopped, b".")
+        while True:  # what comes before the server has the statement cancels nothing
+            with suppress(Exception):
+                _cancel(self.busy)
+            time.sleep(0.2)
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt once nothing more is wanted."""
+        if self.called_off:
+            raise KeyboardInterrupt
+
+
+def _cancel(raw: Any) -> None:
+    if hasattr(raw, "_cancel_current_command"):  # asyncpg, from its own loop
+        ask = lambda: raw._cancel_current_command(raw._loop.create_future())  # noqa: E731
+        raw._loop.call_soon_threadsafe(ask)
+    elif raw is not None:  # psycopg2 and psycopg allow it from any thread
+        raw.cancel()
+
+
+class Parent:
+    """Who asks on one pipe and reads the other."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        for fd in (requests, replies):
+            os.set_inheritable(fd, False)
+        self._requests, self._replies, self._text = requests, replies, b""
+        self.watch = Watch(requests)
+
+    def ask(self) -> dict[str, Any] | None:
+        """Return the next request, None where no more will come."""
+        while b"\n" not in self._text:
+            ready, _, _ = select.select([self._requests, self.watch.stop], [], [])
+            chunk = b"" if self.watch.stop in ready else os.read(self._requests, 65536)
+            if not chunk:
+                return None
+            self._text += chunk
+        line, _, self._text = self._text.partition(b"\n")
+        request: dict[str, Any] = json.loads(line)
+        return request
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Send an event; a field that is None is left out."""
+        told = {name: value for name, value in fields.items() if value is not None}
+        text = json.dumps({"event": event, **told}).encode() + b"\n"
+        while text:
+            text = text[os.write(self._replies, text) :]
+
+
+#: Parameters of the drivers that say where a connection leads, as whom, and how that is proven.
+_PLACE = re.compile(
+    r"(host(addr)?|port|user|pass(word|file)|db(name)?|database|dsn|conninfo|service(file)?|ssl.*"
+    r"|gss.*|krb.*|direct_tls|unix_sock|require_auth|requirepeer|channel_binding"
+    r"|target_session_attrs|load_balance_hosts|async_creator_fn)\Z"
+)
+
+
+class Connections:
+    """Where connections lead and how they begin, whatever env.py says."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._redirect: dict[str, Any] | None = request.get("redirect")
+        self._databases: dict[str, dict[str, Any]] = request.get("databases") or {}
+        self._session: list[str] = request.get("session") or []
+        places = [self._redirect or {}, *self._databases.values()]
+        self.passwords = [str(place["password"]) for place in places if place.get("password")]
+
+    def connect(self, dialect: Any, record: Any, _: list[Any], given: dict[str, Any]) -> Any:
+        """Connect ourselves, so that no listener of env.py's asks for a password elsewhere."""
+        if dialect.name != "postgresql" or dialect.driver not in _DRIVERS:
+            raise Refused(f"env.py opens a {dialect.name} connection ({dialect.driver})")
+        name = given.get("dbname") or given.get("database")
+        asked = {"host": given.get("host"), "port": given.get("port"), "dbname": name}
+        record.info["asked"] = {key: str(value) for key, value in asked.items() if value}
+        place = self._databases.get(str(name), self._redirect)
+        if place is None and not self._databases:
+            return None
+        if place is None:
+            raise Refused(f"env.py connects to the database {name}, which has no place given")
+        kept = {key: value for key, value in given.items() if not _PLACE.match(key)}
+        return dialect.connect(**_DRIVERS[dialect.driver](kept, place))
+
+    def begin(self, raw: Any, record: Any) -> None:
+        """Choose the parent's settings on a new connection."""
+        if "asked" not in record.info and (self._redirect or self._databases):
+            raise Refused("env.py connects by a `creator` of its own, which cannot be redirected")
+        cursor = raw.cursor()
+        for statement in self._session:
+            cursor.execute(statement)
+        cursor.close()
+        raw.commit()
+
+
+def _libpq(kept: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
+    options = " ".join(filter(None, [kept.get("options"), place.get("options")]))
+    return {**kept, **place, **({"options": options} if options else {})}
+
+
+def _asyncpg(kept: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
+    """Give a DSN, which alone may name files of certificates; other keys are settings in it."""
+    from urllib.parse import urlencode
+
+    keys = re.compile(r"host|port|user|password|passfile|dbname|ssl.*|options|application_name")
+    known = {key: value for key, value in place.items() if keys.fullmatch(key)}
+    return {**kept, "dsn": "postgresql://?" + urlencode(known)}
+
+
+def _pg8000(kept: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
+    host, port = str(place.get("host", "localhost")), int(place.get("port", 5432))
+    where = {"unix_sock": f"{host}/.s.PGSQL.{port}"} if host[0] == "/" else {"host": host}
+    if str(place.get("sslmode", "prefer")) not in ("disable", "allow", "prefer"):
+        kept = {**kept, "ssl_context": True}
+    login = {"user": place.get("user"), "password": place.get("password")}
+    return {**kept, **where, "port": port, **login, "database": place.get("dbname")}
+
+
+_DRIVERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] = {
+    "psycopg2": _libpq,
+    "psycopg": _libpq,
+    "asyncpg": _asyncpg,
+    "pg8000": _pg8000,
+}
+
+_QUERY = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH|VALUES|TABLE|SHOW|EXPLAIN|FETCH)\b"
+    r"|.*\bRETURNING\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_SAVEPOINT = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK\s+TO)\b", re.IGNORECASE)
+_COMMIT = re.compile(r"\s*(COMMIT|END)\b", re.IGNORECASE)
+
+
+class Record:
+    """What is executed for a revision, or by env.py itself where `revision` is None."""
+
+    def __init__(self, parent: Parent) -> None:
+        self._tell, self._watch = parent.tell, parent.watch
+        #: Where env.py ran a command that is no query.
+        self.commands: list[dict[str, Any]] = []
+        self.receipt: str | None = None
+        #: Whether values may be told that may come from rows: in a shadow there are none.
+        self.whole = False
+        #: Connections with revisions that env.py has yet to commit, and whether it did.
+        self.held: list[Any] = []
+        self.begin(None, "", None, 0)
+
+    def begin(self, revision: str | None, path: str, raw: Any, context: int) -> None:
+        """Attribute what follows to a revision."""
+        self.revision, self.path, self.raw, self.context = revision, path, raw, context
+        self.at, self.index, self.sent = "revision", 0, ""
+        self.running: int | None = None
+        self.error: BaseException | None = None
+        self.has_read = self.committed_before = self.committing = False
+
+    def listen(self, connections: Connections) -> None:
+        """Hear every engine of this process; class-level events reach async ones, too."""
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+        from sqlalchemy.pool import Pool
+
+        event.listen(Engine, "do_connect", connections.connect)
+        event.listen(Pool, "connect", connections.begin)
+        event.listen(Engine, "before_cursor_execute", self._before)
+        event.listen(Engine, "after_cursor_execute", self._after)
+        event.listen(Engine, "handle_error", self._failed)
+        event.listen(Engine, "commit", self._commit)
+        event.listen(Engine, "commit_twophase", lambda conn, *_: self._commit(conn))
+
+    def run(self, conn: Any, statements: list[str]) -> None:
+        """Execute the parent's statements, which are none of the revision's."""
+        before, self.at = self.at, "receipt"
+        for statement in statements:
+            conn.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        self.at = before
+
+    def settle(self) -> None:
+        """Take a COMMIT for done, since something came after it."""
+        self.committed_before |= self.committing and self.index > 0
+        self.committing = False
+
+    def _commit(self, conn: Any) -> None:
+        self.settle()
+        self.committing = True
+        self.held = [raw for raw in self.held if raw is not _raw(conn)]
+
+    def _failed(self, _: Any) -> None:
+        self._watch.busy = None
+
+    def _before(
+        self, conn: Any, cursor: Any, text: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        self._watch.check()
+        self.settle()
+        self._watch.busy, self.sent = _raw(conn), text
+        if self.at != "revision" or _SAVEPOINT.match(text):
+            return
+        line, dropped = _caller(self.path)
+        reads = not dropped and _QUERY.match(text) is not None
+        if self.revision is None:
+            if not reads:  # two words alone, since one may set a password
+                words = " ".join(text.split()[:2]).upper()
+                self.commands.append({"command": words, "line": line})
+            return
+        # What was read may be among the parameters of what follows.
+        exact: Any = None
+        if self.whole or not (many or self.has_read):
+            sets = parameters if many else [parameters]
+            texts = [_inlined(conn, cursor, text, one, context) for one in sets]
+            exact = None if None in texts else ";\n".join(map(str, texts))
+        self.index += 1
+        self.running, self.has_read = self.index, self.has_read or reads
+        autocommit = bool(getattr(conn.connection.dbapi_connection, "autocommit", False))
+        # A failed CREATE INDEX CONCURRENTLY leaves an index, so that it counts from the beginning.
+        self.committed_before |= autocommit or _COMMIT.match(text) is not None
+        told: dict[str, Any] = {"context": self.context, "revision": self.revision}
+        told.update(index=self.index, file=self.path, line=line, autocommit=autocommit)
+        told.update(reads=reads or None, elsewhere=_raw(conn) is not self.raw or None)
+        if exact is None:
+            told.update(parameters=True, sql=_numbered(conn, text, parameters, many))
+        self._tell("statement", **{"sql": exact, **told})
+
+    def _after(self, conn: Any, *_: Any) -> None:
+        self._watch.busy = None
+        if self.at == "revision" and self.running is not None:
+            self.running = None
+            if self.receipt:
+                self.run(conn, [self.receipt.replace("{index}", str(self.index))])
+
+
+def _raw(conn: Any) -> Any:
+    """Return the driver's own connection."""
+    return conn.connection.driver_connection
+
+
+def _caller(path: str) -> tuple[int | None, bool]:
+    """Return the line of a file where it is now, and whether Alembic drops the result."""
+    frame, dropped = sys._getframe(2), False
+    while frame is not None and frame.f_code.co_filename != path:
+        module = frame.f_globals.get("__name__")
+        dropped |= frame.f_code.co_name == "_exec" and module == "alembic.ddl.impl"
+        frame = frame.f_back  # type: ignore[assignment]
+    return (frame.f_lineno if frame else None), dropped
+
+
+def _inlined(conn: Any, cursor: Any, text: str, parameters: Any, context: Any) -> str | None:
+    """Return what the driver will send, with literals; None where only the server fills in."""
+    raw = _raw(conn)
+    with suppress(Exception):  # what cannot be written as a literal fails a moment later, too
+        if not parameters and context.execution_options.get("no_parameters"):
+            return text
+        if hasattr(cursor, "mogrify"):
+            return str(cursor.mogrify(text, parameters).decode())
+        if type(raw).__module__.partition(".")[0] == "psycopg":
+            import psycopg
+
+            is_async = isinstance(raw, psycopg.AsyncConnection)
+            kind: Any = psycopg.AsyncClientCursor if is_async else psycopg.ClientCursor
+            return str(kind(raw).mogrify(text, parameters))
+    return None if parameters else _numbered(conn, text, (), False)
+
+
+def _numbered(conn: Any, text: str, parameters: Any, many: bool) -> str:
+    """Return the text with PostgreSQL's own placeholders for those of the driver."""
+    if conn.dialect.paramstyle not in ("format", "pyformat"):
+        return text
+    names = parameters[0] if many else parameters
+    numbers = [f"${number}" for number in range(1, len(names) + 1)]
+    with suppress(TypeError, ValueError, KeyError):
+        filled = iter(numbers)
+        return text % (
+            {name: next(filled) for name in names} if hasattr(names, "keys") else tuple(numbers)
+        )
+    return text
+
+
+#: Whose messages may quote a row, and whose name what may be one; as in migsafe.target.explain.
+_VALUES, _NAMING = re.compile(r"22|P0|XX|38|39|2F"), re.compile(r"42(?!501)|3F|3D|0A")
+_QUOTED = re.compile(r"[\"„“«»]\s?(.+?)\s?[\"“”«»]")
+_FIELDS = {
+    "sqlstate": ("sqlstate", "C"),
+    "message": ("message_primary", "message", "M"),
+    "context": ("context", "internal_query", "W", "q"),
+    "position": ("statement_position", "position", "P"),
+}
+
+
+def _refusal(error: Any) -> dict[str, Any]:
+    """Return what the server said, empty where it said nothing."""
+    for one in (error.__cause__, error):  # SQLAlchemy wraps asyncpg's, and pg8000's is a dict
+        fields = (getattr(one, "args", None) or [None])[0]
+        source = getattr(one, "diag", one)
+        read = fields.get if isinstance(fields, dict) else lambda name: getattr(source, name, None)  # noqa: B023
+        found = {key: next(filter(None, map(read, names)), None) for key, names in _FIELDS.items()}
+        if found["sqlstate"]:
+            return found
+    return {}
+
+
+def _may_quote(said: dict[str, Any], record: Record) -> bool:
+    code, quoted = said["sqlstate"], _QUOTED.findall(said["message"] or "")
+    if said["context"] or (_VALUES.match(code) and record.at != "version"):
+        return True
+    if said["position"] or not _NAMING.match(code):
+        return False
+    return code in ("42601", "42602", "42883") or any(name not in record.sent for name in quoted)
+
+
+def _explained(error: BaseException, record: Record, passwords: list[str]) -> dict[str, Any]:
+    """Say what went wrong; without the message where that may quote a row."""
+    cause: Any = getattr(error, "orig", None) or error
+    said = _refusal(cause)
+    text = said.get("message") or str(cause.code if isinstance(cause, SystemExit) else cause)
+    for password in passwords:
+        text = text.replace(password, "***")
+    text = re.sub(r"://[^/\s@]*@", "://***@", text.strip().partition("\n")[0])
+    ours = isinstance(cause, (ImportError, NameError, SyntaxError, AttributeError, Refused))
+    hidden = _may_quote(said, record) if said else record.has_read and not ours
+    kind = {"kind": type(cause).__name__, "sqlstate": said.get("sqlstate")}
+    return {**kind, "message": "" if hidden else text, "withheld": hidden or None}
+
+
+def _place(error: BaseException, roots: list[Any]) -> dict[str, Any]:
+    """Return the file and line below one of the directories that are the deepest in the stack."""
+    frames = [(f.f_code.co_filename, line) for f, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append((str(error.filename), error.lineno or 0))
+    below = tuple(str(Path(root).absolute()) for root in roots)
+    found = [(path, line) for path, line in frames if path.startswith(below)]
+    return {"file": found[-1][0], "line": found[-1][1]} if found else {}
+
+
+class Project:
+    """The environment of the project, and what is done in it."""
+
+    def __init__(self, parent: Parent, request: dict[str, Any]) -> None:
+        self._parent, self._tell, self._request = parent, parent.tell, request
+        self._record, self._connections = Record(parent), Connections(request)
+        self._contexts = 0
+        self._ran: list[dict[str, Any]] = []
+
+    def open(self) -> None:
+        """Read the configuration as Alembic's command line does, and direct what will connect."""
+        from alembic.config import CommandLine, Config
+        from alembic.script import ScriptDirectory
+
+        asked = self._request
+        given = [("-c", asked.get("config")), ("-n", asked.get("name"))]
+        given += [("-x", value) for value in asked.get("x") or []]
+        flags: list[str] = [word for pair in given if pair[1] for word in pair]
+        sys.argv = ["alembic", *flags, "upgrade", "heads"]
+        line: Any = CommandLine("alembic")
+        options = line.parser.parse_args(sys.argv[1:])
+        files = {"file_": options.config}
+        if hasattr(line, "_inis_from_config"):  # Alembic 1.16 and later read pyproject.toml, too
+            files["toml_file"], files["file_"] = line._inis_from_config(options)
+        self._config = Config(ini_section=options.name, cmd_opts=options, **files)
+        for name, value in (asked.get("options") or {}).items():
+            self._config.set_main_option(name, value.replace("%", "%%"))
+        self._script = ScriptDirectory.from_config(self._config)
+        self._env = str(Path(self._script.env_py_location).absolute())
+        self._record.listen(self._connections)
+
+    def error(self, error: BaseException) -> None:
+        """Tell of what went wrong outside a revision."""
+        script = getattr(self, "_script", None)
+        roots = [script.dir, *script._version_locations] if script else []
+        said = _explained(error, self._record, self._connections.passwords)
+        self._tell("error", **said, **_place(error, roots), interrupted=self._called_off())
+
+    def _called_off(self) -> bool | None:
+        return self._parent.watch.called_off or None
+
+    def _run(self, fn: Callable[..., Any], **options: Any) -> None:
+        """Run env.py, with a transaction for each revision whatever it chooses."""
+        from alembic.runtime.environment import EnvironmentContext
+
+        opts: dict[str, Any] = {"starting_rev": None, "destination_rev": "heads", "tag": None}
+        environment: Any = EnvironmentContext(
+            self._config, self._script, fn=fn, as_sql=False, **opts, **options
+        )
+        configure = environment.configure
+
+        def configured(*args: Any, **kwargs: Any) -> None:
+            configure(*args, **kwargs)
+            environment.get_context()._transaction_per_migration = True
+
+        environment.configure = configured
+        self._contexts, self._ran, self._record.held = 0, [], []
+        self._record.begin(None, self._env, None, 0)
+        with environment, self._connected():
+            self._script.run_env()
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        if not self._request.get("connection"):
+            yield
+            return
+        from sqlalchemy import create_engine, pool
+
+        engine = create_engine(self._request["connection"], poolclass=pool.NullPool)
+        with engine.connect() as conn:
+            self._config.attributes["connection"] = conn
+            yield
+
+    def discover(self, request: dict[str, Any]) -> None:
+        """Tell what the files say and, by env.py, what the databases do; write nothing."""
+        import alembic
+        import sqlalchemy
+
+        contexts: list[dict[str, Any]] = []
+        with warnings.catch_warnings(record=True) as caught:  # of revisions that are there twice
+            warnings.simplefilter("always")
+            revisions = [_revision(one) for one in self._script.walk_revisions()]
+            heads = self._script.get_heads()
+            steps = self._script._upgrade_revs("heads", ()) if heads else []  # type: ignore[arg-type]
+        if request.get("connect", True):
+            self._record.commands.clear()
+            self._run(
+                lambda heads, context: contexts.extend([_context(heads, context)]) or (),  # type: ignore[func-returns-value]
+                dont_mutate=True,
+            )
+        told: dict[str, Any] = {"revisions": revisions, "heads": heads, "contexts": contexts}
+        told["order"] = [step.revision.revision for step in steps]
+        told["warnings"] = [str(one.message) for one in caught]
+        told.update(alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__)
+        told.update(python=sys.version.split()[0], commands=self._record.commands)
+        self._tell("discovered", **told)
+
+    def upgrade(self, request: dict[str, Any]) -> None:
+        """Run exactly the revisions asked for, where they are pending."""
+        error: BaseException | None = None
+        try:
+            self._run(lambda heads, context: self._steps(request, heads, context))
+        except BaseException as raised:
+            if self._record.revision is None and not self._ran:
+                raise
+            error = raised
+        if error is None and not self._contexts:
+            raise Refused("env.py never calls context.run_migrations()")
+        if error or self._record.revision:
+            self._fail(error or Refused("env.py left in the middle of the revision"))
+        elif self._record.held:
+            self._fail(Refused("env.py never committed its transaction"))
+        else:
+            for one in self._ran:
+                self._tell("committed", **one, late=True)
+        self._tell("end", interrupted=self._called_off())
+
+    def _steps(self, request: dict[str, Any], heads: Any, context: Any) -> Iterator[Any]:
+        number, record = self._contexts, self._record
+        self._contexts += 1
+        steps: list[Any] = self._script._upgrade_revs("heads", heads)
+        pending = {step.revision.revision: step for step in steps}
+        for name in request["revisions"]:
+            where = {"context": number, "revision": name}
+            step = pending.pop(name, None)
+            if step is None:
+                self._tell("skipped", **where)
+                continue
+            missing = sorted(set(step.revision._all_down_revisions) & set(pending))
+            if missing:
+                raise Refused(f"{name} cannot run before {', '.join(missing)}")
+            raw = _raw(context.connection)
+            record.begin(name, step.revision.module.__file__, raw, number)
+            self._tell("began", **where, backend=_backend(raw))
+            step.migration_fn = self._migration(name, step.migration_fn, request, context)
+            yield step
+            self._done(where, raw)
+            if not (self._parent.ask() or {}).get("go"):
+                return
+
+    def _migration(
+        self, name: str, upgrade: Callable[..., None], request: dict[str, Any], context: Any
+    ) -> Callable[..., None]:
+        record, alone = self._record, name in request.get("alone", ())
+
+        def migrate(**arguments: Any) -> None:
+            record.receipt = request["statement"][name] if alone else None
+            record.whole = bool(request.get("record"))
+            try:
+                upgrade(**arguments)
+                record.run(context.connection, (request.get("inside") or {}).get(name, []))
+                record.settle()
+                record.at = "version"
+            except BaseException as error:
+                record.error = error  # env.py may leave with another one
+                raise
+
+        return migrate
+
+    def _done(self, where: dict[str, Any], raw: Any) -> None:
+        """Tell of a revision that has run; a COMMIT was the last that happened, or is to come."""
+        committed = self._record.committing
+        if not committed:
+            self._record.held.append(raw)
+            self._ran.append(where)
+        self._record.begin(None, self._env, None, 0)
+        self._tell("committed" if committed else "ran", **where)
+
+    def _fail(self, raised: BaseException) -> None:
+        record, error = self._record, self._record.error or raised
+        where = {"context": record.context, "revision": record.revision}
+        said = _explained(error, record, self._connections.passwords)
+        lost = record.committing and (said["sqlstate"] or "08").startswith(("08", "57P"))
+        told: dict[str, Any] = {**(where if record.revision else self._ran[-1]), **said}
+        told.update(index=record.running, at="commit" if record.committing else record.at)
+        told.update(committed_before=record.committed_before, commit_lost=lost)
+        told.update(interrupted=self._called_off(), **_place(error, [record.path]))
+        self._tell("failed", **told)
+
+    def stamp(self, request: dict[str, Any]) -> None:
+        """Write the version table as `alembic stamp` does."""
+        names: Any = tuple(request["revisions"])
+        self._run(
+            lambda heads, _: self._script._stamp_revs(names, heads),
+            purge=bool(request.get("purge")),
+        )
+        self._tell("end")
+
+    def check(self, request: dict[str, Any]) -> None:
+        """Compare models and database as `alembic check` does."""
+        from alembic.autogenerate import RevisionContext
+
+        del request
+        keys = ("message", "branch_label", "version_path", "rev_id", "depends_on")
+        options = {"autogenerate": True, "sql": False, "head": "head", "splice": False}
+        revision = RevisionContext(
+            self._config,
+            self._script,
+            {**dict.fromkeys(keys), **options},
+        )
+        self._run(
+            lambda heads, context: revision.run_autogenerate(heads, context) or (),  # type: ignore[func-returns-value]
+            dont_mutate=True,
+            template_args=revision.template_args,
+            revision_context=revision,
+        )
+        found = [
+            d for ops in revision.generated_revisions[-1].upgrade_ops_list for d in ops.as_diffs()
+        ]
+        flat = [one for each in found for one in (each if isinstance(each, list) else [each])]
+        self._tell("differences", operations=[_difference(one) for one in flat])
+
+
+def _backend(raw: Any) -> int | None:
+    if hasattr(raw, "get_server_pid"):
+        return int(raw.get_server_pid())
+    return getattr(getattr(raw, "info", None), "backend_pid", None)
+
+
+def _revision(one: Any) -> dict[str, Any]:
+    return {
+        "revision": one.revision,
+        "down": list(one._versioned_down_revisions),
+        "depends_on": list(one._resolved_dependencies),
+        "labels": sorted(one._orig_branch_labels),
+        "path": str(Path(one.path).absolute()),
+        "doc": one.doc,
+    }
+
+
+def _context(current: Any, context: Any) -> dict[str, Any]:
+    """Return what env.py configured, and what its version table says."""
+    conn = context.connection
+    row = conn.exec_driver_sql("SELECT current_database(), current_schema()").fetchone()
+    raw = conn.connection.dbapi_connection
+    return {
+        "version_table": context.version_table,
+        "version_table_schema": context.version_table_schema,
+        "database": row[0],
+        "schema": row[1],
+        "asked": conn.connection.info.get("asked"),
+        "current": list(current),
+        "table_exists": context._has_version_table(),
+        "transaction_per_migration": bool(context.opts.get("transaction_per_migration")),
+        "external_transaction": context._in_external_transaction,
+        "transactional_ddl": context.impl.transactional_ddl,
+        "autocommit": bool(getattr(raw, "autocommit", False)),
+        "dialect": f"{conn.dialect.name}+{conn.dialect.driver}",
+        "target_metadata": context.opts.get("target_metadata") is not None,
+    }
+
+
+def _difference(parts: Any) -> str:
+    words = [_named(part) for part in parts if part is not None and not isinstance(part, dict)]
+    return " ".join(words)
+
+
+def _named(part: Any) -> str:
+    table = getattr(part, "table", None)
+    name = getattr(part, "fullname", None) or getattr(part, "name", None)
+    text = (
+        name
+        or getattr(part, "arg", None)
+        or (part if isinstance(part, (str, bool)) else repr(part))
+    )
+    return (
+        f"{text} on {table.fullname}" if table is not None and name else " ".join(str(text).split())
+    )
+
+
+def main() -> None:
+    """Answer requests until the parent closes the pipe."""
+    if sys.path[:1] == [str(Path(__file__).absolute().parent)]:
+        del sys.path[0]  # the modules of this directory have names that a project's may have
+    parent = Parent(int(sys.argv[1]), int(sys.argv[2]))
+    request = parent.ask() or {}
+    project = Project(parent, request)
+    doing = {"discover": project.discover, "upgrade": project.upgrade}
+    doing.update(stamp=project.stamp, check=project.check)
+    answer: Callable[[dict[str, Any]], None] = lambda _: project.open()  # noqa: E731
+    while request:
+        try:
+            answer(request)
+        except BaseException as error:  # noqa: BLE001  # env.py may raise anything, SystemExit too
+            project.error(error)
+        request = parent.ask() or {}
+        answer = doing[request["do"]] if request else answer
+
+
+if __name__ == "__main__":
+    with suppress(BrokenPipeError):
+        main()
