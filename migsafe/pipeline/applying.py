@@ -176,11 +176,17 @@ def _verified(
     **parts: Any,
 ) -> Report:
     """Read the target again, compare, and store the report when something was changed."""
+    from migsafe import verify as verifying
     from migsafe.outcomes import Outcome
 
     code = _ended(results)
     done = [result.migration for result in results if result.outcome is Outcome.DONE]
-    verification, checked = _checked(session, expectations, done)
+    try:
+        verification, checked = _checked(session, expectations, done)
+    except KeyboardInterrupt:  # what the run has done is said and kept all the same
+        verification = None
+        checked = [verifying.nothing_compared("interrupted", severity=Severity.ERROR)]
+        code = ExitCode.INTERRUPTED if code is ExitCode.OK else code
     if session.standing and session.standing.state is State.DIRTY:
         code = ExitCode.DIRTY
     if code is ExitCode.OK and findings.blocking(checked, session.settings.gate):

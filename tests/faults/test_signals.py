@@ -175,6 +175,31 @@ def deploying(rig: Rig) -> Iterator[None]:
         yield
 
 
+#: Lets a session of migsafe wait, as soon as this is in effect.
+_SLOW_LOGIN = """\
+CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
+    IF current_setting('application_name') = 'migsafe' THEN PERFORM pg_sleep(20); END IF; END$$;
+CREATE EVENT TRIGGER slow_login ON login EXECUTE FUNCTION slowly();
+"""
+
+
+def test_what_is_done_is_said_after_a_signal_during_the_verification(
+    rig: Rig, server_major: int
+) -> None:
+    if server_major < 17:
+        pytest.skip("a trigger on login is new in PostgreSQL 17")
+    rig.add(_SLOW_LOGIN)
+    process = rig.deploy()
+    sleeps = "SELECT true FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    others.until(lambda: not process.runs or rig.ask(sleeps))
+    ended = stopped(process, signal.SIGTERM)
+    with rig.connected() as conn:
+        conn.execute("DROP EVENT TRIGGER slow_login")
+
+    assert (ended.code, outcomes(ended)) == (ExitCode.INTERRUPTED, ["done"])
+    assert clean(rig)
+
+
 # ---------------------------------------------------------------- two of them
 
 
