@@ -26,6 +26,12 @@ def prepared(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
+def modern(server_major: int) -> None:
+    if server_major < 14:
+        pytest.skip("PostgreSQL 14 is the first with DETACH CONCURRENTLY and pg_locks.waitstart")
+
+
+@pytest.fixture
 def rig(prepared: Rig, tmp_path: Path) -> Iterator[Rig]:
     with contention.copy(prepared, tmp_path) as made:
         yield made
@@ -41,9 +47,11 @@ def attempts(ended: Ended) -> int:
 
 @pytest.mark.parametrize("migration", MIGRATIONS)
 def test_a_migration_gets_done_once_others_leave_and_nobody_waits_behind_it(
-    migration: str, prepared: Rig, tmp_path: Path
+    migration: str, prepared: Rig, tmp_path: Path, server_major: int
 ) -> None:
     made = MIGRATIONS[migration]
+    if server_major < 14 and migration == "DETACH CONCURRENTLY":
+        pytest.skip("PostgreSQL 14 is the first with DETACH CONCURRENTLY")
     chosen = random.Random(migration).sample(list(OTHERS), min(len(OTHERS), campaigns.scaled(2)))
     for number, other in enumerate(chosen):
         with contention.copy(prepared, tmp_path / str(number)) as rig:
@@ -110,6 +118,7 @@ def test_what_is_patient_alone_is_not_so_while_its_transaction_keeps_others_out(
     assert 0 < probe.worst <= BEARABLE
 
 
+@pytest.mark.usefixtures("modern")
 @pytest.mark.parametrize("migration", contention.SEVERAL)
 def test_waits_for_one_table_after_another_count_as_one_wait(rig: Rig, migration: str) -> None:
     done = contention.one_by_one(rig, migration)
@@ -118,6 +127,7 @@ def test_waits_for_one_table_after_another_count_as_one_wait(rig: Rig, migration
     assert done.worst >= LOCK_TIMEOUT
 
 
+@pytest.mark.usefixtures("modern")
 def test_readers_of_a_partition_do_not_wait_until_it_is_detached(rig: Rig) -> None:
     done = contention.partition_read(rig)
     check(done)
@@ -126,6 +136,7 @@ def test_readers_of_a_partition_do_not_wait_until_it_is_detached(rig: Rig) -> No
     assert done.worst >= LOCK_TIMEOUT
 
 
+@pytest.mark.usefixtures("modern")
 def test_a_detach_whose_attempts_are_spent_is_left_to_a_person(rig: Rig) -> None:
     rig.limit(attempts=2)
     rig.add(MIGRATIONS["DETACH CONCURRENTLY"].sql)
