@@ -257,7 +257,7 @@ class Record:
         self._watch.busy = None
 
     def _before(
-        self, conn: Any, cursor: Any, text: str, parameters: Any, context: Any, many: bool
+        self, conn: Any, cursor: Any, text: str, parameters: Any, context: Any, _: bool
     ) -> None:
         self._watch.check()
         self.settle()
@@ -273,8 +273,9 @@ class Record:
             return
         # What was read may be among the parameters of what follows.
         exact: Any = None
-        if self.whole or not (many or self.has_read):
-            sets = parameters if many else [parameters]
+        several = isinstance(parameters, list)  # not so where SQLAlchemy makes one INSERT of many
+        if self.whole or not (several or self.has_read):
+            sets = parameters if several else [parameters]
             texts = [_inlined(conn, cursor, text, one, context) for one in sets]
             exact = None if None in texts else ";\n".join(map(str, texts))
         self.index += 1
@@ -286,7 +287,9 @@ class Record:
         told.update(index=self.index, file=self.path, line=line, autocommit=autocommit)
         told.update(reads=reads or None, elsewhere=_raw(conn) is not self.raw or None)
         if exact is None:
-            told.update(parameters=True, sql=_numbered(conn, text, parameters, many))
+            told.update(
+                parameters=True, sql=_numbered(conn, text, parameters[0] if several else parameters)
+            )
         self._tell("statement", **{"sql": exact, **told})
 
     def _after(self, conn: Any, *_: Any) -> None:
@@ -326,14 +329,13 @@ def _inlined(conn: Any, cursor: Any, text: str, parameters: Any, context: Any) -
             is_async = isinstance(raw, psycopg.AsyncConnection)
             kind: Any = psycopg.AsyncClientCursor if is_async else psycopg.ClientCursor
             return str(kind(raw).mogrify(text, parameters))
-    return None if parameters else _numbered(conn, text, (), False)
+    return None if parameters else _numbered(conn, text, ())
 
 
-def _numbered(conn: Any, text: str, parameters: Any, many: bool) -> str:
+def _numbered(conn: Any, text: str, names: Any) -> str:
     """Return the text with PostgreSQL's own placeholders for those of the driver."""
     if conn.dialect.paramstyle not in ("format", "pyformat"):
         return text
-    names = parameters[0] if many else parameters
     numbers = [f"${number}" for number in range(1, len(names) + 1)]
     with suppress(TypeError, ValueError, KeyError):
         filled = iter(numbers)
@@ -416,7 +418,7 @@ class Project:
         asked = self._request
         given = [("-c", asked.get("config")), ("-n", asked.get("name"))]
         given += [("-x", value) for value in asked.get("x") or []]
-        flags: list[str] = [word for pair in given if pair[1] for word in pair]
+        flags = [str(word) for pair in given if pair[1] for word in pair]
         sys.argv = ["alembic", *flags, "upgrade", "heads"]
         line: Any = CommandLine("alembic")
         options = line.parser.parse_args(sys.argv[1:])

@@ -208,6 +208,17 @@ def test_what_follows_a_query_has_no_literals(start: Start, conn: Conn) -> None:
     assert "hunter2" not in str(events)
 
 
+def test_rows_that_are_inserted_in_bulk_are_one_statement(start: Start, conn: Conn) -> None:
+    body = """
+    table = op.create_table("t", sa.Column("a", sa.Text))
+    op.bulk_insert(table, [{"a": "100%"}, {"a": "hunter2"}])
+    """
+    events = named(start({"a": revision("a", body)}).upgrade("a"), "statement")
+    assert events[1]["sql"] == "INSERT INTO t (a) VALUES ($1::VARCHAR)"
+    assert events[1]["parameters"]
+    assert values(conn, "SELECT a FROM t ORDER BY a") == ["100%", "hunter2"]
+
+
 def test_savepoints_are_no_statements(start: Start) -> None:
     body = 'with op.get_bind().begin_nested():\n    op.execute("CREATE TABLE t ()")'
     events = named(start({"a": revision("a", body)}).upgrade("a"), "statement")
