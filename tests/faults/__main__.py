@@ -10,7 +10,7 @@ from collections.abc import Callable
 import click
 
 from tests import servers
-from tests.faults import page, sections, tables
+from tests.faults import crowds, page, sections, tables
 from tests.faults.page import Section
 
 #: Each makes its trials on a server, and says what came of them.
@@ -19,6 +19,9 @@ SECTIONS: tuple[Callable[[str], Section], ...] = (
     sections.long_statements,
     sections.server_side,
     sections.network,
+    crowds.deployers,
+    crowds.turns,
+    crowds.poolers,
     tables.contended,
     tables.signals,
     tables.environment,

@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 
 from migsafe.errors import ExitCode
-from tests.faults import bouncing, swapping
+from tests.cli import databases
+from tests.faults import bouncing, judge, swapping
 from tests.faults.bouncing import Pool
 from tests.faults.processes import Ended
 from tests.faults.recovery import Person
@@ -22,14 +23,20 @@ CELL = Cell("in transactions", "prisma")
 #: Every command that connects to the target.
 COMMANDS = (
     ("apply", "--gate", "never"),
-    ("plan",),
     ("status",),
+    ("plan",),
     ("audit",),
     ("verify",),
     ("baseline",),
     ("baseline", "--write"),
     ("resolve", "--applied", next(iter(CELL.migrations))),
 )
+
+#: A release, where all is well.
+RELEASE = (("plan",), COMMANDS[0], ("verify",), ("status",), ("audit",))
+
+#: In session mode: the session of a run, the one that holds its locks, and one to ask beside it.
+ROOM = 3
 
 MODES, SIZES, TRAFFIC = ("transaction", "statement"), (1, 2, 5), (0, 2)
 
@@ -45,6 +52,8 @@ LEFT = """
 _CREATED = """
     SELECT (SELECT count(*) FROM pg_class WHERE oid >= 16384)
          + (SELECT count(*) FROM pg_namespace WHERE oid >= 16384 AND nspname <> 'public')"""
+
+_LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
 
 #: A pooler at work: the URL of the database behind it, and what is left on its backends now.
 Ran = tuple[str, Callable[[], Sequence[object]]]
@@ -99,6 +108,8 @@ class Campaign:
     folder: Path
     server: str
     database: str
+    #: Whether everything is called behind each of them, and not only behind those of two backends.
+    whole: bool = False
     codes: Counter[int] = field(default_factory=Counter)
     #: Those that were not refused as they must be, with all that a person needs to look into it.
     wrong: list[str] = field(default_factory=list)
@@ -108,16 +119,40 @@ class Campaign:
         options = ("--migrations", "migrations", "--shadow", self.server, "--url", url)
         return Person(folder=self.folder, options=options)
 
+    def commands(self, pooler: Habits | Pool) -> Sequence[Sequence[str]]:
+        """Return what is called behind a pooler."""
+        return COMMANDS if self.whole or pooler.size == 2 else COMMANDS[:2]
+
     def refuse(self, poolers: Iterable[Habits | Pool]) -> None:
-        """Call every command behind each of them."""
+        """Call commands behind each of them."""
         for pooler in poolers:
             cold = isinstance(pooler, Habits) and pooler.cold
-            for commands in [(one,) for one in COMMANDS] if cold else [COMMANDS]:
+            called = self.commands(pooler)
+            for together in [(one,) for one in called] if cold else [called]:
                 with running(pooler, self.database) as (url, left):
-                    for command in commands:
+                    for command in together:
                         ended = self.person(url).call(*command)
                         same = not (left() or self._created())
                         self._judge(f"{pooler}: {command[0]}", ended, same=same)
+
+    def release(self, pooler: Habits | Pool) -> None:
+        """Play a release behind a pooler, and hold what it leaves against one that needs none."""
+        databases.empty(self.database)
+        with psycopg.connect(self.database, autocommit=True) as conn:
+            final = judge.stages(conn, CELL)[-1]
+        databases.empty(self.database)
+        with running(pooler, self.database) as (url, _):
+            for command in RELEASE:
+                ended = self.person(url).call(*command)
+                self.codes[ended.code] += 1
+                if ended.code != ExitCode.OK:
+                    self.wrong.append(f"{pooler}: {command[0]}: {ended.code}, {ended.err[-200:]!r}")
+        with psycopg.connect(self.database) as conn:
+            if judge.photograph(conn) != final:
+                self.wrong.append(f"{pooler}: the schema or the rows are not those of a release")
+            self.wrong += judge.accounts(conn, CELL.kind).wrong(list(CELL.migrations))
+            if conn.execute(_LOCKS).fetchone() != (0,):
+                self.wrong.append(f"{pooler}: locks are left")
 
     def _created(self) -> int:
         with psycopg.connect(self.database) as conn:

@@ -81,7 +81,7 @@ def _right(one: Contended) -> bool:
 
 def signals(_: str) -> Section:
     """Signals to a deployment, as the tests of them."""
-    return _tested("test_signals.py", "Signals", "SIGTERM or SIGINT to a process; a row is a test.")
+    return tested("test_signals.py", "Signals", "SIGTERM or SIGINT to a process; a row is a test.")
 
 
 def environment(_: str) -> Section:
@@ -91,10 +91,10 @@ def environment(_: str) -> Section:
         "line without a password or a row, that nothing is changed, and that the next deployment "
         "gets everything done once there is room, time, a connection, a right or a server again."
     )
-    return _tested("test_environment.py", "The environment", text)
+    return tested("test_environment.py", "The environment", text)
 
 
-def _tested(file: str, title: str, text: str) -> Section:
+def tested(file: str, title: str, text: str) -> Section:
     """Run a file of tests, and make a row of each test's cases."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.xml")
