@@ -6,12 +6,10 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.faults import trials
 from tests.faults.actions import Action
 from tests.faults.proxy import Moment, Step
-from tests.faults.scenarios import Cell
 from tests.faults.trials import Bench, Fault, Trial
 
 #: Multiplies the number of trials.
@@ -155,9 +153,7 @@ def campaign(
     return tally
 
 
-def disturbed(
-    cell: Cell, action: Action, count: int, chance: random.Random, server: str, folder: Path
-) -> Tally:
-    """Let an action happen at some places of a cell, half of them around and in a COMMIT."""
-    with trials.bench(cell, server, folder) as bench:
-        return campaign(bench, action, around(bench.course(), count, chance), chance)
+def disturbed(bench: Bench, action: Action, count: int) -> Tally:
+    """Let an action happen at some places of a bench, half of them around and in a COMMIT."""
+    chance = random.Random(f"{bench.cell.title} {action.title}")
+    return campaign(bench, action, around(bench.course, count, chance), chance)

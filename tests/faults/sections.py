@@ -207,7 +207,7 @@ def _tally(
         tempfile.TemporaryDirectory() as folder,
         trials.bench(cell, server, Path(folder)) as bench,
     ):
-        wanted = choose(bench.course(), chance)
+        wanted = choose(bench.course, chance)
         tally = campaigns.campaign(bench, action, wanted, chance, pause=pause, eager=eager)
     click.echo(f"{action.title}, {cell.title}: {_row(tally)}", err=True)
     return tally

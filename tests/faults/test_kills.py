@@ -1,13 +1,16 @@
 """SIGKILL of a deployment at its boundaries and in statements: nothing is lost or done twice."""
 
 import random
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.faults import campaigns, trials, verdict
+from tests.faults import campaigns, verdict
 from tests.faults.actions import INTERRUPT, KILL
 from tests.faults.scenarios import CELLS, SMALL, Cell
+from tests.faults.trials import Bench
+
+BenchOf = Callable[[Cell], Bench]
 
 #: Kills a cell in CI; the larger run is `make faults`.
 COUNTS = {
@@ -23,13 +26,11 @@ _LONG = 20.0
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.title)
 def test_after_a_kill_everything_is_in_effect_once_and_recorded_once(
-    cell: Cell, server: str, tmp_path: Path
+    cell: Cell, bench_of: BenchOf
 ) -> None:
-    chance = random.Random(cell.title)
-    count = campaigns.scaled(COUNTS[cell.scenario])
-    with trials.bench(cell, server, tmp_path) as bench:
-        wanted = campaigns.chosen(bench.course(), count, chance)
-        tally = campaigns.campaign(bench, KILL, wanted, chance, eager=0.2)
+    bench, chance = bench_of(cell), random.Random(cell.title)
+    wanted = campaigns.chosen(bench.course, campaigns.scaled(COUNTS[cell.scenario]), chance)
+    tally = campaigns.campaign(bench, KILL, wanted, chance, eager=0.2)
 
     # What the watching session asks depends on the clock, so that a few may come to nothing.
     assert len(tally.sprung) >= 0.9 * len(wanted)
@@ -39,13 +40,12 @@ def test_after_a_kill_everything_is_in_effect_once_and_recorded_once(
 
 @pytest.mark.parametrize("cell", SMALL, ids=lambda cell: cell.title)
 def test_a_statement_ends_soon_after_the_deployment_that_was_killed_inside_it(
-    cell: Cell, server: str, tmp_path: Path
+    cell: Cell, bench_of: BenchOf
 ) -> None:
-    chance = random.Random(cell.title)
-    with trials.bench(cell, server, tmp_path) as bench:
-        first = campaigns.pausing(bench.course())[:1]
-        tally = campaigns.campaign(bench, KILL, first, chance, pause=_LONG)
-        tally += campaigns.campaign(bench, KILL, first, chance, pause=_LONG, eager=1.0)
+    bench, chance = bench_of(cell), random.Random(cell.title)
+    first = campaigns.pausing(bench.course)[:1]
+    tally = campaigns.campaign(bench, KILL, first, chance, pause=_LONG)
+    tally += campaigns.campaign(bench, KILL, first, chance, pause=_LONG, eager=1.0)
 
     assert len(tally.sprung) == 2
     assert max(tally.free, default=0.0) < _LONG / 2
@@ -53,13 +53,10 @@ def test_a_statement_ends_soon_after_the_deployment_that_was_killed_inside_it(
 
 
 @pytest.mark.parametrize("cell", SMALL, ids=lambda cell: cell.title)
-def test_a_deployment_that_is_asked_to_end_tells_the_truth(
-    cell: Cell, server: str, tmp_path: Path
-) -> None:
-    chance = random.Random(cell.title)
-    with trials.bench(cell, server, tmp_path) as bench:
-        wanted = campaigns.chosen(bench.course(), campaigns.scaled(4), chance)
-        tally = campaigns.campaign(bench, INTERRUPT, wanted, chance)
+def test_a_deployment_that_is_asked_to_end_tells_the_truth(cell: Cell, bench_of: BenchOf) -> None:
+    bench, chance = bench_of(cell), random.Random(cell.title)
+    wanted = campaigns.chosen(bench.course, campaigns.scaled(4), chance)
+    tally = campaigns.campaign(bench, INTERRUPT, wanted, chance)
 
     assert tally.sprung
     verdict.check(tally, cell)

@@ -1,15 +1,15 @@
 """The server ends our sessions, or itself: what was said and recorded is what is in effect."""
 
-import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.cluster import Cluster
-from tests.faults import campaigns, servers, verdict
+from tests.faults import campaigns, servers, trials, verdict
 from tests.faults.actions import TERMINATE, TERMINATE_ALL, Action, restart
 from tests.faults.scenarios import SOME, Cell
+from tests.faults.trials import Bench
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +21,15 @@ def cluster() -> Iterator[Cluster]:
 @pytest.mark.parametrize("action", [TERMINATE, TERMINATE_ALL], ids=lambda action: action.title)
 @pytest.mark.parametrize("cell", SOME, ids=lambda cell: cell.title)
 def test_a_session_that_the_server_ends_leaves_schema_and_ledgers_in_agreement(
-    cell: Cell, action: Action, server: str, tmp_path: Path
+    cell: Cell, action: Action, bench_of: Callable[[Cell], Bench]
 ) -> None:
-    chance = random.Random(f"{cell.title} {action.title}")
-    tally = campaigns.disturbed(cell, action, campaigns.scaled(5), chance, server, tmp_path)
-    verdict.check(tally, cell)
+    verdict.check(campaigns.disturbed(bench_of(cell), action, campaigns.scaled(5)), cell)
 
 
 @pytest.mark.parametrize("cell", SOME, ids=lambda cell: cell.title)
 def test_a_server_that_is_stopped_at_once_leaves_schema_and_ledgers_in_agreement(
     cell: Cell, cluster: Cluster, tmp_path: Path
 ) -> None:
-    chance, action = random.Random(cell.title), restart(cluster)
-    tally = campaigns.disturbed(cell, action, campaigns.scaled(4), chance, cluster.url, tmp_path)
+    with trials.bench(cell, cluster.url, tmp_path) as bench:
+        tally = campaigns.disturbed(bench, restart(cluster), campaigns.scaled(4))
     verdict.check(tally, cell)

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class Bench:
     server: str
     database: str
     stages: Sequence[Photograph]
+    #: The requests of a deployment that nothing disturbs.
+    course: Sequence[Step] = ()
 
     @property
     def name(self) -> str:
@@ -73,8 +75,8 @@ class Bench:
         call = ("apply", *_OPTIONS, "--gate", "never", "--shadow", "none", "--format", "json")
         return processes.start((*call, "--url", self.through(proxy)), self.folder, hasty=True)
 
-    def course(self) -> list[Step]:
-        """Return the steps of a deployment that nothing disturbs."""
+    def undisturbed(self) -> list[Step]:
+        """Deploy to an empty database, and return the requests of that."""
         databases.empty(self.database)
         with Proxy(upstream=self.upstream) as proxy:
             ended = self.deploy(proxy).wait(LIMIT)
@@ -125,7 +127,8 @@ def bench(cell: Cell, server: str, folder: Path) -> Iterator[Bench]:
     try:
         with psycopg.connect(database, autocommit=True) as conn:
             taken = judge.stages(conn, cell)
-        yield Bench(cell=cell, folder=folder, server=server, database=database, stages=taken)
+        made = Bench(cell=cell, folder=folder, server=server, database=database, stages=taken)
+        yield replace(made, course=made.undisturbed())
     finally:
         _run(server, f"DROP DATABASE {name} WITH (FORCE)")
 
