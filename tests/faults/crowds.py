@@ -113,7 +113,7 @@ def _campaign(mode: str, made: list[Habits | Pool], server: str, database: str) 
     with tempfile.TemporaryDirectory() as folder:
         databases.empty(database)
         campaign = Campaign(folder=Path(folder), server=server, database=database, whole=True)
-        pooled.CELL.lay_out(campaign.folder / "migrations")
+        campaign.lay_out()
         if mode == "session":
             campaign.release(made[0])
         else:

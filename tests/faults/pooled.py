@@ -32,11 +32,15 @@ COMMANDS = (
     ("resolve", "--applied", next(iter(CELL.migrations))),
 )
 
-#: A release, where all is well.
-RELEASE = (("plan",), COMMANDS[0], ("verify",), ("status",), ("audit",))
+#: The beginning of a release; on an empty database, no audit is asked.
+FIRST = (*COMMANDS[0], "--to", next(iter(CELL.migrations)))
 
-#: In session mode: the session of a run, the one that holds its locks, and one to ask beside it.
-ROOM = 3
+#: A release, where all is well.
+RELEASE = (("plan",), FIRST, COMMANDS[0], ("verify",), ("status",), ("audit",))
+
+#: In session mode: the session of a run, the one that holds its locks, the one of its audits, and
+#: one to ask beside each of them in turn.
+ROOM = 4
 
 MODES, SIZES, TRAFFIC = ("transaction", "statement"), (1, 2, 5), (0, 2)
 
@@ -113,6 +117,12 @@ class Campaign:
     codes: Counter[int] = field(default_factory=Counter)
     #: Those that were not refused as they must be, with all that a person needs to look into it.
     wrong: list[str] = field(default_factory=list)
+
+    def lay_out(self) -> None:
+        """Write the migrations, and an audit, which is asked on a session of its own."""
+        CELL.lay_out(self.folder / "migrations")
+        (self.folder / "audits").mkdir()
+        (self.folder / "audits" / "none.sql").write_text("SELECT 1 AS id WHERE false;\n", "utf-8")
 
     def person(self, url: str) -> Person:
         """Return somebody who calls migsafe on a URL, with a shadow beside."""

@@ -13,7 +13,7 @@ from migsafe.errors import ExitCode
 from tests.cli import databases
 from tests.faults import bouncing, judge, pooled, processes, servers
 from tests.faults.bouncing import Pool
-from tests.faults.pooled import CELL, MODES, RELEASE, Campaign
+from tests.faults.pooled import MODES, RELEASE, Campaign
 from tests.faults.swapping import Habits
 
 needs_pgbouncer = pytest.mark.skipif(
@@ -40,8 +40,9 @@ def lasting(trusting: str) -> Iterator[str]:
 @pytest.fixture
 def campaign(trusting: str, lasting: str, tmp_path: Path) -> Campaign:
     databases.empty(lasting)
-    CELL.lay_out(tmp_path / "migrations")
-    return Campaign(folder=tmp_path, server=trusting, database=lasting)
+    made = Campaign(folder=tmp_path, server=trusting, database=lasting)
+    made.lay_out()
+    return made
 
 
 @pytest.mark.parametrize("relays", [False, True], ids=["invented process", "true process"])
@@ -100,14 +101,16 @@ def test_a_pool_without_room_for_our_sessions_is_named_as_the_cause(
     size: int, campaign: Campaign
 ) -> None:
     habits = Habits(mode="session", size=size, wait=0.3)
-    with pooled.running(habits, campaign.database) as (url, _):
-        ended = campaign.person(url).call("apply", "--gate", "never")
+    first = campaign.person(campaign.database).call(*pooled.FIRST)
+    with psycopg.connect(campaign.database, autocommit=True) as conn:
+        before = judge.photograph(conn)
+        with pooled.running(habits, campaign.database) as (url, _):
+            ended = campaign.person(url).call("apply", "--gate", "never")
 
-    assert ended.code == ExitCode.UNREACHABLE
-    assert "a second session gets no answer" in ended.err
-    assert "pool room for more sessions" in ended.err
-    with psycopg.connect(campaign.database) as conn:
-        assert judge.photograph(conn) == ()
+        assert (first.code, ended.code) == (ExitCode.OK, ExitCode.UNREACHABLE)
+        assert "a second session gets no answer" in ended.err
+        assert "pool room for more sessions" in ended.err
+        assert judge.photograph(conn) == before
 
 
 _SLEEPERS = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
