@@ -235,8 +235,16 @@ def _case(rule: hazards.Rule, which: str) -> str:
 #: What each key is for; a key without an entry here stops this script.
 _MEANINGS = {
     "history.path": "Directory of the migrations, from the directory of this file on.",
-    "history.kind": "What kind of history it is; `auto` looks. `alembic` is not served yet.",
-    "history.config": "For Alembic histories. No effect yet.",
+    "history.kind": "What kind of history it is; `auto` looks.",
+    "history.config": "Of an Alembic project: its `alembic.ini` or `pyproject.toml`. Without the "
+    "key the nearest above the directory. See [Alembic](howto/alembic.md), for the next five, too.",
+    "history.python": "Of an Alembic project: its interpreter. Without the key the one that "
+    "migsafe runs in.",
+    "history.name": "What `alembic -n` would be given.",
+    "history.x": "What `alembic -x` would be given, each as `key=value`.",
+    "history.options": "Options that go over those of the Alembic config file.",
+    "history.connection": "A URL such as `postgresql+psycopg2://`, for an env.py that takes "
+    '`config.attributes["connection"]`; it leads to the target all the same.',
     "history.layout": "Layout of a plain SQL history where more than one fits: see "
     "[layouts](layouts.md).",
     "history.schemas": "Schemas whose tables belong to the history. For Prisma the default is "

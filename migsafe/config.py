@@ -23,6 +23,11 @@ class HistoryConfig:
     path: str | None = None
     kind: Kind = "auto"
     config: str | None = None
+    python: str | None = None
+    name: str | None = None
+    x: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    connection: str | None = None
     layout: str | None = None
     schemas: tuple[str, ...] = ()
 

@@ -69,6 +69,10 @@ class Turn:
         """Ask the server whether the keeper still holds the lock."""
         return ledger.holder(self.runner, ledger.LOCK) == self.pid
 
+    def settle(self) -> None:
+        """Wait until no other session executes; raise BusyError where one goes on and on."""
+        _taken(self.runner, [ledger.RUNNING], self.target.place, _ORPHAN, lambda _: None)
+
     def resume(self) -> None:
         """Open another session to execute, once the server has ended the one that was lost.
 
@@ -76,7 +80,7 @@ class Turn:
         """
         self.runner = target.connect(self.target)
         self.runner.patience = None
-        _taken(self.runner, [ledger.RUNNING], self.target.place, _ORPHAN, lambda _: None)
+        self.settle()
         self.backend = _backend(self.runner)
 
     def watch(self) -> None:

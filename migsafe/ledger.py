@@ -20,7 +20,7 @@ LOCK = int.from_bytes(hashlib.sha256(b"migsafe").digest()[:8], "big", signed=Tru
 #: Held by the session that executes, which may outlive the deployer that began it.
 RUNNING = LOCK ^ 1
 
-_DDL = """
+DDL = """
 CREATE SCHEMA IF NOT EXISTS migsafe;
 CREATE TABLE IF NOT EXISTS migsafe.receipts (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -101,7 +101,7 @@ def exists(conn: Connection) -> bool:
 def prepare(conn: Connection) -> None:
     """Create the ledger where it is missing, in the caller's transaction if there is one."""
     if not exists(conn):
-        conn.execute(_DDL)
+        conn.execute(DDL)
 
 
 _INSERT = """INSERT INTO migsafe.receipts (run, history, migration, checksum, event, statement)

@@ -99,6 +99,9 @@ def step(migration: Migration) -> Step:
         place = f"{migration.path}:{error.line}:{error.column}"
         raise UsageError(place, str(error), "correct the file; nothing was run") from None
     _refuse(migration, statements)
+    if migration.lines:
+        pairs = zip(statements, migration.lines, strict=True)
+        statements = tuple(replace(one, line=line, end_line=line) for one, line in pairs)
     inner = sql.unwrapped(statements) if migration.transaction else statements
     return Step(migration=migration, statements=inner, alone=_alone(migration, inner))
 

@@ -400,6 +400,17 @@ _EFFECTFUL = re.compile(
 )
 
 
+def is_question(statement: Statement) -> bool:
+    """Tell whether a statement only asks, or only says how the session is to be."""
+    if isinstance(statement.node, ast.VariableShowStmt):
+        return True
+    if not isinstance(statement.node, ast.SelectStmt):
+        return False
+    effects = _Effects()
+    effects(statement.node)
+    return not effects.found
+
+
 def question(text: str) -> str:
     """Return the one SELECT of `text` without its semicolon; raise SqlError if it is anything else.
 

@@ -47,13 +47,16 @@ def readings(path: Path) -> list[str]:
     return found + [layout.name for layout in sql.fitting(path)]
 
 
-def load(path: Path, config: HistoryConfig) -> Directory:
-    """Read the migrations of a directory, in the one reading that fits or is forced."""
+def load(path: Path, config: HistoryConfig, root: Path = Path()) -> Directory:
+    """Read the migrations of a directory, in the one reading that fits or is forced.
+
+    Paths in the config are relative to `root`.
+    """
     if not path.is_dir():
         raise UsageError(str(path), "there is no such directory of migrations", "check the path")
     try:
         _check_names(path)
-        return _load(path, config)
+        return _load(path, config, root)
     except OSError as error:
         place = str(error.filename or path)
         raise UsageError(place, f"cannot be read: {error.strerror}", "check its rights") from None
@@ -66,12 +69,12 @@ def _check_names(path: Path) -> None:
             raise UsageError(str(path), f"the name {file.name!r} is not UTF-8", "rename it")
 
 
-def _load(path: Path, config: HistoryConfig) -> Directory:
+def _load(path: Path, config: HistoryConfig, root: Path) -> Directory:
     reading = _reading(path, config)
     if reading == "alembic":
-        raise UsageError(
-            str(path), "is an Alembic history, which this version does not run yet", "use alembic"
-        )
+        from migsafe.histories import alembic
+
+        return alembic.load(path, config, root)
     if reading == "prisma":
         return prisma.load(path, config.schemas)
     return sql.load(path, sql.LAYOUTS[reading], config.schemas)
@@ -118,6 +121,11 @@ def attach(directory: Directory, conn: "Connection", target: "Target") -> Histor
         from migsafe.histories import prisma_table
 
         return prisma_table.attach(directory, conn, target)
+    if directory.kind == "alembic":
+        from migsafe.histories import alembic, alembic_table
+
+        assert isinstance(directory, alembic.AlembicDirectory)  # noqa: S101  # that is its kind
+        return alembic_table.attach(directory, target)
     from migsafe.histories import tables
 
     return tables.attach(directory, conn)
@@ -126,6 +134,17 @@ def attach(directory: Directory, conn: "Connection", target: "Target") -> Histor
 def identity(history: History) -> str:
     """Return the name under which a target's receipts belong to a history."""
     return f"{history.directory.kind}:{history.table}"
+
+
+def mark_applied(history: History, conn: "Connection", migrations: Sequence[Migration]) -> None:
+    """Record migrations as applied without running them, in order."""
+    from migsafe.histories.alembic_table import AlembicTable
+
+    if isinstance(history, AlembicTable):
+        history.mark_all_applied(conn, migrations)
+        return
+    for migration in migrations:
+        history.mark_applied(conn, migration)
 
 
 def read(history: History, conn: "Connection", unfinished: Sequence[str]) -> Standing:

@@ -16,6 +16,7 @@ by the name that env.py connects to; `session`, SQL for new connections. Others 
               `statement[id]` with {index} filled in for after each statement of those `alone`. To
               each `committed`, or `ran` where env.py has yet to commit, the parent says
               {"go": bool}; at the end what env.py did commit is `committed` and `late`
+    lead      nothing; `redirect` and `session` anew, before there is a connection
     stamp     end; `revisions`, and whether to `purge` the table before
     check     differences between models and database
 
@@ -129,6 +130,10 @@ class Connections:
     """Where connections lead and how they begin, whatever env.py says."""
 
     def __init__(self, request: dict[str, Any]) -> None:
+        self.lead(request)
+
+    def lead(self, request: dict[str, Any]) -> None:
+        """Choose where they lead, and how they begin."""
         self._redirect: dict[str, Any] | None = request.get("redirect")
         self._databases: dict[str, dict[str, Any]] = request.get("databases") or {}
         self._session: list[str] = request.get("session") or []
@@ -580,6 +585,10 @@ class Project:
         told.update(interrupted=self._called_off(), **_place(error, [record.path]))
         self._tell("failed", **told)
 
+    def lead(self, request: dict[str, Any]) -> None:
+        """Have connections lead elsewhere, and begin otherwise; for a project that has none yet."""
+        self._connections.lead(request)
+
     def stamp(self, request: dict[str, Any]) -> None:
         """Write the version table as `alembic stamp` does."""
         names: Any = tuple(request["revisions"])
@@ -679,7 +688,7 @@ def main() -> None:
     request = parent.ask() or {}
     project = Project(parent, request)
     doing = {"discover": project.discover, "upgrade": project.upgrade}
-    doing.update(stamp=project.stamp, check=project.check)
+    doing.update(stamp=project.stamp, check=project.check, lead=project.lead)
     answer: Callable[[dict[str, Any]], None] = lambda _: project.open()  # noqa: E731
     while request:
         try:

@@ -18,7 +18,8 @@ class Migration:
     `text` is what runs, with every line where the file has it; `checksum` is over the whole file,
     in the tool's own form. `version` is the tool's key, where that is not the name.
     `transaction` is False where the file asks to run outside one. `problem` says why the file
-    cannot run; it matters only while the migration is pending.
+    cannot run; it matters only while the migration is pending. Of a file that is not SQL, `lines`
+    has the line of each statement in it, and `reads` says that it asks the database what to do.
     """
 
     name: str
@@ -28,6 +29,8 @@ class Migration:
     version: str = ""
     transaction: bool = True
     problem: str | None = None
+    lines: Sequence[int] = ()
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,24 @@ class Directory:
     schemas: Sequence[str] = ()
     findings: Sequence[Finding] = ()
 
+    def close(self) -> None:
+        """Give back what the directory holds beside its files: most hold nothing."""
+
     def named(self, name: str) -> Migration:
-        """Return the migration of that name; raise UsageError with the nearest one."""
+        """Return the migration of that name, or file; raise UsageError with the nearest one."""
         for migration in self.migrations:
-            if migration.name == name:
+            if name in (migration.name, self.alias(migration)):
                 return migration
         hint = nearest(name, (m.name for m in self.migrations)) or "give its whole name"
         raise UsageError(str(self.path), f"there is no migration {name}", hint)
+
+    def alias(self, migration: Migration) -> str:
+        """Return what a migration is called beside its name; most have one name."""
+        return migration.name
+
+    def proper(self, name: str) -> str:
+        """Return the name of a migration that may be called by its alias; others stay."""
+        return next((m.name for m in self.migrations if self.alias(m) == name), name)
 
 
 def text_of(raw: bytes, *, bom: bool = False) -> tuple[str, str | None]:

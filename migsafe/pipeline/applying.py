@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.pipeline.watching import Watching
     from migsafe.plan import Plan
     from migsafe.runner import Runner
+    from migsafe.runner.revisions import Revisions
     from migsafe.snapshots import Provider
     from migsafe.verify import Expectation, Verification
 
@@ -118,23 +119,26 @@ def watched(
     notify: Notify,
     show: Notify,
     allowed: "Allowed | None" = None,
-) -> "tuple[Runner, Watching]":
+) -> "tuple[Runner | Revisions, Watching]":
     """Return what runs steps on a session, with the limits of its environment, and who watches."""
+    from migsafe.histories.alembic_table import AlembicTable
     from migsafe.pipeline.watching import Watching
     from migsafe.runner import Limits, Runner
+    from migsafe.runner.revisions import Revisions
 
     env = session.settings.env
     assert session.turn is not None  # noqa: S101  # callers hold it
-    runner = Runner(
-        turn=session.turn,
-        history=wanted(session),
-        run_id=session.run,
-        limits=Limits(
-            lock_timeout=env.lock_timeout,
-            attempts=env.attempts,
-            statement_timeout=env.statement_timeout,
-        ),
+    limits = Limits(
+        lock_timeout=env.lock_timeout,
+        attempts=env.attempts,
+        statement_timeout=env.statement_timeout,
     )
+    history = wanted(session)
+    runner: Runner | Revisions
+    if isinstance(history, AlembicTable):
+        runner = Revisions(turn=session.turn, history=history, run_id=session.run, limits=limits)
+    else:
+        runner = Runner(turn=session.turn, history=history, run_id=session.run, limits=limits)
     watching = Watching(runner=runner, waits=waits, notify=notify, show=show, allowed=allowed)
     runner.before, session.turn.look = watching.before, watching.look
     return runner, watching

@@ -161,8 +161,8 @@ def record(session: Session, weighed: Weighed, records: Records) -> None:
             )
         ledger.prepare(conn)
         history.prepare(conn)
+        histories.mark_applied(history, conn, records.applied)
         for migration in records.applied:
-            history.mark_applied(conn, migration)
             target.send(conn, _receipt(session, migration.name, migration.checksum, "applied"))
         for name in records.rolled_back:
             history.mark_rolled_back(conn, name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migsafe import catalog, findings
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
 
 def status(settings: Settings) -> Report:
     """Hold the history against its table and the live schema."""
-    with opened(settings, "status", directory_of(settings)) as session:
+    with opened(settings, "status", directory_of(settings), texts=False) as session:
         wanted(session)
         standing = session.stand()
         code = gated(session, standing.findings)
@@ -65,6 +66,9 @@ def audits_of(settings: Settings, directory: Directory | None) -> "list[Audit]":
     from migsafe.audits import files
 
     audits = files.load(settings.audits)
+    if directory:
+        proper = directory.proper
+        audits = [replace(one, before=tuple(map(proper, one.before))) for one in audits]
     names = [m.name for m in directory.migrations] if directory else []
     for item in audits:
         for name in item.before:
@@ -285,5 +289,10 @@ def expectations_of(settings: Settings, directory: Directory | None) -> "list[Ex
     expectations = verifying.load(settings.audits)
     if any(expectation.since for expectation in expectations):
         names = [m.name for m in directory.migrations] if directory else None
+        if directory:
+            proper = directory.proper
+            expectations = [
+                replace(one, since=one.since and proper(one.since)) for one in expectations
+            ]
         verifying.check_names(expectations, names)
     return expectations

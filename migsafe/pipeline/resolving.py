@@ -102,9 +102,17 @@ def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Repo
     """Run the statements of a migration that are not in effect, under receipts, and record it."""
     from migsafe.outcomes import Outcome
     from migsafe.pipeline import halfway
+    from migsafe.runner import Runner
 
     standing = session.stand()
     migration = wanted(session).directory.named(name)
+    if wanted(session).directory.kind == "alembic":
+        raise UsageError(
+            name,
+            "is Python, which cannot be begun in its middle",
+            "bring it to its end or undo it by hand, then migsafe resolve --applied or "
+            "--rolled-back",
+        )
     if name in standing.applied and not _is_unfinished(standing, name):
         raise UsageError(name, "is already recorded as applied", "see migsafe status")
     if session.busy and any(f.code == "MH103" for f in standing.findings):
@@ -122,6 +130,7 @@ def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Repo
         advice = "settle these first, then finish it."
         return session.report(ExitCode.UNMANAGED, findings=open_ones, next=advice)
     runner, _ = watched(session, (), notify, show)
+    assert isinstance(runner, Runner)  # noqa: S101  # what is no Alembic history
     result = runner.finish(found.remaining(), is_open=is_open)
     session.renew()
     code = ExitCode.OK if result.outcome is Outcome.DONE else ExitCode.DIRTY

@@ -131,9 +131,18 @@ def _in_progress(standing: Standing, pid: int) -> Standing:
 
 @contextmanager
 def opened(
-    settings: Settings, command: str, directory: Directory | None, *, read_only: bool = True
+    settings: Settings,
+    command: str,
+    directory: Directory | None,
+    *,
+    read_only: bool = True,
+    texts: bool = True,
+    notify: Notify = silent,
 ) -> Iterator[Session]:
-    """Connect, and attach the history; the directory is read before any connection is made."""
+    """Connect, and attach the history; the directory is read before any connection is made.
+
+    `texts` says that the SQL of the migrations is wanted, which of Alembic's only a shadow tells.
+    """
     started, clock = datetime.now(UTC), time.monotonic()
     where = target.resolve(settings.url, name=settings.name, root=settings.root)
     with target.translated(where), target.connect(where, read_only=read_only) as conn:
@@ -148,19 +157,35 @@ def opened(
             clock=clock,
             read_only=read_only,
         )
-        if directory:
-            session.history = histories.attach(directory, conn, where)
         try:
+            if directory:
+                session.history = histories.attach(directory, conn, where)
+                if texts and directory.kind == "alembic":
+                    session.history = _recorded(session, notify)
             yield session
         finally:
             session.conn.close()
+            if directory:
+                directory.close()
+
+
+def _recorded(session: Session, notify: Notify) -> History:
+    """Return the history with the SQL that its revisions send."""
+    from migsafe.histories.alembic_table import AlembicTable
+    from migsafe.pipeline import evidence
+    from migsafe.replay import recording
+
+    history = session.history
+    assert isinstance(history, AlembicTable)  # noqa: S101  # that is its kind
+    directory = recording.recorded(history.directory, evidence.stage(session), notify)
+    return replace(history, directory=directory)
 
 
 def directory_of(settings: Settings) -> Directory | None:
     """Load the migrations that the settings name; None where they name none."""
     if settings.migrations is None:
         return None
-    return histories.load(settings.migrations, settings.history)
+    return histories.load(settings.migrations, settings.history, settings.root)
 
 
 def wanted(session: Session) -> History:

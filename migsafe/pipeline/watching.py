@@ -19,20 +19,21 @@ if TYPE_CHECKING:  # the parser is heavy
     from migsafe.hazards.waits import Wait
     from migsafe.plan import Step
     from migsafe.runner import At, Runner
+    from migsafe.runner.revisions import Revisions
 
 
 @dataclass(slots=True, kw_only=True)
 class Watching:
     """Tells about a run: lines that stay by `notify`, the one that moves by `show`."""
 
-    runner: "Runner"
+    runner: "Runner | Revisions"
     waits: "Sequence[Wait]"
     notify: Notify
     show: Notify
     allowed: Allowed | None = None
-    #: Who was in the way when somebody last looked, and of which attempt that has been said.
+    #: Who was in the way when somebody last looked, and what has been said.
     _last: tuple[Blocker, ...] = ()
-    _told: set[tuple[int, int | None]] = field(default_factory=set)
+    _told: set[object] = field(default_factory=set)
 
     def before(self, step: "Step") -> None:
         """Say who will be in the way of a step; what it takes of its own kind is not waited for.
@@ -56,13 +57,16 @@ class Watching:
     def _blocked(self, conn: Connection, found: tuple[Blocker, ...]) -> None:
         self._last = found or self._last
         for one in found:
-            key = self.runner.at.step, one.pid
-            if key not in self._told:
-                self._told.add(key)
-                self.notify(f"{self.runner.at.migration} waits for {one}")
+            at = self.runner.at
+            self._once((at.step, one.pid), f"{at.migration} waits for {one}")
         if self.allowed:
             for ended in ending.terminate(conn, found, self.allowed):
-                self.notify(ended.line)
+                self._once(ended.line, ended.line)
+
+    def _once(self, key: object, line: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            self.notify(line)
 
     @property
     def blamed(self) -> str | None:

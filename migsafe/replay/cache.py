@@ -72,15 +72,22 @@ def _sha256(file: Path) -> str:
 
 def load(folder: Path | None, name: str) -> "Replay | None":
     """Return the replay of that digest; None where there is none, or none that can be read."""
+    body = read(folder, name)
+    try:
+        return _replay(msgspec.msgpack.decode(body, type=_File)) if body else None
+    except msgspec.DecodeError:
+        return None
+
+
+def read(folder: Path | None, name: str) -> bytes | None:
+    """Return what is kept under a digest, whole and of that digest; None where nothing is."""
     if folder is None:
         return None
     try:
         seal, body = _split((folder / name).read_bytes())
-        if seal != _seal(name, body):
-            return None
-        return _replay(msgspec.msgpack.decode(body, type=_File))
-    except (OSError, msgspec.DecodeError):
+    except OSError:
         return None
+    return body if seal == _seal(name, body) else None
 
 
 def _split(content: bytes) -> tuple[bytes, bytes]:
@@ -97,14 +104,19 @@ _SEAL = hashlib.sha256().digest_size
 
 def store(folder: Path | None, name: str, replay: "Replay") -> None:
     """Keep a whole replay; one that stopped depends on more than its files."""
-    if folder is None or replay.stopped:
+    if not replay.stopped:
+        write(folder, name, msgspec.msgpack.encode(_file(replay)))
+
+
+def write(folder: Path | None, name: str, body: bytes) -> None:
+    """Keep something under its digest, and the last of what was kept before."""
+    if folder is None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n", "utf-8")
         part = folder / f"{name}.{os.getpid()}.part"
         part.touch(mode=0o600)  # function bodies are the project's own business
-        body = msgspec.msgpack.encode(_file(replay))
         part.write_bytes(_seal(name, body) + body)
         part.rename(folder / name)
         kept = [file for file in folder.iterdir() if not file.name.startswith(".")]

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from migsafe import histories, ledger, outcomes, target
-from migsafe.errors import UnreachableError, redacted
+from migsafe.errors import MigsafeError, redacted
 from migsafe.histories import driver
 from migsafe.ledger import Receipt
 from migsafe.outcomes import Outcome, StepResult
@@ -59,48 +59,65 @@ class Revisions:
     def run(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         """Yield one result a step; after the first that is not done, the rest are skipped."""
         with self._interrupts.heard():
-            done, attempt = 0, 1
-            while done < len(steps):
+            done, attempt, stopped = 0, 1, False
+            while done < len(steps) and not stopped:
+                again = False
                 for result in self._tried(steps[done:], attempt):
-                    again = result.outcome is Outcome.BUSY and attempt < self.limits.attempts
-                    if again and not result.interrupted and not self.turn.lost:
+                    again = self._is_passing(result) and attempt < self.limits.attempts
+                    if again:
                         break
                     yield result
                     done, attempt = done + 1, 1
-                    if result.outcome is not Outcome.DONE or result.interrupted:
-                        yield from _skipped(steps[done:])
-                        return
-                else:
-                    continue
-                attempt += 1
-                self._interrupts.sleep(random.uniform(0, min(10.0, 0.1 * 2**attempt)))  # noqa: S311
+                    stopped = stopped or result.outcome is not Outcome.DONE or result.interrupted
+                if again:
+                    attempt += 1
+                    pause = random.uniform(0, min(10.0, 0.1 * 2**attempt))  # noqa: S311
+                    self._interrupts.sleep(pause)
+            yield from _skipped(steps[done:])
+
+    def _is_passing(self, result: StepResult) -> bool:
+        busy = result.outcome is Outcome.BUSY
+        return busy and not (result.interrupted or self.turn.lost)
 
     def _tried(self, steps: Sequence[Step], attempt: int) -> Iterator[StepResult]:
         """Run the steps in one environment, until one of them is not done."""
-        by_name = {step.migration.name: step for step in steps}
-        first = steps[0]
-        if stopped := self._entered(first):
+        if stopped := self._entered(steps[0]):
             yield stopped
             return
         began = time.monotonic()
+        try:
+            for result in self._events(steps):
+                seconds = round(time.monotonic() - began, 3)
+                began = time.monotonic()
+                yield replace(result, seconds=seconds, attempts=attempt)
+                attempt = 1
+        except MigsafeError as error:
+            here = next((s for s in steps if s.migration.name == self.at.migration), steps[0])
+            yield self._cut_off(here, str(error))
+
+    def _events(self, steps: Sequence[Step]) -> Iterator[StepResult]:
+        by_name = {step.migration.name: step for step in steps}
+        ran: list[Step] = []
+        stopped = None
         with self._running() as running:
             for event in running.events(**self._request(steps)):
-                step = by_name[event["revision"]]
-                kind = event["event"]
+                step, kind = by_name[event["revision"]], event["event"]
                 if kind == "began":
                     self._arrive(step, len(steps))
                 elif kind == "statement":
                     self.at.statement, self.at.since = event["index"], time.monotonic()
+                elif kind == "failed":
+                    yield from _taken_back(ran)
+                    yield self._failed(step, event)
                 else:
-                    result = self._result(step, event)
-                    seconds = round(time.monotonic() - began, 3)
-                    began = time.monotonic()
-                    yield replace(result, seconds=seconds, attempts=attempt)
-                    if kind == "committed":
-                        attempt = 1
-                        if stopped := self._onward(running, steps, step):
-                            yield stopped
-                            return
+                    if not event.get("late"):
+                        stopped = self._onward(running, steps, step)
+                    if kind == "ran":  # env.py has a transaction of its own around all of them
+                        ran.append(step)
+                    else:
+                        yield StepResult(migration=step.migration.name, outcome=Outcome.DONE)
+        if stopped:
+            yield stopped
 
     def _onward(self, running: Driver, steps: Sequence[Step], step: Step) -> StepResult | None:
         """Let the next step begin, or say why it must not."""
@@ -117,11 +134,16 @@ class Revisions:
         if self.turn.lost:
             return outcomes.lost(step)
         self.before(step)
+        if not step.alone:
+            return None
         conn = self.turn.runner
-        target.execute(conn, "BEGIN")
-        ledger.prepare(conn)
-        writes = [self._receipt(step, "began"), self.turn.guard] if step.alone else []
-        target.commit(conn, *writes)
+        try:
+            target.execute(conn, "BEGIN")
+            ledger.prepare(conn)
+            target.commit(conn, self._receipt(step, "began"), self.turn.guard)
+        except psycopg.Error as error:
+            said = target.explain(error)
+            return StepResult(migration=step.migration.name, outcome=Outcome.FAILED, error=said)
         return None
 
     def _arrive(self, step: Step, steps: int) -> None:
@@ -158,6 +180,8 @@ class Revisions:
             step.migration.name: target.filled(conn, [self._receipt(step, "done"), self.turn.guard])
             for step in steps
         }
+        if not ledger.exists(conn):
+            done[steps[0].migration.name].insert(0, ledger.DDL)
         alone = [step for step in steps if step.alone]
         return {
             "do": "upgrade",
@@ -170,39 +194,41 @@ class Revisions:
             },
         }
 
-    def _result(self, step: Step, event: Event) -> StepResult:
-        name = step.migration.name
-        if event["event"] == "committed":
-            return StepResult(migration=name, outcome=Outcome.DONE)
-        outcome = Outcome.BUSY if event.get("sqlstate") in _PASSING else Outcome.FAILED
+    def _failed(self, step: Step, event: Event) -> StepResult:
+        name, code = step.migration.name, event.get("sqlstate")
         if event.get("commit_lost"):
-            return self._after_commit(step)
-        if event.get("sqlstate") == "22012" and not self.turn.held():
+            return self._cut_off(step, "the connection was lost")
+        if code == "22012" and not self.turn.held():
             return outcomes.lost(step)
+        outcome = Outcome.BUSY if code in _PASSING else Outcome.FAILED
         if step.alone and (event.get("committed_before") or not self._withdrawn(step)):
             outcome = Outcome.DIRTY
-        code = f"{event['sqlstate']}: " if event.get("sqlstate") else ""
         interrupted = bool(event.get("interrupted")) or self._interrupts.pending
+        said = event["message"] or "(the server's log has the text, which may quote rows)"
         return StepResult(
             migration=name,
             outcome=outcome,
-            error="interrupted" if interrupted else redacted(f"{code}{event['message']}"),
+            error="interrupted" if interrupted else redacted(f"{code}: {said}" if code else said),
             statement=event.get("index"),
             line=event.get("line"),
             interrupted=interrupted,
         )
 
-    def _after_commit(self, step: Step) -> StepResult:
-        """Decide by the receipt what became of a COMMIT whose answer never came."""
+    def _cut_off(self, step: Step, error: str) -> StepResult:
+        """Decide by the receipt what became of a step whose end nobody has heard of."""
         name = step.migration.name
-        note = "the answer to COMMIT was lost; its receipt is there"
         try:
-            if ledger.is_done(self.turn.runner, self.run_id, name):
+            self.turn.settle()
+            if ledger.exists(self.turn.runner) and ledger.is_done(
+                self.turn.runner, self.run_id, name
+            ):
+                note = "its end was not heard of; its receipt is there"
                 return StepResult(migration=name, outcome=Outcome.DONE, note=note)
-        except (psycopg.Error, UnreachableError):
-            error = "the connection was lost during COMMIT; migsafe status says what is recorded"
-            return StepResult(migration=name, outcome=Outcome.DIRTY, error=error)
-        return StepResult(migration=name, outcome=Outcome.FAILED, error="the connection was lost")
+        except (psycopg.Error, MigsafeError):
+            said = f"{error}; migsafe status says what is recorded"
+            return StepResult(migration=name, outcome=Outcome.DIRTY, error=said)
+        outcome = Outcome.DIRTY if step.alone else Outcome.FAILED
+        return StepResult(migration=name, outcome=outcome, error=error)
 
     def _withdrawn(self, step: Step) -> bool:
         conn = self.turn.runner
@@ -223,6 +249,13 @@ class Revisions:
         )
         query, values = ledger.write(receipt)
         return query, [*values[:-1], "{index}" if event == "statement" else None]
+
+
+def _taken_back(steps: Sequence[Step]) -> Iterator[StepResult]:
+    """Report what was rolled back with a later one; nothing follows it."""
+    for step in steps:
+        error = "rolled back with a later revision: env.py runs all of them in one transaction"
+        yield StepResult(migration=step.migration.name, outcome=Outcome.SKIPPED, error=error)
 
 
 def _skipped(steps: Sequence[Step]) -> Iterator[StepResult]:

@@ -205,9 +205,9 @@ def test_an_unknown_layout_is_refused_with_the_known_ones(tmp_path: Path) -> Non
     assert message.startswith("history.layout: liquibase is unknown; one of flyway, ")
 
 
-def test_an_alembic_directory_is_refused_by_name(tmp_path: Path) -> None:
+def test_an_alembic_directory_needs_its_config_file(tmp_path: Path) -> None:
     write(tmp_path, {"env.py": "", "versions/x.py": ""})
-    with pytest.raises(UsageError, match="Alembic history, which this version does not run"):
+    with pytest.raises(UsageError, match=r"no alembic\.ini is found above it"):
         histories.load(tmp_path, HistoryConfig())
 
 

@@ -1,0 +1,165 @@
+"""Alembic histories: revisions as files, in the order in which Alembic runs them.
+
+What a revision does is Python; its SQL is known once it has run on the shadow
+(`migsafe.replay.recording`), until then its text is empty.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from migsafe import findings
+from migsafe.config import HistoryConfig
+from migsafe.errors import UsageError
+from migsafe.findings import Finding, Severity
+from migsafe.histories import driver
+from migsafe.histories.driver import Driver, Event, Project
+from migsafe.histories.migration import Directory, Migration
+from migsafe.target import Target
+
+#: Names whose values say where a revision stands, which a rebase changes by right.
+_PLACES = {"down_revision", "depends_on", "branch_labels", "revises"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlembicDirectory(Directory):
+    """The revisions of a project. `parents` are those that must run before each, by name."""
+
+    project: Project
+    parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: The driver that has read the files, for who attaches the history next; it has no connection.
+    first: list[Driver] = field(default_factory=list, repr=False, compare=False)
+
+    def alias(self, migration: Migration) -> str:
+        """Return the name of the file, which says more than a revision does."""
+        return migration.path.stem
+
+    @contextmanager
+    def asked(self, to: Target, session: Sequence[str]) -> Iterator[Driver]:
+        """Yield a driver that leads to `to`: the first one where it is still there."""
+        if not self.first:
+            with driver.running(self.project, to=to, session=session) as running:
+                yield running
+            return
+        running = self.first.pop()
+        try:
+            running.lead(to, session)
+            yield running
+        finally:
+            running.close()
+
+    def close(self) -> None:
+        """End the driver that has read the files, if nobody has taken it."""
+        while self.first:
+            self.first.pop().close()
+
+    def ancestors(self, heads: Sequence[str]) -> set[str]:
+        """Return the revisions that are in effect where the version table holds `heads`."""
+        found: set[str] = set()
+        open_ones = [head for head in heads if head in self.parents]
+        while open_ones:
+            name = open_ones.pop()
+            if name not in found:
+                found.add(name)
+                open_ones += self.parents[name]
+        return found
+
+
+def load(path: Path, config: HistoryConfig, root: Path) -> AlembicDirectory:
+    """Read the revisions with the project's own Alembic; no database is asked."""
+    project = project_of(path, config, root)
+    first = driver.start(project)
+    try:
+        found = first.one(do="discover", connect=False)
+    except BaseException:
+        first.close()
+        raise
+    by_name = {item["revision"]: item for item in found["revisions"]}
+    return AlembicDirectory(
+        kind="alembic",
+        layout="alembic",
+        path=path,
+        project=project,
+        migrations=[_migration(by_name[name]) for name in found["order"]],
+        parents={n: [*item["down"], *item["depends_on"]] for n, item in by_name.items()},
+        findings=_heads(found["heads"]),
+        first=[first],
+    )
+
+
+def project_of(path: Path, config: HistoryConfig, root: Path) -> Project:
+    """Find the config file: the one that is named, else the nearest above the directory."""
+    named = root / config.config if config.config else None
+    if named and not named.is_file():
+        raise UsageError("history.config", f"there is no file {named}", "name alembic.ini")
+    places = [place / name for place in path.resolve().parents for name in _CONFIGS]
+    file = named or next((place for place in places if _is_config(place)), None)
+    if file is None:
+        raise UsageError(
+            str(path), "no alembic.ini is found above it", 'say [history] config = "…/alembic.ini"'
+        )
+    python = {"python": str(root / config.python)} if config.python else {}
+    return Project(
+        config=file.resolve(),
+        name=config.name,
+        x=config.x,
+        options=config.options,
+        connection=config.connection,
+        **python,
+    )
+
+
+_CONFIGS = ("alembic.ini", "pyproject.toml")
+
+
+def _is_config(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    return file.name == "alembic.ini" or "[tool.alembic" in file.read_text("utf-8", "replace")
+
+
+def _migration(item: Event) -> Migration:
+    file = Path(item["path"])
+    return Migration(
+        name=item["revision"],
+        path=file,
+        text="",
+        checksum=checksum(file.read_text("utf-8")),
+        version=item["revision"],
+    )
+
+
+def checksum(text: str) -> str:
+    """Return the SHA-256 of what a revision does, 64 hex digits: no comment, docstring or place.
+
+    Source: reference, frameworks §6.5, 12.
+    """
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            node.body = [one for one in node.body if not _says_nothing(one)]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(isinstance(one, ast.Name) and one.id in _PLACES for one in targets)
+
+
+def _heads(heads: Sequence[str]) -> tuple[Finding, ...]:
+    if len(heads) < 2:
+        return ()
+    return (
+        findings.history(
+            "MH119",
+            "several-heads",
+            Severity.WARNING,
+            f"the history has {len(heads)} heads: {', '.join(heads)}",
+            remedy="All of them are applied. Where that is not meant, alembic merge heads.",
+        ),
+    )

@@ -1,0 +1,140 @@
+"""Alembic's version table, which holds only the heads of what is in effect."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import sql
+
+from migsafe import catalog
+from migsafe.errors import UsageError
+from migsafe.histories import driver
+from migsafe.histories.alembic import AlembicDirectory
+from migsafe.histories.entries import Entry, Recorded
+from migsafe.histories.migration import Migration
+from migsafe.target import Connection, Target, Write, connect, template
+
+#: What migsafe itself remembers of a revision; Alembic keeps no checksum and no time.
+_RECEIPTS = """
+    SELECT DISTINCT ON (migration) migration, checksum, recorded FROM migsafe.receipts
+    WHERE history = %s AND event IN ('done', 'applied') ORDER BY migration, id DESC"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlembicTable:
+    """The version table that env.py names. It is written by the project's own Alembic only."""
+
+    directory: AlembicDirectory
+    target: Target
+    schema: str
+    name: str
+    tool: str = "Alembic"
+    strict: bool = False
+    locks: Sequence[int] = ()
+
+    @property
+    def table(self) -> str:
+        """The table, as ``schema.name``."""
+        return f"{self.schema}.{self.name}"
+
+    def present(self, conn: Connection) -> bool:
+        """Tell whether the table says that anything is in effect; Alembic makes an empty one."""
+        return bool(self.heads(conn))
+
+    def heads(self, conn: Connection) -> list[str]:
+        """Read the revisions in the table."""
+        name = sql.Identifier(self.schema, self.name).as_string(conn)
+        if not catalog.one(conn, "SELECT to_regclass(%s) IS NOT NULL", [name])[0]:
+            return []
+        query = template("SELECT version_num FROM {} ORDER BY 1", self.schema, self.name)
+        return [str(revision) for (revision,) in conn.execute(query)]
+
+    def occupied(self, conn: Connection) -> Sequence[str]:
+        """Return the tables and views of the history's schemas, or of the whole database."""
+        return catalog.tables(conn, self.directory.schemas)
+
+    def entries(self, conn: Connection) -> Sequence[Entry]:
+        """Return every revision that the heads stand for, and heads that no file is of."""
+        heads = self.heads(conn)
+        known = self.directory.ancestors(heads)
+        names = [m.name for m in self.directory.migrations if m.name in known]
+        names += [head for head in heads if head not in known]
+        kept = self._receipts(conn)
+        return [_entry(name, *kept.get(name, (None, None))) for name in names]
+
+    def _receipts(self, conn: Connection) -> dict[str, tuple[str, datetime]]:
+        if not catalog.one(conn, "SELECT to_regclass('migsafe.receipts') IS NOT NULL")[0]:
+            return {}
+        rows = conn.execute(_RECEIPTS, [f"{self.directory.kind}:{self.table}"])
+        return {str(name): (str(checksum), at) for name, checksum, at in rows}
+
+    def matches(self, migration: Migration, checksum: str) -> bool:
+        """Compare what the revision does; where it stands may change."""
+        return checksum == migration.checksum
+
+    def prepare(self, conn: Connection) -> None:
+        """Do nothing: the project's Alembic makes its table."""
+
+    def began(self, conn: Connection, migration: Migration) -> None:
+        """Do nothing: Alembic records a revision when it has run."""
+
+    def record(self, migration: Migration, started: datetime) -> Write:
+        """Refuse: no code of ours writes Alembic's table."""
+        raise NotImplementedError
+
+    def finish(self, migration: Migration, started: datetime) -> Write:
+        """Refuse: no code of ours writes Alembic's table."""
+        raise NotImplementedError
+
+    def withdraw(self, conn: Connection, migration: Migration) -> None:
+        """Do nothing: `began` wrote nothing."""
+
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Stamp the revision beside those that are in effect, through the project's env.py."""
+        self.mark_all_applied(conn, [migration])
+
+    def mark_all_applied(self, conn: Connection, migrations: Sequence[Migration]) -> None:
+        """Stamp several at once: each stamp is a run of env.py."""
+        known = self.directory.ancestors(self.heads(conn))
+        self._stamp(known | {migration.name for migration in migrations})
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Stamp what is in effect without the revision; what is not in effect needs nothing."""
+        known = self.directory.ancestors(self.heads(conn))
+        if name in known:
+            self._stamp(known - {name})
+
+    def _stamp(self, names: set[str]) -> None:
+        """Have the table hold the heads of these; what must run before one of them is in effect."""
+        names = self.directory.ancestors(list(names))
+        below = {parent for name in names for parent in self.directory.parents[name]}
+        heads = sorted(names - below)
+        with driver.running(self.directory.project, to=self.target) as running:
+            for _ in running.events(do="stamp", revisions=heads or ["base"], purge=True):
+                pass
+        with connect(self.target) as other:  # `conn` may see an older snapshot
+            stamped = self.directory.ancestors(self.heads(other))
+        if stamped != names:
+            raise UsageError(self.table, "does not hold what was stamped", "see alembic current")
+
+
+def _entry(name: str, checksum: str | None, finished: datetime | None) -> Entry:
+    return Entry(name=name, recorded=Recorded.APPLIED, checksum=checksum, finished=finished)
+
+
+def attach(directory: AlembicDirectory, target: Target) -> AlembicTable:
+    """Ask env.py for its version table, without writing; refuse what has several."""
+    session = ["SET default_transaction_read_only = on"]
+    with directory.asked(target, session) as running:
+        contexts = running.one(do="discover")["contexts"]
+    tables = {(one["version_table_schema"], one["version_table"]) for one in contexts}
+    if len(tables) != 1 or len(contexts) != 1:
+        raise UsageError(
+            str(directory.project.config),
+            f"env.py runs {len(contexts)} times with {len(tables)} version tables",
+            "one database with one version table is served by this version",
+        )
+    ((schema, name),) = tables
+    return AlembicTable(
+        directory=directory, target=target, schema=schema or contexts[0]["schema"], name=name
+    )

@@ -1,0 +1,146 @@
+"""The SQL of Alembic's revisions: what they send when they run on the shadow.
+
+Kept beside the replays, named by every file that it depends on.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from migsafe import __version__, shadow, sql, target
+from migsafe.errors import redacted
+from migsafe.histories import Migration, driver
+from migsafe.histories.alembic import AlembicDirectory
+from migsafe.histories.driver import Event
+from migsafe.replay import Notify, Stage, cache
+
+
+@dataclass(slots=True)
+class _Script:
+    """What one revision has sent so far; `lines` are those of the file, a statement each."""
+
+    texts: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    alone: bool = False
+    reads: bool = False
+    problem: str | None = None
+
+    def add(self, event: Event) -> None:
+        """Take a statement in; what only asks is left out, and makes the rest depend on answers."""
+        line = int(event.get("line") or 1)
+        text = event["sql"]
+        if event.get("parameters"):
+            text = _PLACEHOLDER.sub("NULL", text)
+        try:
+            parsed = sql.parse(text)
+        except sql.SqlError as error:
+            self.problem = f"line {line} sends what does not parse: {error}"
+            return
+        if all(sql.is_question(statement) for statement in parsed):
+            self.reads = True
+            return
+        if event.get("parameters"):
+            self.problem = f"line {line} sends values that cannot be written as SQL"
+            return
+        self.alone = self.alone or bool(event["autocommit"])
+        self.texts += [statement.text for statement in parsed]
+        self.lines += [line] * len(parsed)
+
+
+#: How drivers write a value that is sent apart.
+_PLACEHOLDER = re.compile(r"%\(\w+\)s|%s|\$\d+|(?<!:):\w+\b")
+
+
+class _Kept(msgspec.Struct):
+    """One revision as it is kept."""
+
+    name: str
+    text: str
+    lines: tuple[int, ...]
+    transaction: bool
+    reads: bool
+    problem: str | None
+
+
+def recorded(
+    directory: AlembicDirectory, stage: Stage, notify: Notify = lambda _: None
+) -> AlembicDirectory:
+    """Return the directory with the SQL of its revisions; run them on the shadow unless kept.
+
+    Where a revision does not run there, it and those after it have that as their `problem`.
+    """
+    digest = _digest(directory, stage)
+    body = cache.read(stage.cache, digest)
+    kept = msgspec.json.decode(body, type=list[_Kept]) if body else None
+    if kept is None:
+        notify(f"running {len(directory.migrations)} revisions in the shadow for their SQL")
+        kept = _record(directory, stage)
+        if not any(one.problem for one in kept):
+            cache.write(stage.cache, digest, msgspec.json.encode(kept))
+    by_name = {one.name: one for one in kept}
+    migrations = [_filled(migration, by_name[migration.name]) for migration in directory.migrations]
+    return replace(directory, migrations=migrations)
+
+
+def _filled(migration: Migration, kept: _Kept) -> Migration:
+    return replace(
+        migration,
+        text=kept.text,
+        lines=kept.lines,
+        transaction=kept.transaction,
+        reads=kept.reads,
+        problem=kept.problem,
+    )
+
+
+def _record(directory: AlembicDirectory, stage: Stage) -> list[_Kept]:
+    scripts = {migration.name: _Script() for migration in directory.migrations}
+    stopped: str | None = None
+    with shadow.opened(stage.config, major=stage.major, root=stage.root) as opened:
+        shadow.prepare(opened, stage.config, stage.root, schema=stage.schema)
+        where = target.parse(opened.url, name="shadow")
+        with driver.running(directory.project, to=where) as running:
+            for event in running.events(do="upgrade", revisions=list(scripts), record=True):
+                if event["event"] == "statement":
+                    scripts[event["revision"]].add(event)
+                elif event["event"] == "committed":
+                    running.say(go=True)
+                elif event["event"] == "failed":
+                    said = f"{event.get('sqlstate') or 'error'}: {event['message']}"
+                    stopped = redacted(f"fails on the shadow: {said}")
+                    scripts[event["revision"]].problem = stopped
+    return _kept(scripts, after=stopped)
+
+
+def _kept(scripts: dict[str, _Script], after: str | None) -> list[_Kept]:
+    found: list[_Kept] = []
+    behind = None
+    for name, script in scripts.items():
+        found.append(
+            _Kept(
+                name=name,
+                text=";\n".join(script.texts),
+                lines=tuple(script.lines),
+                transaction=not script.alone,
+                reads=script.reads,
+                problem=script.problem or behind,
+            )
+        )
+        if after and script.problem == after:
+            behind = f"{name} before it does not run on the shadow"
+    return found
+
+
+def _digest(directory: AlembicDirectory, stage: Stage) -> str:
+    """Return the SHA-256 of what the revisions depend on, as far as it lies in their directory."""
+    folder = directory.path
+    server = shadow.identity(stage.config, major=stage.major, root=stage.root)
+    about = [__version__, server, stage.schema, stage.config, str(directory.project)]
+    chain = hashlib.sha256(msgspec.json.encode(about))
+    files = {migration.path for migration in directory.migrations} | set(folder.rglob("*.py"))
+    for file in sorted({*files, directory.project.config}):
+        chain.update(hashlib.sha256(file.read_bytes()).digest())
+    chain.update(msgspec.json.encode([migration.name for migration in directory.migrations]))
+    return chain.hexdigest()

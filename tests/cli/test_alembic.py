@@ -1,0 +1,285 @@
+"""Alembic projects from the command line: their own env.py, their own version table."""
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from migsafe.catalog import schema
+from tests.conftest import Called
+from tests.db.alembic_projects import ENV, configured, revision, write
+
+Conn = psycopg.Connection[Any]
+Run = Callable[..., Called]
+
+BODIES = (
+    'op.create_table("people", sa.Column("id", sa.Integer, primary_key=True),'
+    ' sa.Column("email", sa.Text))',
+    'op.create_table("visits", sa.Column("id", sa.Integer, primary_key=True),'
+    ' sa.Column("person", sa.Integer, sa.ForeignKey("people.id")))',
+    'with op.get_context().autocommit_block():\n    op.create_index("by_person", "visits",'
+    ' ["person"], postgresql_concurrently=True)',
+    'op.add_column("people", sa.Column("seen", sa.DateTime))',
+    'if not sa.inspect(op.get_bind()).has_table("notes"):\n'
+    '    op.create_table("notes", sa.Column("id", sa.Integer))',
+)
+NAMES = [f"a{number}" for number in range(1, len(BODIES) + 1)]
+
+
+@pytest.fixture
+def project(workdir: Path) -> Path:
+    """Directory of a project of five revisions; env.py itself leads nowhere."""
+    return lay(workdir, BODIES)
+
+
+def lay(root: Path, bodies: tuple[str, ...], env: str = ENV) -> Path:
+    """Write a line of revisions."""
+    texts = {
+        name: revision(name, body, NAMES[place - 1] if place else None)
+        for place, (name, body) in enumerate(zip(NAMES, bodies, strict=False))
+    }
+    write(root, texts, env=env)
+    return root / "migrations"
+
+
+@pytest.fixture
+def run(migsafe: Run, database: str, workdir: Path) -> Run:
+    """Run a command on the database and the project, with a JSON report."""
+
+    def call(*arguments: str) -> Called:
+        return migsafe(
+            *arguments, "--url", database, "--migrations", "migrations", "--format", "json"
+        )
+
+    return call
+
+
+def versions(conn: Conn, table: str = "alembic_version") -> list[str]:
+    rows = conn.execute(f"SELECT version_num FROM {table} ORDER BY 1".encode())
+    return [str(name) for (name,) in rows]
+
+
+def facts(conn: Conn) -> dict[Any, str]:
+    return dict(schema.facts(schema.read(conn)))
+
+
+def receipts(conn: Conn) -> list[tuple[str, str, int | None]]:
+    return conn.execute(
+        "SELECT migration, event, statement FROM migsafe.receipts ORDER BY id"
+    ).fetchall()
+
+
+def upgraded(root: Path, url: str, revision: str = "heads") -> None:
+    """Have Alembic itself upgrade a database."""
+    env = root / "migrations" / "env.py"
+    text = env.read_text()
+    env.write_text(
+        text.replace(text[text.index('"postgresql') : text.index('").connect')], f'"{url}')
+    )
+    config = Config(str(root / "alembic.ini"))
+    command.upgrade(config, revision)
+    env.write_text(text)
+
+
+def test_a_project_is_applied_as_its_own_alembic_does(
+    project: Path, run: Run, conn: Conn, make_database: Callable[[], str], workdir: Path
+) -> None:
+    assert run("status").report.history.pending == tuple(NAMES)  # type: ignore[union-attr]
+    planned = run("plan")
+    assert planned.code == 0, planned
+    assert [bool(step.alone) for step in planned.report.plan] == [False, False, True, False, False]
+
+    applied = run("apply")
+
+    assert applied.code == 0, applied
+    assert [step.outcome for step in applied.report.steps] == ["done"] * 5
+    assert versions(conn) == ["a5"]
+    assert [event for name, event, _ in receipts(conn) if name == "a3"] == [
+        "began",
+        "statement",
+        "done",
+    ]
+    status = run("status").report.history
+    assert status is not None
+    assert (status.state, status.applied, status.pending) == ("managed", tuple(NAMES), ())
+    assert run("verify").code == 0
+    assert run("apply").report.steps == ()
+    other = make_database()
+    upgraded(workdir, other.replace("postgresql://", "postgresql+psycopg://"))
+    with psycopg.connect(other, autocommit=True) as theirs:
+        assert versions(theirs) == ["a5"]
+        assert facts(theirs) == facts(conn)
+
+
+def test_a_failing_revision_leaves_nothing_and_what_ran_before_it_stays(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    lay(workdir, BODIES[:1])
+    assert run("apply").code == 0
+    conn.execute("INSERT INTO people VALUES (1, NULL)")
+    strict = 'op.create_table("b")\nop.alter_column("people", "email", nullable=False)'
+    more = {"a2": BODIES[1], "a3": strict, "a4": BODIES[3]}
+    for down, (name, body) in zip(NAMES, more.items(), strict=False):
+        file = workdir / "migrations" / "versions" / f"{name}.py"
+        file.write_text(revision(name, body, down))
+    assert run("apply").code == 1  # the rows are asked before
+
+    failed = run("apply", "--no-derived")
+
+    assert failed.code == 5, failed
+    assert [step.outcome for step in failed.report.steps] == ["done", "failed", "skipped"]
+    step = failed.report.steps[1]
+    assert (step.statement, step.line) == (2, 11)
+    assert "23502" in str(step.error)
+    assert versions(conn) == ["a2"]
+    assert conn.execute("SELECT to_regclass('b')").fetchone() == (None,)
+    assert [name for name, event, _ in receipts(conn) if event == "done"] == ["a1", "a2"]
+    assert run("status").report.history.pending == ("a3", "a4")  # type: ignore[union-attr]
+
+
+def test_a_baseline_finds_and_stamps_the_revision_that_is_in_effect(
+    project: Path, run: Run, conn: Conn, database: str, workdir: Path
+) -> None:
+    upto = random.Random(7).choice(NAMES[:-1])
+    upgraded(workdir, database.replace("postgresql://", "postgresql+psycopg://"), upto)
+    conn.execute("DROP TABLE alembic_version")
+    assert run("apply").code == 7
+    found = run("baseline")
+    assert found.report.baseline is not None
+    assert found.report.baseline.in_effect == tuple(NAMES[: NAMES.index(upto) + 1])
+
+    written = run("baseline", "--write")
+
+    assert written.code == 0, written
+    assert versions(conn) == [upto]
+    assert run("apply").code == 0
+    assert versions(conn) == ["a5"]
+
+
+def test_an_unknown_revision_in_the_table_is_a_schema_ahead(
+    project: Path, run: Run, conn: Conn
+) -> None:
+    assert run("apply").code == 0
+    (project / "versions" / "a5.py").unlink()
+    status = run("status").report
+    assert status.history is not None
+    assert status.history.missing == ("a5",)
+    assert [finding.code for finding in status.findings] == ["MH105"]
+
+
+def test_an_edited_revision_is_told_from_a_rebased_one(project: Path, run: Run) -> None:
+    assert run("apply").code == 0
+    file = project / "versions" / "a2.py"
+    text = file.read_text()
+    file.write_text(text.replace('"""Make a2."""', '"""Make them visit."""'))
+    assert run("status").report.history.edited == ()  # type: ignore[union-attr]
+    file.write_text(text.replace('"visits"', '"calls"'))
+    assert run("status").report.history.edited == ("a2",)  # type: ignore[union-attr]
+
+
+def test_a_version_table_in_another_schema_is_found_through_env_py(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    conn.execute("CREATE SCHEMA meta")
+    lay(workdir, BODIES[:2], configured(version_table="versions", version_table_schema="meta"))
+    (workdir / "setup.sql").write_text("CREATE SCHEMA meta;")
+    (workdir / "migsafe.toml").write_text('[shadow]\nprelude = ["setup.sql"]\n')
+    applied = run("apply")
+    assert applied.code == 0, applied
+    assert versions(conn, "meta.versions") == ["a2"]
+    status = run("status").report.history
+    assert status is not None
+    assert status.table == "meta.versions"
+
+
+def test_a_lock_that_is_not_free_is_tried_again_and_then_left(
+    workdir: Path, run: Run, conn: Conn, database: str
+) -> None:
+    lay(workdir, BODIES[:1])
+    assert run("apply").code == 0
+    lay(workdir / "more", BODIES[:1])
+    (workdir / "migrations" / "versions" / "a2.py").write_text(
+        revision("a2", 'op.add_column("people", sa.Column("age", sa.Integer))', "a1")
+    )
+    (workdir / "migsafe.toml").write_text(
+        f'[env.test]\nurl = "{database}"\nlock_timeout = "200ms"\nattempts = 2\n'
+    )
+    conn.execute("BEGIN")
+    conn.execute("LOCK TABLE people IN ACCESS SHARE MODE")
+    busy = run("apply", "-e", "test")
+    assert busy.code == 4, busy
+    assert [(step.outcome, step.attempts) for step in busy.report.steps] == [("busy", 2)]
+    conn.execute("COMMIT")
+    assert versions(conn) == ["a1"]
+    assert run("apply").code == 0
+    assert versions(conn) == ["a2"]
+
+
+def started(workdir: Path, url: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start `migsafe apply` as a process of its own."""
+    command = [sys.executable, "-m", "migsafe", "apply", "--url", url, *arguments]
+    more = ["--migrations", "migrations", "--format", "json"]
+    return subprocess.Popen(
+        [*command, *more], cwd=workdir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+SEED = (
+    "with op.get_context().autocommit_block():\n"
+    '    op.execute("INSERT INTO seeds SELECT 1 FROM pg_sleep(1)")'
+)
+
+
+def test_of_three_deployers_one_runs_a_step_outside_a_transaction(
+    workdir: Path, run: Run, conn: Conn, database: str
+) -> None:
+    lay(workdir, ('op.execute("CREATE TABLE seeds (id int)")', SEED))
+    assert run("apply", "--to", "a1").code == 0
+
+    ended = [started(workdir, database) for _ in range(3)]
+    codes = sorted(one.wait() for one in ended)
+
+    for one in ended:
+        one.communicate()
+    assert set(codes) <= {0, 4}
+    assert codes[0] == 0
+    assert conn.execute("SELECT count(*) FROM seeds").fetchone() == (1,)
+    assert versions(conn) == ["a2"]
+
+
+def test_a_deployer_killed_outside_a_transaction_is_found_and_its_step_settled(
+    workdir: Path, run: Run, conn: Conn, database: str
+) -> None:
+    slow = f"{SEED}\n    op.execute('UPDATE slow SET id = 2 WHERE pg_sleep(30) IS NOT NULL')"
+    lay(workdir, ('op.execute("CREATE TABLE seeds (id int); CREATE TABLE slow (id int)")', slow))
+    assert run("apply", "--to", "a1").code == 0
+    conn.execute("INSERT INTO slow VALUES (1)")  # the shadow has no such row
+    process = started(workdir, database)
+    count = "SELECT count(*) FROM seeds"
+    until = time.monotonic() + 60
+    while conn.execute(count).fetchone() == (0,) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+
+    assert run("apply").code == 6
+    status = run("status")
+    assert status.code == 6
+    assert [(f.code, f.migration) for f in status.report.findings] == [("MH104", "a2")]
+    assert [event for name, event, _ in receipts(conn) if name == "a2"][:2] == [
+        "began",
+        "statement",
+    ]
+    assert run("resolve", "a2", "--finish").code == 2
+    assert run("resolve", "--applied", "a2", "--force").code == 0
+    assert versions(conn) == ["a2"]
+    assert run("apply").code == 0
+    assert conn.execute(count).fetchone() == (1,)
