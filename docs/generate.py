@@ -428,6 +428,8 @@ def _layouts() -> Iterator[str]:
 def _service(tool: str) -> str:
     if tool == "Prisma":
         return "written, for a Prisma history"
+    if tool == "Alembic":
+        return "written by the project's own Alembic, for its history; recognised for any other"
     if tool in tables.SERVED:
         return f"written, for layout `{tables.SERVED[tool]}`; refused for any other"
     if tool == "Prisma 8":
