@@ -7,7 +7,7 @@ line `-- migration: NAME` begins another migration. A line that ends with `-- MS
 line of a statement that has that hazard.
 """
 
-import copy
+import pickle
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -76,16 +76,17 @@ def _units(text: str, *, transaction: bool) -> list[Unit]:
 
 
 @cache
-def _clinic() -> Schema:
+def _clinic() -> bytes:
     schema = Schema()
     for statement in sql.parse((CASES / "clinic.sql").read_text("utf-8")):
         advance(schema, statement, "0_clinic")
-    return schema
+    return pickle.dumps(schema)
 
 
 def clinic() -> Schema:
     """Return the schema of clinic.sql, as an earlier migration leaves it."""
-    return copy.deepcopy(_clinic())
+    schema: Schema = pickle.loads(_clinic())  # a quarter of the time of a deep copy
+    return schema
 
 
 def found(rule: Rule, case: Case, schema: Schema | None = None) -> list[Finding]:

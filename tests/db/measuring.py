@@ -126,6 +126,7 @@ class Clinics:
     def clean(self) -> Connection:
         """Return an autocommit session on a clinic that nobody has changed."""
         if self.conn is None or self.conn.closed:
+            self.drop()
             self.names.append(f"clinic_{uuid.uuid4().hex[:12]}")
             self.admin.execute(
                 _named("CREATE DATABASE {} TEMPLATE {}", self.names[-1], self.template)
@@ -135,11 +136,15 @@ class Clinics:
         return self.conn
 
     def spoilt(self) -> None:
-        """Drop the database of the last session."""
+        """Give the last session up; its database is dropped when another one is made."""
         if self.conn is not None:
             self.conn.close()
-            drop(self.admin, self.names[-1])
         self.conn = None
+
+    def drop(self) -> None:
+        """Drop the databases that were given up."""
+        while self.names:
+            drop(self.admin, self.names.pop())
 
     def measure(self, statement: str, before: str = "") -> Effect:
         """Return the effect of a statement on a clean clinic where `before` was run."""
@@ -161,6 +166,7 @@ def clinics(server: str, template: str) -> Iterator[Clinics]:
             yield made
         finally:
             made.spoilt()
+            made.drop()
 
 
 def fill(admin: Connection, name: str) -> None:
