@@ -42,6 +42,7 @@ PROJECTS = pytest.mark.parametrize(
     "project",
     corpora.projects()[:: 1 if CUTS > 1 else 4],
     ids=lambda project: str(project["name"]),
+    scope="module",
 )
 
 
@@ -110,24 +111,27 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("replays")
 
 
-@pytest.fixture
-def history(project: dict[str, Any], workdir: Path, kept: Path) -> History:
-    folder = corpora._migrations(project, workdir)
+@pytest.fixture(scope="module")
+def history(
+    project: dict[str, Any], kept: Path, tmp_path_factory: pytest.TempPathFactory
+) -> History:
+    root = tmp_path_factory.mktemp("history")
+    folder = corpora._migrations(project, root)
     directory = histories.load(folder, corpora._config(project))
     config = ShadowConfig(server="embedded", search_path=corpora._setup(project).get("search_path"))
-    stage = Stage(config=config, root=workdir, major=18, cache=kept)
+    stage = Stage(config=config, root=root, major=18, cache=kept)
     played = replay.run(directory.migrations, stage)
     if played.stopped and played.stopped.extension:
         pytest.skip(f"the shadow has no extension {played.stopped.extension}")
     return History(project, folder, directory.migrations, played, stage)
 
 
-@pytest.fixture
-def files(history: History, tmp_path: Path) -> list[Path]:
+@pytest.fixture(scope="module")
+def files(history: History) -> list[Path]:
     """Return each migration as a file for psql, in a transaction where it needs one."""
     made = []
     for number, migration in enumerate(history.migrations):
-        file = tmp_path / f"psql-{number:05d}.sql"
+        file = history.stage.root / f"psql-{number:05d}.sql"
         locks = "LOCK TABLE" in migration.text.upper() and "BEGIN;" not in migration.text.upper()
         text = f"BEGIN;\n{migration.text};\nCOMMIT;" if locks else migration.text
         file.write_text(text, "utf-8")
@@ -304,7 +308,7 @@ def _dumps() -> list[Any]:
     return found[:: 1 if CUTS > 1 else 4]
 
 
-@pytest.mark.parametrize(("project", "dump"), _dumps())
+@pytest.mark.parametrize(("project", "dump"), _dumps(), scope="module")
 def test_the_state_of_a_kept_dump_is_named(
     project: dict[str, Any], dump: dict[str, Any], history: History, target: Server
 ) -> None:
