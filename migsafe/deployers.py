@@ -7,6 +7,7 @@ file's DISCARD ALL, and nobody could ask the server anything while a statement r
 from __future__ import annotations
 
 import random
+import secrets
 import socket
 import threading
 import time
@@ -45,6 +46,8 @@ class Turn:
     pid: int
     #: The process that serves `runner`; what a pooler announces is another.
     backend: int
+    #: Held by the keeper as well, and known to nobody else.
+    key: int = field(default_factory=lambda: secrets.randbits(62))
     #: Called by the watching thread about once a second while `runner` waits, with a free session.
     look: Callable[[Connection, int], None] | None = None
     _lost: threading.Event = field(default_factory=threading.Event)
@@ -57,12 +60,12 @@ class Turn:
 
     @property
     def guard(self) -> Write:
-        """Build a statement that fails with 22012 where nobody holds the lock any longer.
+        """Build a statement that fails with 22012 where the keeper is gone, and the lock with it.
 
-        It goes with each COMMIT, in its transaction. Should another deployer hold it by then, that
-        one waits for the second key, which the session that executes holds itself.
+        It goes with each COMMIT, in its transaction. It asks for a key of this turn alone: the lock
+        itself may be another deployer's by then.
         """
-        free = f"pg_catalog.pg_try_advisory_xact_lock_shared({ledger.LOCK})"
+        free = f"pg_catalog.pg_try_advisory_xact_lock_shared({self.key})"
         return f"SELECT 1 / (NOT {free})::int", ()
 
     def held(self) -> bool:
@@ -172,6 +175,7 @@ def turn(
             pid=_backend(keeper),
             backend=_backend(runner),
         )
+        keeper.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [held.key])
         thread = threading.Thread(target=held.watch, name="migsafe-watch", daemon=True)
         thread.start()
         try:

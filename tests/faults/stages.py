@@ -40,10 +40,10 @@ class Stage:
         call = ("apply", "--gate", "never", *self.person().options, "--format", "json", *more)
         return processes.start(call, place)
 
-    def await_sleep(self) -> int:
-        """Wait until a migration sleeps; return its process on the server."""
-        others.until(lambda: self.conn.execute(_SLEEPERS).fetchone())
-        (pid,) = self.conn.execute(_SLEEPERS).fetchone() or (0,)
+    def await_sleep(self, *, beside: int = 0) -> int:
+        """Wait until a migration sleeps, beside that of another process; return its process."""
+        others.until(lambda: self.conn.execute(_SLEEPERS, [beside]).fetchone())
+        (pid,) = self.conn.execute(_SLEEPERS, [beside]).fetchone() or (0,)
         return int(pid)
 
     def await_rival(self) -> None:
@@ -68,7 +68,7 @@ class Stage:
 
 _SLEEPERS = """
     SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event = 'PgSleep'"""
+    WHERE datname = current_database() AND wait_event = 'PgSleep' AND pid <> %s"""
 
 _KEPT_OUT = """
     SELECT count(*) FROM pg_stat_activity

@@ -130,9 +130,26 @@ def test_who_takes_a_lost_lock_waits_for_the_session_that_still_executes(stage: 
 
     first, second = process.wait(60), rival.wait(60)
 
-    assert first.code in (ExitCode.OK, ExitCode.BUSY), first
-    assert second.code == ExitCode.OK, second
+    assert (first.code, second.code) == (ExitCode.BUSY, ExitCode.OK), (first, second)
     stage.check("one", "two", "three")
+
+
+def test_a_file_that_ends_its_sessions_locks_is_not_committed_beside_another_run(
+    stage: Stage,
+) -> None:
+    unlocking = "SELECT pg_advisory_unlock_all();\nSELECT pg_sleep(2);\n"
+    stage.write(one=LOG + line("one"), two=line("two") + unlocking)
+    process = stage.begin("first")
+    first = stage.await_sleep()
+    rival = stage.begin("second", "--lock-wait", "60s")
+    stage.await_rival()
+    end_keeper(stage)
+    stage.await_sleep(beside=first)
+
+    ended = process.wait(60), rival.wait(60)
+
+    assert [one.code for one in ended] == [ExitCode.BUSY, ExitCode.OK], ended
+    stage.check("one", "two")
 
 
 # ---------------------------------------------------------------- an orphan
