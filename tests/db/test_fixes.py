@@ -1,8 +1,10 @@
 """Fixes: what `lint --fix` writes makes the same schema, without the hazard, on a real server."""
 
 import os
+import pickle
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -14,11 +16,12 @@ from migsafe.config import HistoryConfig
 from migsafe.hazards import Options, Unit, fixes, rules, suppressions
 from migsafe.schema import Schema
 from migsafe.schema.changes import advance
+from tests.conftest import Databases
 from tests.db import test_corpora as corpora
 from tests.hazard_cases import CASES, load
 
 SHARED = os.environ.get("MIGSAFE_SHARED")
-Database = Callable[[], str]
+Database = Callable[..., str]
 
 #: The clinic without its rows: whether they survive is not the question here.
 CLINIC = [
@@ -35,11 +38,26 @@ def unit(name: str, text: str) -> Unit:
     return Unit(name=name, file=name, text=text, statements=statements, transaction=loose)
 
 
-def clinic() -> Schema:
+@cache
+def _clinic() -> bytes:
     schema = Schema()
     for statement in CLINIC:
         advance(schema, statement, "0")
+    return pickle.dumps(schema)
+
+
+def clinic() -> Schema:
+    schema: Schema = pickle.loads(_clinic())
     return schema
+
+
+@pytest.fixture(scope="module")
+def template(databases: Databases) -> Iterator[str]:
+    """Name of a database with the clinic, to make others from."""
+    name = databases.create()
+    run(databases.url(name), [unit("0", "".join(f"{one.text};\n" for one in CLINIC))])
+    yield name
+    databases.spent.append(name)
 
 
 def run(url: str, units: Sequence[Unit]) -> facts.Facts:
@@ -62,13 +80,15 @@ def fixed(case: Unit, schema: Callable[[], Schema], options: Options) -> tuple[U
 
 @pytest.mark.parametrize("rule", FIXABLE, ids=[rule.name for rule in FIXABLE])
 def test_a_fixed_migration_has_no_such_hazard_and_makes_the_same_schema(
-    rule: hazards.Rule, make_database: Database
+    rule: hazards.Rule, make_database: Database, template: str
 ) -> None:
     case = load(rule, "bad")
     marked = {line for _, line in case.marked}
-    outcomes = []
-    for line in sorted(marked):
-        outcomes.append(_outcome(rule, case.units, line, case.options, make_database))
+
+    def make() -> str:
+        return make_database(template)
+
+    outcomes = [_outcome(rule, case.units, line, case.options, make) for line in sorted(marked)]
     assert True in outcomes, "not one marked statement is fixed"
 
 
@@ -94,8 +114,7 @@ def _outcome(
     assert len([f for f in left if f.name == rule.name]) < len(
         [f for f in found if f.name == rule.name]
     )
-    start = unit("0", "".join(f"{statement.text};\n" for statement in CLINIC))
-    assert run(make_database(), [start, case]) == run(make_database(), [start, after])
+    assert run(make_database(), [case]) == run(make_database(), [after])
     return True
 
 
