@@ -154,7 +154,7 @@ def _section(title: str, text: str, tallies: Sequence[Disturbed]) -> Section:
 def _kill_row(tally: Tally) -> tuple[object, ...]:
     return (
         len(tally.sprung),
-        len(tally.trials) - len(tally.lost),
+        sum(trial.recovered for trial in tally.sprung),
         tally.by_hand,
         len(tally.wrong),
         tally.invalid,
@@ -167,7 +167,7 @@ def _row(tally: Tally) -> tuple[object, ...]:
     codes = ", ".join(f"{code}: {count}" for code, count in sorted(tally.codes.items()))
     return (
         len(tally.sprung),
-        len(tally.trials) - len(tally.lost),
+        sum(trial.recovered for trial in tally.sprung),
         len(tally.wrong),
         tally.invalid,
         tally.hung,
