@@ -135,11 +135,16 @@ def unfinished(conn: Connection, history: str) -> list[Unfinished]:
     if not exists(conn):
         return []
     rows = conn.execute(
-        """WITH last AS (
-               SELECT DISTINCT ON (migration) migration, event, coalesce(statement, 0) AS done, id
-               FROM migsafe.receipts WHERE history = %s ORDER BY migration, id DESC)
-           SELECT migration, done FROM last WHERE event IN ('began', 'statement') ORDER BY id""",
-        [history],
+        """WITH ours AS (SELECT * FROM migsafe.receipts WHERE history = %(history)s),
+                last AS (SELECT DISTINCT ON (migration) migration, event, id FROM ours
+                         ORDER BY migration, id DESC),
+                began AS (SELECT migration, max(id) AS id FROM ours WHERE event = 'began'
+                          GROUP BY migration)
+           SELECT l.migration, coalesce(max(o.statement), 0) FROM last AS l
+           LEFT JOIN began AS b USING (migration)
+           LEFT JOIN ours AS o ON o.migration = l.migration AND o.id >= b.id
+           WHERE l.event IN ('began', 'statement') GROUP BY l.migration, l.id ORDER BY l.id""",
+        {"history": history},
     )
     return [Unfinished(str(name), int(str(done))) for name, done in rows]
 

@@ -90,23 +90,32 @@ def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
         return Halfway(step=step, unknown=where)
     identity = histories.identity(wanted(session))
     receipts = {u.migration: u.statements for u in ledger.unfinished(session.conn, identity)}
-    return compared(step, played, facts.effective(live), receipts.get(migration.name, 0))
+    return compared(step, played, facts.effective(live), receipts.get(migration.name))
 
 
-def compared(step: Step, played: replay.Replay, live: Facts, receipts: int = 0) -> Halfway:
+def compared(
+    step: Step, played: replay.Replay, live: Facts, receipts: int | None = None
+) -> Halfway:
     """Compare in the facts that the migration touches, and in no others.
 
-    `receipts` is the last statement that has one, which says that it ran where no fact does.
+    `receipts` is the last statement that has one, None where migsafe did not run it. They say what
+    ran where no fact does, and what cannot have run: the one after them only where it has its
+    receipt apart, and none behind that. One that may as well run twice counts as not run.
     """
     keys = {key for delta in played.deltas for key in delta}
     initial = {key: value for key, value in played.initial.items() if key in keys}
     near = baseline.nearest(initial, played.deltas, live)
     least, most = _settled(step.statements, near.states[0], near.states[-1])
-    least = max(least, min(receipts, most))
+    if receipts is not None:
+        least = max(least, min(receipts, most))
+        following = step.statements[receipts : receipts + 1]
+        apart = (s for s in following if s.refuses and not isinstance(s.node, sql.REPEATABLE))
+        last = receipts + any(True for _ in apart)
+        most = min(most, last) if least <= last else most
     silent = tuple(
         statement.line
         for statement, delta in zip(step.statements[:least], played.deltas, strict=False)
-        if not delta and statement.index > receipts and _is_silent(statement)
+        if not delta and statement.index > (receipts or 0) and _is_silent(statement)
     )
     return Halfway(step=step, least=least, most=most, exact=near.distance == 0, silent=silent)
 

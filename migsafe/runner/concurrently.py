@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from migsafe.sql import Statement
     from migsafe.target import Connection
 
-_CREATE = "CREATE INDEX CONCURRENTLY"
+_CREATE, _REINDEX = "CREATE INDEX CONCURRENTLY", "REINDEX CONCURRENTLY"
 
 #: INVALID indexes that nobody builds now. Whoever may not see what another session builds is told
 #: NULL, and then nothing is known to be left over. A partitioned index is INVALID until all its
@@ -46,15 +46,24 @@ def clear(conn: Connection, statement: Statement, before: frozenset[tuple[int, s
 
 
 def replace(conn: Connection, statement: Statement) -> None:
-    """Drop the INVALID index in the place of the one that a statement is about to build.
+    """Drop the INVALID index in the place of one that a statement is about to build or rebuild.
 
     For a migration that is known to have stopped there: an earlier run of it has left that.
     """
     node: Any = statement.node
-    if statement.refuses != _CREATE:
+    if statement.refuses not in (_CREATE, _REINDEX):
         return
+    relation = node.relation.relname if node.relation else None
     for _, schema, name, table in conn.execute(_LEFT).fetchall():
-        if name == node.idxname and table == node.relation.relname:
+        if statement.refuses == _CREATE:
+            left = name == node.idxname and table == relation
+        else:
+            left = _REBUILT.search(name) is not None and relation in (
+                None,
+                table,
+                _REBUILT.sub("", name),
+            )
+        if left:
             _drop(conn, schema, name)
 
 
