@@ -281,10 +281,6 @@ def blocks(statements: Sequence[Statement]) -> list[tuple[Statement, ...]]:
     return parts
 
 
-#: What leaves the same behind when it runs twice.
-REPEATABLE = (ast.VacuumStmt, ast.ReindexStmt, ast.ClusterStmt, ast.RefreshMatViewStmt)
-
-
 def is_commit(statement: Statement) -> bool:
     """Tell whether a statement is a COMMIT, by any of its names."""
     node = statement.node

@@ -98,20 +98,16 @@ def compared(
 ) -> Halfway:
     """Compare in the facts that the migration touches, and in no others.
 
-    `receipts` is the last statement that has one, None where migsafe did not run it. They say what
-    ran where no fact does, and what cannot have run: the one after them only where it has its
-    receipt apart, and none behind that. One that may as well run twice counts as not run.
+    `receipts` is the last statement that has one, which says that it ran where no fact does; 0
+    where only the start is recorded, None where migsafe did not run it.
     """
     keys = {key for delta in played.deltas for key in delta}
     initial = {key: value for key, value in played.initial.items() if key in keys}
     near = baseline.nearest(initial, played.deltas, live)
     least, most = _settled(step.statements, near.states[0], near.states[-1])
     if receipts is not None:
-        least = max(least, min(receipts, most))
-        following = step.statements[receipts : receipts + 1]
-        apart = (s for s in following if s.refuses and not isinstance(s.node, sql.REPEATABLE))
-        last = receipts + any(True for _ in apart)
-        most = min(most, last) if least <= last else most
+        least, most = _witnessed(step.statements, receipts, least, most)
+    least, most = _repeated(step.statements, least, most)
     silent = tuple(
         statement.line
         for statement, delta in zip(step.statements[:least], played.deltas, strict=False)
@@ -133,6 +129,30 @@ def _settled(statements: Sequence[Statement], least: int, most: int) -> tuple[in
     while least < most and _is(statements[least], kind.TRANS_STMT_COMMIT):
         least += 1
     return least, most
+
+
+def _witnessed(
+    statements: Sequence[Statement], receipts: int, least: int, most: int
+) -> tuple[int, int]:
+    """Narrow the answer by receipts, which are committed with what they tell of.
+
+    Only a statement that refuses transactions may be in effect before its receipt is. Facts that
+    contradict receipts are of somebody else's making, and stand.
+    """
+    after = next((part for part in sql.blocks(statements) if part[-1].index > receipts), ())
+    bare = len(after) == 1 and bool(after[0].refuses)
+    low, high = max(least, receipts), min(most, receipts + bare)
+    return (low, high) if low <= high else (least, most)
+
+
+#: What leaves no fact, and does no harm when it runs twice.
+_REPEATABLE = (ast.VacuumStmt, ast.ReindexStmt, ast.CheckPointStmt)
+
+
+def _repeated(statements: Sequence[Statement], least: int, most: int) -> tuple[int, int]:
+    """Let statements run again of which it is unknown whether they ran, where that does no harm."""
+    harmless = all(isinstance(one.node, _REPEATABLE) for one in statements[least:most])
+    return (least, least) if harmless else (least, most)
 
 
 def _is(statement: Statement, *kinds: enums.TransactionStmtKind) -> bool:

@@ -46,25 +46,25 @@ def clear(conn: Connection, statement: Statement, before: frozenset[tuple[int, s
 
 
 def replace(conn: Connection, statement: Statement) -> None:
-    """Drop the INVALID index in the place of one that a statement is about to build or rebuild.
+    """Drop the INVALID indexes in the place of those that a statement is about to build.
 
     For a migration that is known to have stopped there: an earlier run of it has left that.
     """
-    node: Any = statement.node
-    if statement.refuses not in (_CREATE, _REINDEX):
-        return
-    relation = node.relation.relname if node.relation else None
     for _, schema, name, table in conn.execute(_LEFT).fetchall():
-        if statement.refuses == _CREATE:
-            left = name == node.idxname and table == relation
-        else:
-            left = _REBUILT.search(name) is not None and relation in (
-                None,
-                table,
-                _REBUILT.sub("", name),
-            )
-        if left:
+        if _in_place(statement, name, table):
             _drop(conn, schema, name)
+
+
+def _in_place(statement: Statement, name: str, table: str) -> bool:
+    """Tell whether a statement makes an INVALID index, by the names of that and its table."""
+    node: Any = statement.node
+    if statement.refuses == _CREATE:
+        return bool((name, table) == (node.idxname, node.relation.relname))
+    rebuilt = _REBUILT.search(name)
+    if statement.refuses != _REINDEX or rebuilt is None:
+        return False
+    named = node.relation.relname if node.relation else None  # None: of a schema, or of all
+    return named in (None, table, name[: rebuilt.start()])
 
 
 def _drop(conn: Connection, schema: str, name: str) -> None:

@@ -35,7 +35,7 @@ def test_after_a_kill_everything_is_in_effect_once_and_recorded_once(
     # What the watching session asks depends on the clock, so that a few may come to nothing.
     assert len(tally.sprung) >= 0.9 * len(wanted)
     assert set(tally.codes) == {-9}
-    verdict.check(tally, cell)
+    verdict.check(tally)
 
 
 @pytest.mark.parametrize("cell", SMALL, ids=lambda cell: cell.title)
@@ -49,7 +49,7 @@ def test_a_statement_ends_soon_after_the_deployment_that_was_killed_inside_it(
 
     assert len(tally.sprung) == 2
     assert max(tally.free, default=0.0) < _LONG / 2
-    verdict.check(tally, cell)
+    verdict.check(tally)
 
 
 @pytest.mark.parametrize("cell", SMALL, ids=lambda cell: cell.title)
@@ -59,4 +59,4 @@ def test_a_deployment_that_is_asked_to_end_tells_the_truth(cell: Cell, bench_of:
     tally = campaigns.campaign(bench, INTERRUPT, wanted, chance)
 
     assert tally.sprung
-    verdict.check(tally, cell)
+    verdict.check(tally)
