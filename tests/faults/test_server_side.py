@@ -32,4 +32,4 @@ def test_a_server_that_is_stopped_at_once_leaves_schema_and_ledgers_in_agreement
 ) -> None:
     with trials.bench(cell, cluster.url, tmp_path) as bench:
         tally = campaigns.disturbed(bench, restart(cluster), campaigns.scaled(4))
-    verdict.check(tally, cell)
+    verdict.check(tally)
