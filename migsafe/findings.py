@@ -129,6 +129,7 @@ CODES: Mapping[str, str] = {
     "MH117": "a migration does not replay in the shadow",
     "MH118": "a migration is not in effect, although a later one is",
     "MH119": "a history has several heads",
+    "MH120": "a migration asks the database what to do",
     "MS147": "a session is in the way of a migration, which would have to wait for it",
     "MS455": "a file does not parse",
     "MS470": "a comment allows a hazard that is not there",

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from migsafe import findings
 from migsafe.config import HistoryConfig
 from migsafe.errors import UsageError
+from migsafe.findings import Finding, Severity
 from migsafe.histories import prisma, sql
 from migsafe.histories.edits import Edit
 from migsafe.histories.entries import Entry, History, Recorded, Standing, State, changed, stand
@@ -134,6 +136,20 @@ def attach(directory: Directory, conn: "Connection", target: "Target") -> Histor
 def identity(history: History) -> str:
     """Return the name under which a target's receipts belong to a history."""
     return f"{history.directory.kind}:{history.table}"
+
+
+def reading(migration: Migration) -> Finding:
+    """Report that what a migration does depends on answers that a shadow gives otherwise."""
+    return findings.history(
+        "MH120",
+        "migration-reads",
+        Severity.WARNING,
+        f"{migration.name} asks the database what to do: on the target it may send other "
+        "statements than those that were looked at",
+        migration=migration.name,
+        file=str(migration.path),
+        remedy="Read what it does with the answers.",
+    )
 
 
 def mark_applied(history: History, conn: "Connection", migrations: Sequence[Migration]) -> None:

@@ -96,17 +96,31 @@ class AlembicTable:
     def mark_all_applied(self, conn: Connection, migrations: Sequence[Migration]) -> None:
         """Stamp several at once: each stamp is a run of env.py."""
         known = self.directory.ancestors(self.heads(conn))
-        self._stamp(known | {migration.name for migration in migrations})
+        self._stamp(conn, known | {migration.name for migration in migrations})
 
     def mark_rolled_back(self, conn: Connection, name: str) -> None:
         """Stamp what is in effect without the revision; what is not in effect needs nothing."""
         known = self.directory.ancestors(self.heads(conn))
         if name in known:
-            self._stamp(known - {name})
+            self._stamp(conn, known - {name})
 
-    def _stamp(self, names: set[str]) -> None:
-        """Have the table hold the heads of these; what must run before one of them is in effect."""
-        names = self.directory.ancestors(list(names))
+    def _stamp(self, conn: Connection, names: set[str]) -> None:
+        """Have the table hold the heads of these, which stand for all that must run before them.
+
+        Refused where that would call another one applied, or forget one that no file is of.
+        """
+        if more := self.directory.ancestors(list(names)) - names:
+            raise UsageError(
+                self.table,
+                f"what is in effect after it would call {min(more)} applied too",
+                f"settle {min(more)} first",
+            )
+        if unknown := [head for head in self.heads(conn) if head not in self.directory.parents]:
+            raise UsageError(
+                self.table,
+                f"holds {unknown[0]}, of which this checkout has no file, and would lose it",
+                "use the checkout that has it",
+            )
         below = {parent for name in names for parent in self.directory.parents[name]}
         heads = sorted(names - below)
         with driver.running(self.directory.project, to=self.target) as running:

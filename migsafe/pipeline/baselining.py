@@ -36,6 +36,7 @@ def baseline(
 ) -> Report:
     """Say which migrations the live schema shows to be in effect; with `write`, record them."""
     directory = directory_of(settings)
+    assume = [directory.proper(name) for name in assume] if directory else assume
     if not write:
         with opened(settings, "baseline", directory) as session:
             return _answer(session, assume, notify)

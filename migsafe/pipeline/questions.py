@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from migsafe import catalog, findings
+from migsafe import catalog, findings, histories
 from migsafe.config import Asking, Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError, nearest
 from migsafe.findings import Finding, Severity, Source
@@ -164,7 +164,7 @@ def judge(
 
     standing = session.stand() if adopted is None else session.adopt(adopted)
     if to is not None:
-        wanted(session).directory.named(to)
+        to = wanted(session).directory.named(to).name
     schema = asked.schema_of(session)
     built = planning.build(
         standing,
@@ -178,6 +178,7 @@ def judge(
         *standing.findings,
         *asked.without_answered(planning.settled(built, [*built.findings, *rows])),
         *_misnamed(session, built),
+        *(histories.reading(s.migration) for s in built.steps if s.migration.reads),
         *_in_the_way(session, built),
     )
     code = gated(session, found)

@@ -53,9 +53,10 @@ def resolve(
         opened(settings, "resolve", directory_of(settings), read_only=False) as session,
         deploying(session, lock_wait, notify),
     ):
+        name = wanted(session).directory.proper(said[0])
         if finish:
-            return _finished(session, finish, notify, show)
-        return _recorded(session, said[0], applied=bool(applied), force=force, notify=notify)
+            return _finished(session, name, notify, show)
+        return _recorded(session, name, applied=bool(applied), force=force, notify=notify)
 
 
 def _recorded(session: Session, name: str, *, applied: bool, force: bool, notify: Notify) -> Report:

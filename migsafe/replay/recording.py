@@ -3,8 +3,10 @@
 Kept beside the replays, named by every file that it depends on.
 """
 
+import ast
 import hashlib
 import re
+import sys
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -77,7 +79,7 @@ def recorded(
     if kept is None:
         notify(f"running {len(directory.migrations)} revisions in the shadow for their SQL")
         kept = _record(directory, stage)
-        if not any(one.problem for one in kept):
+        if _is_all(directory) and not any(one.problem for one in kept):
             cache.write(stage.cache, digest, msgspec.json.encode(kept))
     by_name = {one.name: one for one in kept}
     migrations = [_filled(migration, by_name[migration.name]) for migration in directory.migrations]
@@ -105,7 +107,7 @@ def _record(directory: AlembicDirectory, stage: Stage) -> list[_Kept]:
             for event in running.events(do="upgrade", revisions=list(scripts), record=True):
                 if event["event"] == "statement":
                     scripts[event["revision"]].add(event)
-                elif event["event"] == "committed":
+                elif event["event"] in ("committed", "ran") and not event.get("late"):
                     running.say(go=True)
                 elif event["event"] == "failed":
                     said = f"{event.get('sqlstate') or 'error'}: {event['message']}"
@@ -131,6 +133,23 @@ def _kept(scripts: dict[str, _Script], after: str | None) -> list[_Kept]:
         if after and script.problem == after:
             behind = f"{name} before it does not run on the shadow"
     return found
+
+
+def _is_all(directory: AlembicDirectory) -> bool:
+    """Tell whether the files import nothing else of the project, which could change beside them."""
+    known = {*sys.stdlib_module_names, "alembic", "sqlalchemy"}
+    files = {*directory.path.rglob("*.py"), *(one.path for one in directory.migrations)}
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""] if not node.level else ["."]
+            else:
+                continue
+            if any(name.partition(".")[0] not in known for name in names):
+                return False
+    return True
 
 
 def _digest(directory: AlembicDirectory, stage: Stage) -> str:

@@ -127,7 +127,7 @@ class Runner:
         """Set the limits of the session, and hear signals; the turn watches over its answers."""
         self.conn.patience = None
         with self._interrupts.heard(), self._courtesy.shown():
-            with suppress(psycopg.Error):  # a session that is lost shows at the first step
+            with suppress(psycopg.OperationalError):  # a lost session shows at the first step
                 target.execute(self.conn, self._limits)
             yield
 

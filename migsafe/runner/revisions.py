@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from migsafe.plan import Step
     from migsafe.target import Write
 
+#: What the driver tells of a revision.
+_TOLD = {"began", "statement", "ran", "committed", "failed"}
+
 #: SQLSTATEs worth another attempt: lock not available, deadlock, serialization failure.
 _PASSING = {"55P03", "40P01", "40001"}
 
@@ -61,7 +64,7 @@ class Revisions:
         with self._interrupts.heard():
             done, attempt, stopped = 0, 1, False
             while done < len(steps) and not stopped:
-                again = False
+                again, before = False, done
                 for result in self._tried(steps[done:], attempt):
                     again = self._is_passing(result) and attempt < self.limits.attempts
                     if again:
@@ -69,6 +72,9 @@ class Revisions:
                     yield result
                     done, attempt = done + 1, 1
                     stopped = stopped or result.outcome is not Outcome.DONE or result.interrupted
+                if not again and done == before:  # or it would be asked for ever
+                    yield _silent(steps[done])
+                    done, stopped = done + 1, True
                 if again:
                     attempt += 1
                     pause = random.uniform(0, min(10.0, 0.1 * 2**attempt))  # noqa: S311
@@ -99,8 +105,10 @@ class Revisions:
         by_name = {step.migration.name: step for step in steps}
         ran: list[Step] = []
         stopped = None
-        with self._running() as running:
+        with self._running() as running, self._interrupts.cancelling():
             for event in running.events(**self._request(steps)):
+                if event["event"] not in _TOLD:
+                    continue
                 step, kind = by_name[event["revision"]], event["event"]
                 if kind == "began":
                     self._arrive(step, len(steps))
@@ -176,10 +184,7 @@ class Revisions:
 
     def _request(self, steps: Sequence[Step]) -> dict[str, object]:
         conn = self.turn.runner
-        done = {
-            step.migration.name: target.filled(conn, [self._receipt(step, "done"), self.turn.guard])
-            for step in steps
-        }
+        done = {step.migration.name: target.filled(conn, self._ending(step)) for step in steps}
         if not ledger.exists(conn):
             done[steps[0].migration.name].insert(0, ledger.DDL)
         alone = [step for step in steps if step.alone]
@@ -194,6 +199,11 @@ class Revisions:
             },
         }
 
+    def _ending(self, step: Step) -> list[Write]:
+        """Build what ends a revision; one that runs alone was guarded when it began."""
+        receipt = self._receipt(step, "done")
+        return [receipt] if step.alone else [receipt, self.turn.guard]
+
     def _failed(self, step: Step, event: Event) -> StepResult:
         name, code = step.migration.name, event.get("sqlstate")
         if event.get("commit_lost"):
@@ -201,7 +211,8 @@ class Revisions:
         if code == "22012" and not self.turn.held():
             return outcomes.lost(step)
         outcome = Outcome.BUSY if code in _PASSING else Outcome.FAILED
-        if step.alone and (event.get("committed_before") or not self._withdrawn(step)):
+        # What it asked the database may have led it out of its transaction, as on no shadow.
+        if event.get("committed_before") or (step.alone and not self._withdrawn(step)):
             outcome = Outcome.DIRTY
         interrupted = bool(event.get("interrupted")) or self._interrupts.pending
         said = event["message"] or "(the server's log has the text, which may quote rows)"
@@ -256,6 +267,13 @@ def _taken_back(steps: Sequence[Step]) -> Iterator[StepResult]:
     for step in steps:
         error = "rolled back with a later revision: env.py runs all of them in one transaction"
         yield StepResult(migration=step.migration.name, outcome=Outcome.SKIPPED, error=error)
+
+
+def _silent(step: Step) -> StepResult:
+    """Report a revision of which env.py has said nothing."""
+    error = "env.py has ended without running it"
+    outcome = Outcome.DIRTY if step.alone else Outcome.FAILED
+    return StepResult(migration=step.migration.name, outcome=outcome, error=error)
 
 
 def _skipped(steps: Sequence[Step]) -> Iterator[StepResult]:

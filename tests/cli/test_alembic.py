@@ -13,7 +13,7 @@ import pytest
 
 from migsafe.catalog import schema
 from tests.conftest import Called
-from tests.db.alembic_projects import ENV, configured, revision, write
+from tests.db.alembic_projects import ENV, EXTERNAL_ENV, configured, revision, write
 
 Conn = psycopg.Connection[Any]
 Run = Callable[..., Called]
@@ -29,6 +29,7 @@ BODIES = (
     'if not sa.inspect(op.get_bind()).has_table("notes"):\n'
     '    op.create_table("notes", sa.Column("id", sa.Integer))',
 )
+STRICT = 'op.create_table("b")\nop.alter_column("people", "email", nullable=False)'
 NAMES = [f"a{number}" for number in range(1, len(BODIES) + 1)]
 
 
@@ -125,8 +126,7 @@ def test_a_failing_revision_leaves_nothing_and_what_ran_before_it_stays(
     lay(workdir, BODIES[:1])
     assert run("apply").code == 0
     conn.execute("INSERT INTO people VALUES (1, NULL)")
-    strict = 'op.create_table("b")\nop.alter_column("people", "email", nullable=False)'
-    more = {"a2": BODIES[1], "a3": strict, "a4": BODIES[3]}
+    more = {"a2": BODIES[1], "a3": STRICT, "a4": BODIES[3]}
     for down, (name, body) in zip(NAMES, more.items(), strict=False):
         file = workdir / "migrations" / "versions" / f"{name}.py"
         file.write_text(revision(name, body, down))
@@ -283,3 +283,64 @@ def test_a_deployer_killed_outside_a_transaction_is_found_and_its_step_settled(
     assert versions(conn) == ["a2"]
     assert run("apply").code == 0
     assert conn.execute(count).fetchone() == (1,)
+
+
+def test_a_step_may_be_named_by_its_file(workdir: Path, run: Run, conn: Conn) -> None:
+    lay(workdir, BODIES[:2])
+    file = workdir / "migrations" / "versions" / "a1.py"
+    file.rename(file.with_name("a1_people.py"))
+    applied = run("apply", "--to", "a1_people")
+    assert [step.migration for step in applied.report.steps] == ["a1"]
+    assert versions(conn) == ["a1"]
+
+
+def test_what_depends_on_answers_is_named(project: Path, run: Run) -> None:
+    found = run("plan").report.findings
+    assert [f.migration for f in found if f.code == "MH120"] == ["a5"]
+
+
+def test_a_record_that_would_call_another_one_applied_is_refused(
+    project: Path, run: Run, conn: Conn
+) -> None:
+    assert run("apply", "--to", "a1").code == 0
+    assert run("resolve", "--applied", "a4", "--force").code == 2
+    assert versions(conn) == ["a1"]
+    assert run("apply").code == 0
+    assert run("resolve", "--rolled-back", "a4", "--force").code == 2
+    assert versions(conn) == ["a5"]
+
+
+def test_an_env_py_with_a_transaction_of_its_own_runs_all_or_nothing(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    lay(workdir, BODIES[:2], EXTERNAL_ENV)
+    applied = run("apply")
+    assert [step.outcome for step in applied.report.steps] == ["done", "done"], applied
+    assert versions(conn) == ["a2"]
+    conn.execute("INSERT INTO people VALUES (1, NULL)")
+    for name, body, down in (("a3", BODIES[3], "a2"), ("a4", STRICT, "a3")):
+        file = workdir / "migrations" / "versions" / f"{name}.py"
+        file.write_text(revision(name, body, down))
+    failed = run("apply", "--no-derived")
+    assert failed.code == 5, failed
+    assert [step.outcome for step in failed.report.steps] == ["skipped", "failed"]
+    assert versions(conn) == ["a2"]
+
+
+def test_a_signal_cancels_a_revision_that_runs(
+    workdir: Path, run: Run, conn: Conn, database: str
+) -> None:
+    slow = "op.execute('UPDATE slow SET id = 2 WHERE pg_sleep(30) IS NOT NULL')"
+    lay(workdir, ('op.execute("CREATE TABLE slow (id int)")', slow))
+    assert run("apply", "--to", "a1").code == 0
+    conn.execute("INSERT INTO slow VALUES (1)")  # the shadow has no such row
+    process = started(workdir, database)
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE slow%'"
+    until = time.monotonic() + 60
+    while conn.execute(sleeping).fetchone() == (0,) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.terminate()
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130, out
+    assert versions(conn) == ["a1"]
+    assert run("status").code == 0
