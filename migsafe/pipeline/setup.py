@@ -30,7 +30,7 @@ def init(root: Path, migrations: Path | None = None) -> Report:
         exit_code=int(ExitCode.OK),
         started=started,
         seconds=round(time.monotonic() - clock, 3),
-        notes=(f"Wrote {file}: a {kind} history in {path}.",),
+        notes=(f"Wrote {file}, for the {kind} history in {path}.",),
         next="set DATABASE_URL to your database, then migsafe status",
     )
 
