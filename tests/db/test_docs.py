@@ -135,7 +135,7 @@ def check_command(arguments: list[str]) -> None:
     """Parse a command line without running it; raise ClickException for what is not there."""
     if arguments in (["--help"], ["--version"], ["-h"]):
         return
-    ctx = click.Context(cli, info_name="migsafe", obj=Output())
+    ctx = click.Context(cli, info_name="migsafe", obj=Output(), **cli.context_settings)
     name, command, rest = cli.resolve_command(ctx, arguments)
     assert command is not None
     command.make_context(name, rest, parent=ctx)
