@@ -56,7 +56,7 @@ def building(conn: Connection, pid: int) -> Progress | None:
     """Return what a process is building, copying or scanning now; None where it does not say."""
     copy = _COPY if conn.info.server_version >= 140_000 else ""
     row = conn.execute(_PROGRESS.format(copy=copy), [pid]).fetchone()
-    if row is None:
+    if row is None or None in row[:2]:  # the server begins a row before it says of what
         return None
     command, phase, percent = row
     return Progress(command=command, phase=phase, percent=percent)
