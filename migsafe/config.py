@@ -81,7 +81,17 @@ class EnvConfig:
     lock_timeout: str = "5s"
     statement_timeout: str = "1h"
     attempts: int = 10
+    region: str | None = None
+    profile: str | None = None
+    account: str | None = None
+    db_instance: str | None = None
+    db_cluster: str | None = None
+    snapshot_timeout: str = "4h"
+    snapshot_keep: str = "30d"
+    snapshot_folder: str | None = None
     temporary_access: bool = False
+    security_group: str | None = None
+    source_cidr: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
