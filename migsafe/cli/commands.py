@@ -75,7 +75,9 @@ def status(options: Options) -> "Report":
 @click.option("--fix", is_flag=True, help="Show safe rewrites as a diff, and what remains.")
 @click.option("--write", is_flag=True, help="With --fix: change the files.")
 @target_options
+@click.pass_obj
 def lint(
+    output: Output,
     options: Options,
     paths: tuple[str, ...],
     changed_since: str | None,
@@ -109,7 +111,7 @@ def lint(
         fix=fix,
         write=write,
     )
-    return linting.lint(config.load(options), asked)
+    return linting.lint(config.load(options), asked, output.notify)
 
 
 @cli.command()
@@ -305,11 +307,22 @@ def gate(
 
 @cli.command()
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--verify", is_flag=True, help="Prove that no run was removed or edited.")
+@click.option("--noted", metavar="SHA256", help="With --verify: a sum that has to be there.")
+@click.option(
+    "--killed", multiple=True, metavar="RUN", help="With --verify: it died before its report."
+)
 @target_options
-def history(options: Options, limit: int) -> "Report":
-    """List the past runs that changed the database."""
+def history(
+    options: Options, limit: int, verify: bool, noted: str | None, killed: tuple[str, ...]
+) -> "Report":
+    """List the past runs that changed the database, or prove that they are all there."""
     from migsafe import config, pipeline
 
+    if not verify and (noted or killed):
+        raise click.UsageError("--noted and --killed go with --verify")
+    if verify:
+        return pipeline.prove(config.load(options), noted=noted, killed=killed)
     return pipeline.history(config.load(options), limit=limit)
 
 

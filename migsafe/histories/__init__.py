@@ -15,7 +15,17 @@ from migsafe.errors import UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories import prisma, sql
 from migsafe.histories.edits import Edit
-from migsafe.histories.entries import Entry, History, Recorded, Standing, State, changed, stand
+from migsafe.histories.entries import (
+    Entry,
+    History,
+    Recorded,
+    Standing,
+    State,
+    Written,
+    changed,
+    is_ahead,
+    stand,
+)
 from migsafe.histories.migration import Directory, Migration
 
 if TYPE_CHECKING:  # the driver is heavy, and who reads a directory does without it
@@ -29,9 +39,11 @@ __all__ = [
     "Recorded",
     "Standing",
     "State",
+    "Written",
     "attach",
     "find",
     "identity",
+    "is_ahead",
     "load",
     "read",
     "stand",
@@ -149,6 +161,19 @@ def reading(migration: Migration) -> Finding:
         migration=migration.name,
         file=str(migration.path),
         remedy="Read what it does with the answers.",
+    )
+
+
+def unknown(migration: Migration) -> Finding:
+    """Report that nothing can be said of what a migration does."""
+    return findings.history(
+        "MH121",
+        "sql-unknown",
+        Severity.ERROR,
+        f"the SQL of {migration.name} is not known: {migration.problem}",
+        migration=migration.name,
+        file=str(migration.path),
+        remedy="Make it run on the shadow, or read it by hand.",
     )
 
 

@@ -23,7 +23,8 @@ from migsafe.pipeline import squawk
 from migsafe.schema import Schema
 
 if TYPE_CHECKING:
-    from migsafe.histories import Directory
+    from migsafe.histories import Directory, Migration
+    from migsafe.replay import Notify
     from migsafe.reports import Report
 
 #: Layouts whose tools send a file as one message: PostgreSQL makes a transaction of several
@@ -55,7 +56,8 @@ class Asked:
 class File:
     """One file to walk. `wrapped` says what its runner does, None where nobody knows.
 
-    `layout` is that of its history, None where it belongs to none.
+    `layout` is that of its history, None where it belongs to none. `migration` is there where the
+    file is not SQL: `text` is then what it sends.
     """
 
     name: str
@@ -64,16 +66,20 @@ class File:
     wrapped: bool | None = None
     layout: str | None = None
     report: bool = True
+    migration: "Migration | None" = None
 
 
-def lint(settings: Settings, asked: Asked) -> "Report":
+def lint(settings: Settings, asked: Asked, notify: "Notify" = lambda _: None) -> "Report":
     """Report the hazards of the files that are asked for."""
     started, clock = datetime.now(UTC), time.monotonic()
     settings, borrowed = _borrowed(settings)
     options = options_of(settings, asked)
     if asked.live:
         return _pending(settings, asked, options)
-    files = _apart(_files(settings, asked))
+    directory = _directory(settings, asked)
+    if directory and directory.kind == "alembic":
+        directory = _recorded(settings, asked, directory, notify)
+    files = _apart(_files(settings, asked, directory))
     found, parts = _judged(settings, asked, files, Schema, options)
     notes = (_counted(files), *borrowed, *parts.pop("notes"), _UNSIZED)
     return _report(settings, found, started, clock, notes=notes, **parts)
@@ -137,12 +143,12 @@ def options_of(settings: Settings, asked: Asked) -> Options:
 # ---------------------------------------------------------------- which files
 
 
-def _files(settings: Settings, asked: Asked) -> Iterator[File]:
+def _files(settings: Settings, asked: Asked, directory: "Directory | None") -> Iterator[File]:
     """Yield the files to walk, with the migrations before them where their history is known."""
-    directory = _directory(settings, asked)
     wanted = None
     if asked.files or asked.changed_since:
-        wanted = list(_named(settings, asked))
+        kind = ".py" if directory and directory.kind == "alembic" else ".sql"
+        wanted = list(_named(settings, asked, kind))
     if directory is None:
         if wanted is None:
             raise UsageError("lint", "there is nothing to lint", "name files, or --migrations")
@@ -163,7 +169,36 @@ def _directory(settings: Settings, asked: Asked) -> "Directory | None":
     if settings.migrations is None and first and first.is_file():
         folder = first.parent.parent if first.name in _NAMELESS else first.parent
         return histories.load(folder, settings.history) if _is_history(folder) else None
-    return histories.load(settings.migrations, settings.history) if settings.migrations else None
+    if settings.migrations is None:
+        return None
+    return histories.load(settings.migrations, settings.history, settings.root)
+
+
+#: The version that a shadow has where nobody says which: the embedded one.
+_MAJOR = 18
+
+
+def _recorded(
+    settings: Settings, asked: Asked, directory: "Directory", notify: "Notify"
+) -> "Directory":
+    """Return revisions with the SQL that they send, which nothing but the shadow tells."""
+    from migsafe.histories.alembic import AlembicDirectory
+    from migsafe.pipeline.session import KEPT
+    from migsafe.replay import Stage, recording
+
+    if asked.fix:
+        raise UsageError("--fix", "revisions are Python, not SQL", "write what the remedies say")
+    assert isinstance(directory, AlembicDirectory)  # noqa: S101  # that is its kind
+    stage = Stage(
+        config=settings.shadow,
+        root=settings.root,
+        major=asked.version or settings.lint.pg_version or _MAJOR,
+        cache=settings.root / KEPT / "replays",
+    )
+    try:
+        return recording.recorded(directory, stage, notify)
+    finally:
+        directory.close()
 
 
 #: Files that are called by their directories.
@@ -176,21 +211,21 @@ def _is_history(folder: Path) -> bool:
     return len(set(histories.readings(folder)) - {"alembic"}) == 1
 
 
-def _named(settings: Settings, asked: Asked) -> Iterator[str]:
+def _named(settings: Settings, asked: Asked, kind: str) -> Iterator[str]:
     for name in dict.fromkeys(asked.files):
         path = Path(name)
         if name == "-" or path.is_file():
             yield name
         elif path.is_dir():
-            yield from (str(file) for file in sorted(path.rglob("*.sql")))
+            yield from (str(file) for file in sorted(path.rglob(f"*{kind}")))
         else:
             raise UsageError(name, "there is no such file", "check the path")
     if asked.changed_since:
-        yield from _changed(settings, asked.changed_since)
+        yield from _changed(settings, asked.changed_since, kind)
 
 
-def _changed(settings: Settings, revision: str) -> Iterator[str]:
-    """Yield the SQL files that differ from where this branch left `revision`, new ones too."""
+def _changed(settings: Settings, revision: str, kind: str) -> Iterator[str]:
+    """Yield files of a kind that differ from where this branch left `revision`, new ones too."""
     root = settings.migrations or settings.root
     base = _git(settings.root, "merge-base", revision, "HEAD").strip()
     lists = (
@@ -199,7 +234,7 @@ def _changed(settings: Settings, revision: str) -> Iterator[str]:
     )
     for arguments in lists:
         for name in _git(settings.root, *arguments, str(root.resolve())).split("\0"):
-            if name.endswith(".sql"):
+            if name.endswith(kind):
                 yield str(settings.root / name)
 
 
@@ -231,6 +266,8 @@ def _loose(name: str, asked: Asked) -> File:
     if name == "-":
         return File(name=asked.stdin_name, path=asked.stdin_name, text=sys.stdin.read())
     path = Path(name)
+    if path.suffix == ".py":
+        raise UsageError(name, "is Python, not SQL", "name its history: --migrations DIRECTORY")
     own = path.parent.name if path.name in _NAMELESS else path.name
     return File(name=own, path=name, text=_read(path))
 
@@ -259,9 +296,10 @@ def _of_history(
             wrapped=migration.transaction,
             layout=directory.layout or directory.kind,
             report=paths is None or path in paths,
+            migration=migration if directory.kind == "alembic" else None,
         )
     for path, name in (paths or {}).items():
-        if path not in own:
+        if path not in own and not (directory.kind == "alembic" and path.suffix == ".py"):
             yield _loose(name, asked)
 
 
@@ -315,11 +353,32 @@ def _walked(
     unparsed: list[Finding] = []
     for file in files:
         try:
-            units.append(_unit(file, sql.parse(file.text), wrapped))
+            if file.migration:
+                unparsed += _untold(file.migration) if file.report else []
+            units.append(_unit(file, _statements(file), wrapped))
         except sql.SqlError as error:
             unparsed += [_syntax(file, error)] if file.report else []
     found = hazards.walk(units, schema, options)
     return units, [*unparsed, *suppressions.settle(units, found)]
+
+
+def _untold(migration: "Migration") -> "Iterator[Finding]":
+    """Yield what keeps the SQL of a revision from being all that it sends."""
+    from migsafe import histories
+
+    if migration.problem:
+        yield histories.unknown(migration)
+    if migration.reads:
+        yield histories.reading(migration)
+
+
+def _statements(file: File) -> Sequence[sql.Statement]:
+    """Parse a file, and place its statements where they are written."""
+    found = sql.parse(file.text)
+    if not file.migration or not file.migration.lines:
+        return found
+    pairs = zip(found, file.migration.lines, strict=True)
+    return [replace(one, line=line, end_line=line) for one, line in pairs]
 
 
 def _unit(file: File, statements: Sequence[sql.Statement], wrapped: str) -> Unit:
@@ -375,7 +434,8 @@ def _pending(settings: Settings, asked: Asked, options: Options) -> "Report":
         wanted(session)
         standing = session.stand()
         pending = {migration.path.resolve() for migration in standing.pending}
-        files = [f for f in _apart(_files(settings, asked)) if Path(f.path).resolve() in pending]
+        every = _apart(_files(settings, asked, wanted(session).directory))
+        files = [file for file in every if Path(file.path).resolve() in pending]
         schema = live.read(session.conn)
         hits, parts = _judged(settings, asked, files, partial(deepcopy, schema), options)
         found = (*standing.findings, *hits)
