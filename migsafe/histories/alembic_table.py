@@ -12,12 +12,15 @@ from migsafe.histories import driver
 from migsafe.histories.alembic import AlembicDirectory
 from migsafe.histories.entries import Entry, Recorded
 from migsafe.histories.migration import Migration
-from migsafe.target import Connection, Target, Write, connect, template
+from migsafe.target import Connection, Target, connect, template
 
 #: What migsafe itself remembers of a revision; Alembic keeps no checksum and no time.
 _RECEIPTS = """
-    SELECT DISTINCT ON (migration) migration, checksum, recorded FROM migsafe.receipts
-    WHERE history = %s AND event IN ('done', 'applied') ORDER BY migration, id DESC"""
+    SELECT migration, checksum, recorded FROM (
+        SELECT DISTINCT ON (migration) * FROM migsafe.receipts
+        WHERE history = %s AND event IN ('done', 'applied', 'rolled_back')
+        ORDER BY migration, id DESC) AS last
+    WHERE event <> 'rolled_back'"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +57,16 @@ class AlembicTable:
         return catalog.tables(conn, self.directory.schemas)
 
     def entries(self, conn: Connection) -> Sequence[Entry]:
-        """Return every revision that the heads stand for, and heads that no file is of."""
-        heads = self.heads(conn)
+        """Return every revision that the heads stand for, and heads that no file is of.
+
+        What one of those stands for, nothing but a receipt tells.
+        """
+        heads, kept = self.heads(conn), self._receipts(conn)
         known = self.directory.ancestors(heads)
-        names = [m.name for m in self.directory.migrations if m.name in known]
-        names += [head for head in heads if head not in known]
-        kept = self._receipts(conn)
+        unknown = [head for head in heads if head not in self.directory.parents]
+        if unknown:
+            known |= {*kept}
+        names = [m.name for m in self.directory.migrations if m.name in known] + unknown
         return [_entry(name, *kept.get(name, (None, None))) for name in names]
 
     def _receipts(self, conn: Connection) -> dict[str, tuple[str, datetime]]:
@@ -74,20 +81,6 @@ class AlembicTable:
 
     def prepare(self, conn: Connection) -> None:
         """Do nothing: the project's Alembic makes its table."""
-
-    def began(self, conn: Connection, migration: Migration) -> None:
-        """Do nothing: Alembic records a revision when it has run."""
-
-    def record(self, migration: Migration, started: datetime) -> Write:
-        """Refuse: no code of ours writes Alembic's table."""
-        raise NotImplementedError
-
-    def finish(self, migration: Migration, started: datetime) -> Write:
-        """Refuse: no code of ours writes Alembic's table."""
-        raise NotImplementedError
-
-    def withdraw(self, conn: Connection, migration: Migration) -> None:
-        """Do nothing: `began` wrote nothing."""
 
     def mark_applied(self, conn: Connection, migration: Migration) -> None:
         """Stamp the revision beside those that are in effect, through the project's env.py."""

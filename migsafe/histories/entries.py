@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from migsafe import findings
 from migsafe.findings import Finding, Severity
@@ -99,6 +99,19 @@ class History(Protocol):
         """Create the table where it is missing, in the caller's transaction."""
         ...
 
+    def mark_applied(self, conn: Connection, migration: Migration) -> None:
+        """Record a migration as applied without running it."""
+        ...
+
+    def mark_rolled_back(self, conn: Connection, name: str) -> None:
+        """Close the failed record of a migration so that it is pending again."""
+        ...
+
+
+@runtime_checkable
+class Written(History, Protocol):
+    """A history whose table migsafe itself writes while it runs the migrations."""
+
     def began(self, conn: Connection, migration: Migration) -> None:
         """Record the start of a migration that runs outside a transaction."""
         ...
@@ -113,14 +126,6 @@ class History(Protocol):
 
     def withdraw(self, conn: Connection, migration: Migration) -> None:
         """Take back `began`: nothing of the migration is in effect."""
-        ...
-
-    def mark_applied(self, conn: Connection, migration: Migration) -> None:
-        """Record a migration as applied without running it."""
-        ...
-
-    def mark_rolled_back(self, conn: Connection, name: str) -> None:
-        """Close the failed record of a migration so that it is pending again."""
         ...
 
 
@@ -159,7 +164,7 @@ def stand(
     missing = [name for name in by_name if name not in names]
     untrue = [m.name for m, _ in changed(history, entries)]
     invented = {name for name in untrue if _invented(by_name[name], known.get(name))}
-    pending = [m for m in migrations if m.name not in by_name]
+    pending = [m for m in migrations if m.name not in by_name and not is_ahead(history, missing)]
     state = _state(present, occupied, failed, unfinished)
     standing = Standing(
         state=state,
@@ -199,6 +204,11 @@ def changed(history: History, entries: Sequence[Entry]) -> list[tuple[Migration,
         if (entry.checksum or Oddity.CHECKSUM in entry.oddities)
         and not history.matches(migration, entry.checksum or "")
     ]
+
+
+def is_ahead(history: History, missing: Sequence[str]) -> bool:
+    """Tell whether what ran is unknown, since a head stands for it that no file is of."""
+    return history.tool == "Alembic" and bool(missing)
 
 
 def _invented(entry: Entry, edit: Edit | None) -> bool:
@@ -269,11 +279,13 @@ def _dirty(name: str) -> Finding:
 
 
 def _missing(history: History, name: str) -> Finding:
+    ahead = is_ahead(history, [name])
     return findings.history(
         "MH105",
         "migration-missing",
-        Severity.WARNING,
-        f"{name} is recorded in {history.table}, but this checkout has no file of it",
+        Severity.ERROR if ahead else Severity.WARNING,
+        f"{name} is recorded in {history.table}, but this checkout has no file of it"
+        + (": the schema is ahead, and what else ran is not known" if ahead else ""),
         migration=name,
         remedy="Check that this checkout is not older than what is deployed.",
     )

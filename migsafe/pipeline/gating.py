@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from migsafe import findings
+from migsafe import findings, histories
 from migsafe import verify as verifying
 from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
@@ -156,9 +156,10 @@ def _recorded(session: Session, allow_ahead: bool) -> list[Finding]:
     if standing is None:
         return []
     names = [migration.name for migration in history.directory.migrations]
-    behind = [name for name in names if name not in {*standing.applied}]
+    unknown = [name for name in names if name not in {*standing.applied}]
+    behind = [] if histories.is_ahead(history, standing.missing) else unknown
     found = [f for f in standing.findings if f.code not in (_RUNNING, "MH105")]
-    allowed = ALLOWED if allow_ahead and not behind else None
+    allowed = ALLOWED if allow_ahead and not unknown else None
     if session.busy:
         holder = f"a deployment is running now (server process {session.busy})"
         found.append(replace(_running(holder), suppressed=allowed))
@@ -167,8 +168,12 @@ def _recorded(session: Session, allow_ahead: bool) -> list[Finding]:
     if behind and standing.state in (State.EMPTY, State.MANAGED):
         found.append(_behind(behind, len(names), history.table))
     if standing.missing:
-        suppressed = ALLOWED if allow_ahead else None
-        found.append(replace(_ahead(standing.missing, history.table), suppressed=suppressed))
+        ahead = _ahead(standing.missing, history.table)
+        if unknown and not behind:
+            remedy = "Start the release that has them: what ran of this one's is not known."
+            found.append(replace(ahead, remedy=remedy))
+        else:
+            found.append(replace(ahead, suppressed=ALLOWED if allow_ahead else None))
     return found
 
 

@@ -32,7 +32,7 @@ from migsafe.target import Session, Write
 
 if TYPE_CHECKING:
     from migsafe.deployers import Turn
-    from migsafe.histories import History
+    from migsafe.histories import Written
     from migsafe.plan import Step
     from migsafe.sql import Statement
 
@@ -74,7 +74,7 @@ class Runner:
     """Runs steps on the `runner` session of a turn, which nothing else uses meanwhile."""
 
     turn: Turn
-    history: History
+    history: Written
     run_id: str
     limits: Limits
     #: Called before each step, while no lock is held.

@@ -164,15 +164,30 @@ def test_a_baseline_finds_and_stamps_the_revision_that_is_in_effect(
     assert versions(conn) == ["a5"]
 
 
-def test_an_unknown_revision_in_the_table_is_a_schema_ahead(
-    project: Path, run: Run, conn: Conn
+def test_an_unknown_revision_in_the_table_is_a_schema_ahead_and_never_behind(
+    project: Path, run: Run, conn: Conn, migsafe: Run, database: str
 ) -> None:
     assert run("apply").code == 0
     (project / "versions" / "a5.py").unlink()
-    status = run("status").report
-    assert status.history is not None
-    assert status.history.missing == ("a5",)
-    assert [finding.code for finding in status.findings] == ["MH105"]
+    status = run("status")
+    assert status.code == 1
+    assert status.report.history is not None
+    assert status.report.history.missing == ("a5",)
+    assert status.report.history.applied == tuple(NAMES[:4])  # so say the receipts
+    assert [(f.code, f.severity) for f in status.report.findings] == [("MH105", "error")]
+    assert run("apply").code == 1
+    assert versions(conn) == ["a5"]
+
+    conn.execute("DROP SCHEMA migsafe CASCADE")
+
+    unknown = run("status").report.history
+    assert unknown is not None
+    assert (unknown.state, unknown.applied, unknown.pending) == ("managed", (), ())
+    gate = ["gate", "--url", database, "--migrations", "migrations", "--format", "json"]
+    for flags in ([], ["--allow-ahead"]):
+        refused = migsafe(*gate, *flags)
+        assert refused.code == 1
+        assert [f.code for f in refused.report.findings if not f.suppressed] == ["MV112"]
 
 
 def test_an_edited_revision_is_told_from_a_rebased_one(project: Path, run: Run) -> None:
