@@ -58,6 +58,23 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.runs
 """
 
 
+#: Made on demand: the ledgers of before have none.
+SNAPSHOTS = """
+CREATE TABLE IF NOT EXISTS migsafe.snapshots (
+    run text PRIMARY KEY,
+    provider text NOT NULL,
+    id text NOT NULL,
+    taken timestamptz NOT NULL,
+    manifest text NOT NULL,
+    recorded timestamptz NOT NULL DEFAULT clock_timestamp(),
+    role text NOT NULL DEFAULT session_user
+);
+DROP TRIGGER IF EXISTS append_only ON migsafe.snapshots;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.snapshots
+    FOR EACH STATEMENT EXECUTE FUNCTION migsafe.refuse_change();
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """One thing that happened to one migration; `statement` is 1-based, None for all of it."""
@@ -82,6 +99,17 @@ class Run:
     host: str
     git_commit: str | None
     report: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One snapshot as the ledger keeps it; `manifest` is its JSON text."""
+
+    run: str
+    provider: str
+    id: str
+    taken: datetime
+    manifest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +211,65 @@ def runs(conn: Connection, *, limit: int | None = None) -> list[Run]:
     ).fetchall()
     names = ("id", "command", "started", "exit_code", "role", "host", "git_commit", "report")
     return [Run(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def keep(conn: Connection, kept: Kept) -> None:
+    """Append the manifest of a snapshot, in the caller's transaction if there is one."""
+    prepare(conn)
+    if not _has_snapshots(conn):
+        conn.execute(SNAPSHOTS)
+    conn.execute(
+        """INSERT INTO migsafe.snapshots (run, provider, id, taken, manifest)
+           VALUES (%s, %s, %s, %s, %s)""",
+        [kept.run, kept.provider, kept.id, kept.taken, kept.manifest],
+    )
+
+
+def may_keep(conn: Connection) -> bool:
+    """Tell whether this role may append the manifest of a snapshot."""
+    row = conn.execute(
+        """SELECT CASE
+               WHEN to_regclass('migsafe.snapshots') IS NOT NULL
+                   THEN has_table_privilege('migsafe.snapshots', 'INSERT')
+               WHEN to_regnamespace('migsafe') IS NOT NULL
+                   THEN has_schema_privilege('migsafe', 'CREATE')
+               ELSE has_database_privilege(current_database(), 'CREATE') END"""
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def snapshots(conn: Connection, run: str | None = None) -> list[Kept]:
+    """Read the snapshots of a run, or all, newest first; an empty list where there is no table."""
+    if not _has_snapshots(conn):
+        return []
+    rows = conn.execute(
+        """SELECT run, provider, id, taken, manifest FROM migsafe.snapshots
+           WHERE run = coalesce(%s, run) ORDER BY taken DESC, run DESC""",
+        [run],
+    ).fetchall()
+    names = ("run", "provider", "id", "taken", "manifest")
+    return [Kept(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def needed(conn: Connection) -> set[str]:
+    """Return the runs whose snapshots are a way back that is still called for.
+
+    That is the last one of all, and that of a run which left a migration unfinished or failed.
+    """
+    if not _has_snapshots(conn):
+        return set()
+    rows = conn.execute(
+        """WITH last AS (SELECT DISTINCT ON (history, migration) run, event FROM migsafe.receipts
+                         ORDER BY history, migration, id DESC)
+           SELECT run FROM last WHERE event IN ('began', 'statement', 'failed')
+           UNION (SELECT run FROM migsafe.snapshots ORDER BY taken DESC, run DESC LIMIT 1)"""
+    )
+    return {str(run) for (run,) in rows}
+
+
+def _has_snapshots(conn: Connection) -> bool:
+    row = conn.execute("SELECT to_regclass('migsafe.snapshots') IS NOT NULL").fetchone()
+    return bool(row and row[0])
 
 
 def holder(conn: Connection, key: int) -> int | None:

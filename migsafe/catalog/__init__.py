@@ -10,9 +10,9 @@ from migsafe.errors import nearest
 from migsafe.target import Connection
 
 #: Schemas that belong to the server or to migsafe, never to an application.
-_OWN = "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'migsafe')"
+OWN = "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'migsafe')"
 
-_IN_EXTENSION = """EXISTS (
+IN_EXTENSION = """EXISTS (
     SELECT FROM pg_catalog.pg_depend AS d
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"""
 
@@ -75,12 +75,12 @@ def tables(conn: Connection, schemas: Sequence[str] = ()) -> list[str]:
 
     Objects that an extension owns are left out.
     """
-    wanted = "n.nspname = ANY(%s)" if schemas else f"%s::text[] IS NOT NULL AND {_OWN}"
+    wanted = "n.nspname = ANY(%s)" if schemas else f"%s::text[] IS NOT NULL AND {OWN}"
     rows = conn.execute(
         f"""SELECT n.nspname || '.' || c.relname
             FROM pg_catalog.pg_class AS c
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {wanted} AND NOT {_IN_EXTENSION}
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {wanted} AND NOT {IN_EXTENSION}
             ORDER BY 1""",  # noqa: S608  # constants of this module
         [list(schemas)],
     )
@@ -108,7 +108,7 @@ def columns(conn: Connection) -> list[str]:
             JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-              AND {_OWN}"""  # noqa: S608  # constants of this module
+              AND {OWN}"""  # noqa: S608  # constants of this module
     )
     return [str(name) for (name,) in rows]
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from migsafe import findings, target
 from migsafe.config import Asking, Settings
-from migsafe.errors import ExitCode, UnreachableError, UsageError
+from migsafe.errors import ExitCode, UnreachableError
 from migsafe.findings import Finding, Severity
 from migsafe.histories import State
 from migsafe.pipeline.questions import audits_of, expectations_of, judge, planned_of
 from migsafe.pipeline.session import (
-    KEPT,
     NEXT,
     Notify,
     Session,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.plan import Plan
     from migsafe.runner import Runner
     from migsafe.runner.revisions import Revisions
-    from migsafe.snapshots import Provider
     from migsafe.verify import Expectation, Verification
 
 
@@ -41,6 +39,7 @@ def apply(
     *,
     to: str | None = None,
     snapshot: bool = False,
+    wait: bool = True,
     baseline: bool = False,
     asking: Asking | None = None,
     confirm: Callable[[Report], bool] | None = None,
@@ -53,16 +52,20 @@ def apply(
 
     With `baseline`, what the live schema shows to be in effect is recorded before the run. The
     lock is held from before the plan is read until the report is stored; another deployment is
-    waited for `lock_wait` seconds. `terminate` is a role or an age: sessions of it that a statement
-    waits for are ended. `show` gets the line that moves, a second while something runs.
+    waited for `lock_wait` seconds. With `wait` False the run begins before the snapshot is
+    complete, where the target can go back in time all the same. `terminate` is a role or an age:
+    sessions of it that a statement waits for are ended. `show` gets the line that moves, a second
+    while something runs.
     """
     from migsafe.blockers import ending
-    from migsafe.pipeline import baselining, evidence, records, unmanaged
+    from migsafe.pipeline import baselining, evidence, records, snapshotting, unmanaged
+    from migsafe.snapshots import manifest
 
     allowed = ending.parse(terminate) if terminate is not None else None
     directory = directory_of(settings)
     audits, expectations = audits_of(settings, directory), expectations_of(settings, directory)
-    provider = _provider(settings) if snapshot else None
+    if snapshot:
+        snapshotting.named(settings)
     with (
         opened(settings, "apply", directory, read_only=False) as session,
         deploying(session, lock_wait, notify),
@@ -88,10 +91,9 @@ def apply(
             note = ("Declined; nothing was changed.",)
             return session.report(ExitCode.INTERRUPTED, findings=found, plan=planned, notes=note)
         taken = None
-        if provider:
+        if snapshot:
             notify("taking the snapshot")
-            folder = settings.root / KEPT / "snapshots"
-            taken = provider(session.target, session.server, run=session.run, folder=folder)
+            taken = manifest.snapshot(snapshotting.before_run(session, notify, wait=wait))
         if case:
             baselining.record(session, case.weighed, case.records)
             names = [migration.name for migration in case.records.applied]
@@ -100,17 +102,6 @@ def apply(
         return _verified(
             session, expectations, found, results, snapshot=taken, plan=planned, baseline=shown
         )
-
-
-def _provider(settings: Settings) -> "Provider":
-    from migsafe.snapshots import PROVIDERS
-
-    name = settings.env.snapshot or "pg_dump"
-    if name not in PROVIDERS:
-        raise UsageError(
-            "snapshot", f"the provider {name} is not served", f"one of {', '.join(PROVIDERS)}"
-        )
-    return PROVIDERS[name]
 
 
 def watched(

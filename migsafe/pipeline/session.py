@@ -245,7 +245,7 @@ def _history_info(session: Session) -> HistoryInfo | None:
     )
 
 
-def _git_commit(root: Path) -> str | None:
+def git_commit(root: Path) -> str | None:
     """Return the commit of the checkout that holds the config, None outside one."""
     try:
         done = subprocess.run(  # noqa: S603
@@ -281,7 +281,7 @@ def kept(session: Session, report: Report, *, store: bool = False) -> Report:
     report = replace(
         report,
         notes=(*report.notes, f"Report: {file}"),
-        git_commit=_git_commit(session.settings.root),
+        git_commit=git_commit(session.settings.root),
     )
     text = reports.json(report)
     lost = _store(session, report, text) if store else []

@@ -394,7 +394,8 @@ def _snapshot(report: Report) -> str:
     taken = report.snapshot
     if taken is None:
         return ""
-    return _wrapped(f"Snapshot ({taken.provider}): {taken.id}, {taken.size} bytes.") + (
+    size = "" if taken.size is None else f", {taken.size} bytes"
+    return _wrapped(f"Snapshot ({taken.provider}): {taken.id}{size}.") + (
         f"\nThe way back: {taken.restore}"
     )
 

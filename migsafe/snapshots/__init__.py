@@ -1,26 +1,101 @@
-"""Snapshots: a restorable copy of the target, by one of several providers."""
+"""Snapshots: a restorable copy of the target, by one of several providers.
 
-from collections.abc import Mapping
+Loads no driver and no cloud: a report holds a snapshot, too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from migsafe.snapshots import pg_dump
-from migsafe.snapshots.pg_dump import Snapshot
+from migsafe.config import EnvConfig
+from migsafe.snapshots.manifest import Fingerprint, Manifest, Snapshot
 
 if TYPE_CHECKING:
     from migsafe.catalog import Server
-    from migsafe.target import Target
+    from migsafe.target import Connection, Target
 
-__all__ = ["PROVIDERS", "Provider", "Snapshot"]
+__all__ = ["Copy", "Fingerprint", "Manifest", "Provider", "Shelf", "Snapshot", "Taking", "provider"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Whose copies are meant, and where they are kept. `folder` has the manifests, and dumps."""
+
+    target: "Target"
+    env: EnvConfig
+    folder: Path
+    notify: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking(Shelf):
+    """What a provider needs to take a copy.
+
+    `fingerprint` reads what a session sees: in its transaction, where it is in one. With `wait`
+    False the copy need not be complete, provided that the target can go back in time all the same.
+    `outcome` is what becomes known of the copy's run only when that has ended.
+    """
+
+    server: "Server"
+    run: str
+    fingerprint: "Callable[[Connection], Fingerprint]"
+    git_commit: str | None = None
+    wait: bool = True
+    outcome: str = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One copy of ours. `status` is ``available`` where it can be restored.
+
+    `keep` forbids to delete it, `outcome` says how its run ended, ``open`` where that is not known.
+    """
+
+    provider: str
+    id: str
+    run: str
+    taken: datetime
+    status: str
+    size: int | None = None
+    expires: datetime | None = None
+    keep: bool = False
+    outcome: str = ""
+    #: What the provider needs to delete it.
+    known: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Provider(Protocol):
-    """One way to make a copy that can be restored."""
+    """One way to make a copy that can be restored: a module with these functions."""
 
-    def __call__(self, target: "Target", server: "Server", *, run: str, folder: Path) -> Snapshot:
+    def take(self, taking: Taking) -> Manifest:
         """Take the copy; return only when it is complete and readable."""
         ...
 
+    def found(self, shelf: Shelf) -> Sequence[Copy]:
+        """Return our own copies of the target, the oldest first, and nobody else's."""
+        ...
 
-#: The registry, and the choices of the config and the flag.
-PROVIDERS: Mapping[str, Provider] = {"pg_dump": pg_dump.take}
+    def delete(self, shelf: Shelf, copy: Copy) -> None:
+        """Delete a copy that `found` returned; refuse where it is none of ours any more."""
+        ...
+
+    def settle(self, shelf: Shelf, manifest: Manifest, outcome: str) -> None:
+        """Note how the run of a copy has ended."""
+        ...
+
+
+def _pg_dump() -> Provider:
+    from migsafe.snapshots import pg_dump
+
+    return pg_dump
+
+
+#: The registry, and the choices of the config.
+PROVIDERS: Mapping[str, Callable[[], Provider]] = {"pg_dump": _pg_dump}
+
+
+def provider(name: str) -> Provider:
+    """Return a provider, which is loaded when it is called for."""
+    return PROVIDERS[name]()

@@ -9,48 +9,37 @@ import hashlib
 import importlib.util
 import os
 import re
-import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migsafe.errors import UnreachableError
+from migsafe.snapshots import Copy, Shelf, Taking, manifest
+from migsafe.snapshots.manifest import Fingerprint, Manifest
 
-if TYPE_CHECKING:  # the driver is heavy, and a report without a snapshot does without it
-    from migsafe.catalog import Server
+if TYPE_CHECKING:
     from migsafe.target import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """A restorable copy. `id` is a file name here, `size` is in bytes, `restore` a command."""
-
-    provider: str
-    id: str
-    taken: datetime
-    size: int
-    sha256: str
-    restore: str
-
-
-def take(target: Target, server: Server, *, run: str, folder: Path) -> Snapshot:
-    """Dump the database into `folder` and check that the file can be read back."""
+def take(taking: Taking) -> Manifest:
+    """Dump the database into the folder and check that the file can be read back."""
     from psycopg.conninfo import make_conninfo
 
+    target, server = taking.target, taking.server
     major = int(server.version.split(".")[0])
     dump, restore = _binaries(major)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        taking.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnreachableError(
-            "snapshot", f"{folder} cannot be made: {error.strerror}", "nothing was applied"
+            "snapshot", f"{taking.folder} cannot be made: {error.strerror}", "nothing was applied"
         ) from None
-    file = folder / f"{server.database.replace('/', '_')}-{run}.dump"
+    file = taking.folder / f"{server.database.replace('/', '_')}-{taking.run}.dump"
     part = file.with_suffix(".part")
+    moment, fingerprint = _looked(taking)
     taken = datetime.now(UTC)
     params = {k: v for k, v in target.params.items() if k != "password"}
     try:
@@ -63,23 +52,55 @@ def take(target: Target, server: Server, *, run: str, folder: Path) -> Snapshot:
         part.rename(file)
     finally:
         part.unlink(missing_ok=True)
-    return Snapshot(
+    return Manifest(
+        run=taking.run,
         provider="pg_dump",
         id=str(file),
         taken=taken,
+        moment=moment,
+        place=target.place,
+        database=server.database,
+        server_version=server.version,
         size=file.stat().st_size,
         sha256=_sha256(file),
-        restore=_way_back(server, file),
+        git_commit=taking.git_commit,
+        fingerprint=fingerprint,
     )
 
 
-def _way_back(server: Server, file: Path) -> str:
-    """Return the shell commands that restore into a new database; libpq asks for the password."""
-    login = f"--host={server.host} --port={server.port} --username={shlex.quote(server.user)}"
-    return (
-        f"createdb {login} NEW && "
-        f"pg_restore {login} --exit-on-error --dbname=NEW {shlex.quote(str(file))}"
-    )
+def found(shelf: Shelf) -> Sequence[Copy]:
+    """Return the dumps of the target whose manifests are in the folder, the oldest first."""
+    read = [manifest.load(path) for path in manifest.files(shelf.folder)]
+    ours = [m for m in read if m.provider == "pg_dump" and m.place == shelf.target.place]
+    return [
+        Copy(
+            provider="pg_dump",
+            id=m.id,
+            run=m.run,
+            taken=m.taken,
+            status="available" if Path(m.id).is_file() else "missing",
+            size=m.size,
+        )
+        for m in ours
+    ]
+
+
+def delete(shelf: Shelf, copy: Copy) -> None:
+    """Delete the dump, then its manifest."""
+    Path(copy.id).unlink(missing_ok=True)
+    (shelf.folder / f"{copy.run}.json").unlink(missing_ok=True)
+
+
+def settle(shelf: Shelf, manifest: Manifest, outcome: str) -> None:
+    """Note nothing: the ledger and the reports say how a run has ended."""
+
+
+def _looked(taking: Taking) -> tuple[datetime, Fingerprint]:
+    from migsafe import target
+
+    with target.translated(taking.target), target.connect(taking.target, read_only=True) as conn:
+        row = conn.execute("SELECT clock_timestamp()").fetchone()
+        return row[0] if row else datetime.now(UTC), taking.fingerprint(conn)
 
 
 def _run(command: list[str | Path], target: Target) -> None:

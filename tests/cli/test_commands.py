@@ -685,7 +685,7 @@ def test_apply_with_a_snapshot_takes_it_before_anything_changes(
     assert (taken.provider, file.stat().st_size) == ("pg_dump", taken.size)
     assert taken.taken < called.report.started or taken.size
     assert file.stat().st_mode & 0o077 == 0
-    assert [f.name for f in file.parent.iterdir()] == [file.name]
+    assert {f.name for f in file.parent.iterdir()} == {file.name, f"{called.report.run}.json"}
 
 
 # ---------------------------------------------------------------- resolve

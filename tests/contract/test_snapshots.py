@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from migsafe.snapshots import PROVIDERS, pg_dump
+from migsafe.snapshots import PROVIDERS, manifest, pg_dump
 from tests.conftest import Called, database_url
 from tests.contract import looks
 from tests.contract.kinds import Connection, Kind, Sample
@@ -51,7 +51,7 @@ class Stage:
 
     def files(self) -> list[Path]:
         kept = self.folder / ".migsafe" / "snapshots"
-        return sorted(kept.iterdir()) if kept.is_dir() else []
+        return sorted(kept.glob("*.dump")) if kept.is_dir() else []
 
 
 @pytest.fixture(params=PROVIDERS)
@@ -171,29 +171,27 @@ def test_a_snapshot_restores_into_a_new_database(
         assert counts(conn) == before
 
 
-def test_the_restore_command_of_the_report_works(
-    stage: Stage, server: str, monkeypatch: pytest.MonkeyPatch, server_major: int
-) -> None:
+def test_the_manifest_is_kept_as_a_file_and_in_the_ledger(stage: Stage) -> None:
     before = counts(stage.conn)
-    taken = stage.apply().report.snapshot
+
+    applied = stage.apply()
+
+    taken, run = applied.report.snapshot, applied.report.run
     assert taken is not None
-    name = f"{stage.conn.info.dbname}_restored"
-    info = stage.conn.info
-    for variable, value in (("HOST", info.host), ("PORT", info.port), ("USER", info.user)):
-        monkeypatch.setenv(f"PG{variable}", str(value))
-    if info.password:
-        monkeypatch.setenv("PGPASSWORD", info.password)
-    binaries = pg_dump._binaries(server_major)[0].parent
-    monkeypatch.setenv("PATH", f"{binaries}:{os.environ['PATH']}")
-    try:
-        command = taken.restore.replace("NEW", name)
-        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        with psycopg.connect(database_url(server, name)) as conn:
-            assert counts(conn) == before
-    finally:
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+    assert taken.restore == f"migsafe restore {run}"
+    file = stage.folder / ".migsafe" / "snapshots" / f"{run}.json"
+    kept = manifest.load(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (kept.run, kept.id, kept.provider) == (run, taken.id, taken.provider)
+    assert kept.fingerprint.exact
+    assert kept.fingerprint.counts == {
+        name: rows
+        for name, rows in before.items()
+        if not name.startswith("migsafe.") and name != "public.big"
+    }
+    row = stage.conn.execute("SELECT run, manifest FROM migsafe.snapshots").fetchone()
+    assert row is not None
+    assert (row[0], manifest.parse(row[1], "")) == (run, kept)
 
 
 def test_an_odd_database_name_makes_no_odd_file(
@@ -214,7 +212,7 @@ def test_an_odd_database_name_makes_no_odd_file(
         applied = migsafe("apply", *where, "--snapshot")
 
         assert applied.code == 0, applied.err
-        files = list((workdir / ".migsafe" / "snapshots").iterdir())
+        files = list((workdir / ".migsafe" / "snapshots").glob("*.dump"))
         assert len(files) == 1
         copy = make_database()
         restored(files[0], copy, server_major)

@@ -1,0 +1,78 @@
+"""How many rows the application's tables hold: counted while there is time, estimated after that.
+
+Left out: what an extension owns, temporary tables, and unlogged ones, which a copy of the storage
+brings back empty.
+"""
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from migsafe import catalog
+from migsafe.target import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Rows by table, as ``schema.name``; those of `estimated` are the planner's, -1 for unknown."""
+
+    rows: dict[str, int]
+    estimated: tuple[str, ...]
+
+
+def read(conn: Connection, budget: float) -> Counts:
+    """Count for `budget` seconds, small tables first, inside the caller's transaction.
+
+    A table that cannot be counted is estimated: no right, a lock, a policy, no time.
+    """
+    until = time.monotonic() + budget
+    # A policy would hide rows; so PostgreSQL refuses the question instead.
+    _set(conn, row_security="off", jit="off", lock_timeout="1s")
+    rows, estimated = {}, []
+    for schema, table, estimate in _tables(conn):
+        name = f"{schema}.{table}"
+        counted = _counted(conn, schema, table, until - time.monotonic())
+        if counted is None:
+            estimated.append(name)
+        rows[name] = estimate if counted is None else counted
+    return Counts(rows=dict(sorted(rows.items())), estimated=tuple(sorted(estimated)))
+
+
+def unlogged(conn: Connection) -> list[str]:
+    """Return the application's unlogged tables, sorted."""
+    return [f"{schema}.{name}" for schema, name, _ in _tables(conn, "u")]
+
+
+def _tables(conn: Connection, persistence: str = "p") -> list[tuple[str, str, int]]:
+    """Return schema, name and estimate of tables that hold rows themselves, the smallest first."""
+    rows = conn.execute(
+        f"""SELECT n.nspname, c.relname, c.reltuples::bigint
+            FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'r' AND c.relpersistence = %s AND {catalog.OWN}
+              AND NOT {catalog.IN_EXTENSION}
+            ORDER BY c.relpages, 1, 2""",  # noqa: S608  # constants
+        [persistence],
+    )
+    return [(str(schema), str(name), int(estimate)) for schema, name, estimate in rows]
+
+
+def _counted(conn: Connection, schema: str, table: str, seconds: float) -> int | None:
+    if seconds <= 0:
+        return None
+    query = sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, table))
+    try:
+        with conn.transaction():  # a savepoint: one refusal leaves the snapshot to the others
+            _set(conn, statement_timeout=str(max(1, int(seconds * 1000))))
+            return int(catalog.one(conn, query)[0])
+    except psycopg.Error:
+        if conn.closed:
+            raise
+        return None
+
+
+def _set(conn: Connection, **settings: str) -> None:
+    for name, value in settings.items():
+        conn.execute("SELECT pg_catalog.set_config(%s, %s, true)", [name, value])
