@@ -11,7 +11,7 @@ from typing import NamedTuple
 from migsafe.findings import Severity
 
 #: Counts up whenever the same schema would give other facts: replays kept from before are void.
-VERSION = 1
+VERSION = 2
 
 
 class Key(NamedTuple):

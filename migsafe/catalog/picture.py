@@ -95,7 +95,10 @@ class Picture:
 
     def _shared(self, text: str) -> str:
         """Return the one copy of a text that is kept: most values are the same few."""
-        return self._same.setdefault(text, text)
+        kept = self._same.get(text)
+        if kept is None:
+            kept = self._same[text] = printing.settled(text)
+        return kept
 
     def finish(self) -> None:
         """Take out the ledgers of tools; raise UnreachableError where a definition is missing."""

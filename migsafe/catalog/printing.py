@@ -1,7 +1,9 @@
 """What different majors print for the same SQL, brought to one form. Pure text.
 
 Before PostgreSQL 16 a view of one relation has its columns qualified (``t.a``), after it not:
-`get_query_def` counted the hidden OLD and NEW among the relations of a query.
+`get_query_def` counted the hidden OLD and NEW among the relations of a query. And what a server
+prints it may read as something else, which a database out of a dump shows: in a list of varchar,
+the cast of the array becomes one of each element (`transformTypeCast`).
 """
 
 import re
@@ -15,6 +17,22 @@ from pglast.visitors import Skip, Visitor
 _QUALIFIES = 160000
 
 _PREFIX = re.compile(r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)\.')
+
+_VALUE = r"(?:E?'(?:[^']|'')*'|NULL)::[a-z][a-z ]*(?:\(\d+\))?"
+
+#: ``(ARRAY['a'::character varying, …])::text[]``
+_CAST_ARRAY = re.compile(rf"\(ARRAY\[({_VALUE}(?:, {_VALUE})*)\]\)::([a-z][a-z ]*)\[\]")
+
+
+def settled(text: str) -> str:
+    """Return what the server prints once it has read its own text."""
+    return _CAST_ARRAY.sub(_cast_each, text) if "(ARRAY[" in text else text
+
+
+def _cast_each(array: re.Match[str]) -> str:
+    values, kind = array.groups()
+    each = re.sub(_VALUE, lambda value: f"({value[0]})::{kind}", values)
+    return f"ARRAY[{each}]"
 
 
 def view(definition: str, version: int) -> str:

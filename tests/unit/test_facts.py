@@ -138,3 +138,15 @@ def test_a_view_of_a_join_stays_as_it_is() -> None:
 def test_a_name_that_order_by_would_mistake_keeps_its_relation() -> None:
     definition = " SELECT upper(t.a) AS a\n   FROM t\n  ORDER BY t.a;"
     assert printing.view(definition, 150000) == " SELECT upper(a) AS a\n   FROM t\n  ORDER BY t.a;"
+
+
+def test_a_list_of_varchar_prints_as_it_does_out_of_a_dump() -> None:
+    before = "CHECK (((s)::text = ANY ((ARRAY['a'::character varying, 'it''s, b'::character varying(9)])::text[])))"  # noqa: E501
+    after = "CHECK (((s)::text = ANY (ARRAY[('a'::character varying)::text, ('it''s, b'::character varying(9))::text])))"  # noqa: E501
+    assert printing.settled(before) == after
+    assert printing.settled(after) == after
+
+
+def test_an_array_of_more_than_constants_prints_as_it_did() -> None:
+    definition = "(ARRAY[lower('a'::text), 'b'::text])::character varying[]"
+    assert printing.settled(definition) == definition
