@@ -154,6 +154,7 @@ CODES: Mapping[str, str] = {
     "MV111": "the record lacks migrations of this checkout: the schema is behind",
     "MV112": "the record has migrations that this checkout has not: the schema is ahead",
     "MV113": "whether the schema is what its record says is not known",
+    "MV131": "what was restored is not what the snapshot held",
 }
 
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}

@@ -5,9 +5,18 @@ Knows no provider. A process that dies anywhere leaves a journal from which `run
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
+from migsafe.config import EnvConfig
+from migsafe.errors import ExitCode, MigsafeError
+from migsafe.findings import Finding
 from migsafe.restore.journal import Journal
+from migsafe.snapshots import Fingerprint, Manifest
+
+if TYPE_CHECKING:
+    from migsafe.target import Connection, Target
 
 #: Says how far a long command has come.
 Notify = Callable[[str], None]
@@ -32,6 +41,59 @@ class Step(Protocol):
     def undo(self) -> None:
         """Take the change back, also a half-made one; do nothing where there is none."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoring:
+    """One restore. `target` is the database under its own name, and the login for all of them.
+
+    `folder` has the dumps of pg_dump; `fingerprint` counts every row, however long that takes.
+    A journal that is on no disk is that of a restore which is only shown.
+    """
+
+    target: "Target"
+    env: EnvConfig
+    folder: Path
+    manifest: Manifest
+    journal: Journal
+    notify: Notify
+    fingerprint: "Callable[[Connection], Fingerprint]"
+
+
+class Way(Protocol):
+    """How the snapshots of one provider are restored, for one restore."""
+
+    def check(self, *, swap: bool) -> Sequence[str]:
+        """Read whether it can be done, and return what a person has to know; change nothing."""
+        ...
+
+    def beside(self) -> Sequence[Step]:
+        """Return the steps to a verified copy beside the database."""
+        ...
+
+    def swap(self) -> Sequence[Step]:
+        """Return the steps that give the copy the name of the database, which is kept."""
+        ...
+
+    def names(self) -> tuple[str, str]:
+        """Return what the copy is called beside, and the database once it is swapped out."""
+        ...
+
+    def by_hand(self, *, swapped: bool) -> Sequence[str]:
+        """Return what a person has to do afterwards."""
+        ...
+
+
+class Differs(MigsafeError):
+    """What was restored is not what the snapshot held; `findings` say how."""
+
+    exit_code = ExitCode.FINDINGS
+
+    def __init__(self, place: str, findings: Sequence[Finding]) -> None:
+        """Keep the findings for the report."""
+        problem = f"what was restored differs from the snapshot ({len(findings)} findings)"
+        super().__init__(place, problem, "the database itself is untouched")
+        self.findings = tuple(findings)
 
 
 def run(journal: Journal, steps: Sequence[Step], notify: Notify) -> None:

@@ -117,12 +117,17 @@ class Journal:
         _sync(self.path.parent)
 
 
-def begin(folder: Path, *, run: str, provider: str, key: str, place: str) -> Journal:
-    """Start the journal of a new restore."""
-    _made(folder)
+def fresh(folder: Path, *, run: str, provider: str, key: str, place: str) -> Journal:
+    """Return the journal of a new restore; it comes to the disk with its first line."""
     name = str(ULID())
     record = Record(id=name, run=run, provider=provider, key=key, place=place, started=_now())
-    journal = Journal(folder / f"{name}.json", record)
+    return Journal(folder / f"{name}.json", record)
+
+
+def begin(folder: Path, *, run: str, provider: str, key: str, place: str) -> Journal:
+    """Start the journal of a new restore on the disk."""
+    _made(folder)
+    journal = fresh(folder, run=run, provider=provider, key=key, place=place)
     journal._save()
     return journal
 
