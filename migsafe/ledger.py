@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from migsafe import chain
+from migsafe.chain import Link
+
 if TYPE_CHECKING:  # the driver is heavy, and a report that holds no run does without it
     from migsafe.target import Connection, Write
 
@@ -19,6 +22,9 @@ LOCK = int.from_bytes(hashlib.sha256(b"migsafe").digest()[:8], "big", signed=Tru
 
 #: Held by the session that executes, which may outlive the deployer that began it.
 RUNNING = LOCK ^ 1
+
+#: Held by a transaction while it appends a run, so that no two follow the same one.
+_APPENDING = LOCK ^ 2
 
 DDL = """
 CREATE SCHEMA IF NOT EXISTS migsafe;
@@ -177,11 +183,26 @@ def unfinished(conn: Connection, history: str) -> list[Unfinished]:
     return [Unfinished(str(name), int(str(done))) for name, done in rows]
 
 
-def store(conn: Connection, run: Run) -> None:
-    """Append the report of a run, chained to the one before it by SHA-256."""
-    row = conn.execute("SELECT sha256 FROM migsafe.runs ORDER BY started DESC, id DESC").fetchone()
-    previous = str(row[0]) if row else ""
-    digest = hashlib.sha256(f"{previous}\n{run.report}".encode()).hexdigest()
+def newest(conn: Connection) -> str | None:
+    """Return the sum that the next run has to follow; None in an empty ledger.
+
+    To be called first in a transaction, which then is the only one that may append: the clocks of
+    two machines do not say who came last.
+    """
+    # A snapshot from before the lock was free would not show the run that was appended meanwhile.
+    conn.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", [_APPENDING])
+    prepare(conn)
+    row = conn.execute(
+        """SELECT sha256 FROM migsafe.runs AS r
+           WHERE NOT EXISTS (SELECT FROM migsafe.runs AS n WHERE n.previous = r.sha256)
+           ORDER BY started DESC, id DESC LIMIT 1"""
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def store(conn: Connection, run: Run, previous: str | None) -> None:
+    """Append the report of a run, chained to the sum of the `newest` one by SHA-256."""
     conn.execute(
         """INSERT INTO migsafe.runs
                (id, command, started, exit_code, host, git_commit, report, previous, sha256)
@@ -194,10 +215,13 @@ def store(conn: Connection, run: Run) -> None:
             run.host,
             run.git_commit,
             run.report,
-            previous or None,
-            digest,
+            previous,
+            chain.digest(previous or "", run.report),
         ],
     )
+
+
+_FIELDS = ("id", "command", "started", "exit_code", "role", "host", "git_commit", "report")
 
 
 def runs(conn: Connection, *, limit: int | None = None) -> list[Run]:
@@ -209,8 +233,44 @@ def runs(conn: Connection, *, limit: int | None = None) -> list[Run]:
            FROM migsafe.runs ORDER BY started DESC, id DESC LIMIT %s""",
         [limit],
     ).fetchall()
-    names = ("id", "command", "started", "exit_code", "role", "host", "git_commit", "report")
-    return [Run(**dict(zip(names, row, strict=True))) for row in rows]
+    return [Run(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+
+
+def report(conn: Connection, run: str) -> str | None:
+    """Read the JSON text of one run's report; None where the ledger has none of it."""
+    if not exists(conn):
+        return None
+    row = conn.execute("SELECT report FROM migsafe.runs WHERE id = %s", [run]).fetchone()
+    return str(row[0]) if row else None
+
+
+def names(conn: Connection) -> list[str]:
+    """Read the ids of all past runs."""
+    if not exists(conn):
+        return []
+    return [str(row[0]) for row in conn.execute("SELECT id FROM migsafe.runs")]
+
+
+def links(conn: Connection) -> list[Link]:
+    """Read the chain of the runs, oldest first, holding one report at a time."""
+    if not exists(conn):
+        return []
+    rows = conn.cursor().stream(
+        """SELECT id, command, started, exit_code, role, host, git_commit, report, previous, sha256
+           FROM migsafe.runs ORDER BY started, id"""
+    )
+    return [chain.link(row) for row in rows]
+
+
+def unreported(conn: Connection) -> list[tuple[str, datetime]]:
+    """Read the runs that have receipts and no report, with the time of the last receipt."""
+    if not exists(conn):
+        return []
+    rows = conn.execute(
+        """SELECT run, max(recorded) FROM migsafe.receipts
+           WHERE run NOT IN (SELECT id FROM migsafe.runs) GROUP BY run ORDER BY 2, 1"""
+    )
+    return [(str(run), recorded) for run, recorded in rows]
 
 
 def keep(conn: Connection, kept: Kept) -> None:

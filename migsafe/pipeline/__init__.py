@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from migsafe.pipeline.gating import gate
     from migsafe.pipeline.linting import lint
     from migsafe.pipeline.past import history, report
+    from migsafe.pipeline.proving import prove
     from migsafe.pipeline.questions import audit, plan, status, verify
     from migsafe.pipeline.resolving import resolve
     from migsafe.pipeline.setup import init
@@ -25,6 +26,7 @@ __all__ = [
     "init",
     "lint",
     "plan",
+    "prove",
     "report",
     "resolve",
     "status",
@@ -36,6 +38,7 @@ _MODULES = {
     "baseline": "baselining",
     "gate": "gating",
     "history": "past",
+    "prove": "proving",
     "report": "past",
     "resolve": "resolving",
     "init": "setup",

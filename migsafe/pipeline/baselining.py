@@ -73,7 +73,8 @@ def _write(session: Session, assume: Sequence[str], notify: Notify) -> Report:
     found = halfway.detailed(session, judged(weighed, standing, assume, unsure))
     code = _code(session, standing, found)
     if code is not ExitCode.OK:
-        return session.report(code, findings=found, baseline=evidence.info(weighed), next=_REMEDIES)
+        shown = evidence.info(weighed)
+        return kept(session, session.report(code, findings=found, baseline=shown, next=_REMEDIES))
     check_writable(session)
     records = to_write(weighed, standing, assume, {f.migration for f in unsure})
     record(session, weighed, records)

@@ -24,10 +24,10 @@ def report(settings: Settings, run: str) -> Report:
     if Path(run).name == run and file.is_file():
         return _parsed(str(file), file.read_text("utf-8"))
     with opened(settings, "report", None) as session:
-        stored = {item.id: item.report for item in ledger.runs(session.conn)}
-    if run not in stored:
-        raise UsageError(run, "there is no such run", nearest(run, stored) or "migsafe history")
-    return _parsed(run, stored[run])
+        text, known = ledger.report(session.conn, run), ledger.names(session.conn)
+    if text is None:
+        raise UsageError(run, "there is no such run", nearest(run, known) or "migsafe history")
+    return _parsed(run, text)
 
 
 def _parsed(place: str, text: str) -> Report:

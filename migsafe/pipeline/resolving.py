@@ -64,9 +64,8 @@ def _recorded(session: Session, name: str, *, applied: bool, force: bool, notify
     _check_claim(session, standing, name, applied=applied)
     refused = None if force else _judged(session, name, applied=applied, notify=notify)
     if refused:
-        return session.report(
-            ExitCode.FINDINGS, findings=refused, next="do what the remedy says, then say it again."
-        )
+        advice = "do what the remedy says, then say it again."
+        return kept(session, session.report(ExitCode.FINDINGS, findings=refused, next=advice))
     check_writable(session)
     _mark(session, standing, name, applied=applied)
     standing = session.stand()
@@ -125,11 +124,12 @@ def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Repo
     is_open = name in standing.failed or _is_unfinished(standing, name)
     if not found.decided or (found.least in (0, total) and not is_open):
         refused = halfway.finding(found, is_open=is_open)
-        return session.report(ExitCode.FINDINGS, findings=(refused,), next=refused.remedy)
+        report = session.report(ExitCode.FINDINGS, findings=(refused,), next=refused.remedy)
+        return kept(session, report)
     check_writable(session)
     if open_ones := _baselined(session, name, notify):
         advice = "settle these first, then finish it."
-        return session.report(ExitCode.UNMANAGED, findings=open_ones, next=advice)
+        return kept(session, session.report(ExitCode.UNMANAGED, findings=open_ones, next=advice))
     runner, _ = watched(session, (), notify, show)
     assert isinstance(runner, Runner)  # noqa: S101  # what is no Alembic history
     result = runner.finish(found.remaining(), is_open=is_open)

@@ -282,25 +282,27 @@ def kept(session: Session, report: Report, *, store: bool = False) -> Report:
         report,
         notes=(*report.notes, f"Report: {file}"),
         git_commit=git_commit(session.settings.root),
+        host=socket.gethostname(),
     )
-    text = reports.json(report)
-    lost = _store(session, report, text) if store else []
+    report, lost = _store(session, report) if store else (report, [])
     try:
-        _write(file, text)
+        _write(file, reports.json(report))
     except OSError as error:
         note = f"The report could not be kept in {file}: {error.strerror}"
         return replace(report, notes=(*report.notes[:-1], note, *lost))
     return replace(report, notes=(*report.notes, *lost))
 
 
-def _store(session: Session, report: Report, text: str) -> list[str]:
+def _store(session: Session, report: Report) -> tuple[Report, list[str]]:
+    """Append the report to the ledger; return it with its link to the run before, and notes."""
     try:
         with target.translated(session.target), session.conn.transaction():
-            ledger.prepare(session.conn)
-            ledger.store(session.conn, _as_run(report, text))
+            before = ledger.newest(session.conn)
+            linked = replace(report, previous=before or "")
+            ledger.store(session.conn, _as_run(linked), before)
     except UnreachableError as error:
-        return [f"The report could not be kept in the ledger: {error}"]
-    return []
+        return report, [f"The report could not be kept in the ledger: {error}"]
+    return linked, []
 
 
 def _write(file: Path, text: str) -> None:
@@ -313,14 +315,14 @@ def _write(file: Path, text: str) -> None:
     part.rename(file)
 
 
-def _as_run(report: Report, text: str) -> ledger.Run:
+def _as_run(report: Report) -> ledger.Run:
     return ledger.Run(
         id=report.run,
         command=report.command,
         started=report.started,
         exit_code=report.exit_code,
         role=report.target.user if report.target else "",
-        host=socket.gethostname(),
+        host=report.host or "",
         git_commit=report.git_commit,
-        report=text,
+        report=reports.json(report),
     )

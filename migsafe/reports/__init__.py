@@ -118,7 +118,11 @@ class FixInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a command found and did. Times are UTC, `seconds` a duration, `next` a sentence."""
+    """What a command found and did. Times are UTC, `seconds` a duration, `next` a sentence.
+
+    `host` is where it ran. `previous` is the sum of the run before it in the ledger, empty in the
+    ledger's first; None where the ledger does not keep it.
+    """
 
     schema: str = "migsafe/1"
     command: str
@@ -140,6 +144,8 @@ class Report:
     blockers: tuple[Blocker, ...] = ()
     runs: tuple[Run, ...] = ()
     git_commit: str | None = None
+    host: str | None = None
+    previous: str | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
     next: str | None = None

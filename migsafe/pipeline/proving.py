@@ -1,0 +1,165 @@
+"""Whether the ledger still holds every run as it was stored, as far as anything here can tell."""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from migsafe import chain, ledger, reports
+from migsafe.chain import Link, broken
+from migsafe.config import Settings
+from migsafe.errors import ExitCode
+from migsafe.findings import Finding, Severity, Source, Status
+from migsafe.pipeline.session import KEPT, Session, opened
+from migsafe.reports import Report
+
+#: What was looked for, by code: each passes where nothing is found.
+_LOOKED_FOR = {
+    "MH121": ("run-edited", "{} stored as they were: text, sum and columns agree"),
+    "MH122": ("run-missing", "{}, each of which follows one that is there"),
+    "MH123": ("run-inserted", "{} in one line: no two follow the same one"),
+    "MH124": ("report-differs", "no report file here says otherwise"),
+    "MH125": ("run-unreported", "no run left receipts without a report"),
+}
+
+_FOLDER = KEPT / "reports"
+
+
+def prove(settings: Settings, *, noted: str | None = None, killed: Sequence[str] = ()) -> Report:
+    """Say whether a run was removed or edited, and where the chain of the ledger breaks.
+
+    `noted` is a sum that somebody has kept elsewhere; `killed` are runs known to have died before
+    they could store their report.
+    """
+    with opened(settings, "history", None) as session:
+        links = ledger.links(session.conn)
+        files = list(_files(settings.root / _FOLDER))
+        found = [
+            *chain.check(links),
+            *_nothing(links),
+            *_cut(links, noted),
+            *_held_against(session, files),
+            *_unreported(session, killed),
+        ]
+        failed = any(not finding.suppressed for finding in found)
+        return session.report(
+            ExitCode.FINDINGS if failed else ExitCode.OK,
+            findings=(*found, *_passed(found, len(links))),
+            notes=_notes(links, files, session),
+            next="migsafe report RUN, for what is left of it." if failed else None,
+        )
+
+
+def _nothing(links: Sequence[Link]) -> Iterator[Finding]:
+    """Refuse to call a ledger whole that is not there: it may have been dropped."""
+    if not links:
+        yield broken(
+            "MH122",
+            "run-missing",
+            "the target has no run of migsafe, so nothing is proved",
+            remedy="Nothing is wrong where migsafe has never changed this database.",
+        )
+
+
+def _cut(links: Sequence[Link], noted: str | None) -> Iterator[Finding]:
+    if noted and noted.lower() not in {item.sha256 for item in links}:
+        yield broken(
+            "MH122",
+            "run-missing",
+            f"no run in the ledger has the sum {noted[:12]}…, which was noted",
+            remedy="The newest runs were removed, or the chain was written anew, or the database "
+            "was restored to a time before it.",
+        )
+
+
+def _files(folder: Path) -> Iterator[Report]:
+    """Yield the reports beside the config file, oldest first; what is no report says nothing."""
+    for file in sorted(folder.glob("*.json")):
+        with contextlib.suppress(ValueError, OSError):
+            yield reports.parse(file.read_text("utf-8"))
+
+
+def _is_of(report: Report, session: Session) -> bool:
+    """Tell whether a report is about this target: a copy of it has its runs, and later ones not."""
+    at, server = report.target, session.server
+    here = (server.host, server.port, server.database)
+    return at is not None and (at.host, at.port, at.database) == here
+
+
+def _held_against(session: Session, files: Iterable[Report]) -> Iterator[Finding]:
+    """Compare each file with the ledger's report of that run."""
+    for file in files:
+        text = ledger.report(session.conn, file.run)
+        name = f"{_FOLDER}/{file.run}.json"
+        if text is None and file.previous is not None and _is_of(file, session):
+            yield broken(
+                "MH122",
+                "run-missing",
+                f"run {file.run} of {file.started:%Y-%m-%d %H:%M} is not in the ledger, although "
+                "its report file says that it was stored",
+                remedy="It was removed from the ledger, or the database was restored to a time "
+                f"before it. {name} has the report.",
+            )
+        elif text is not None and not _same(file, text):
+            yield broken(
+                "MH124",
+                "report-differs",
+                f"run {file.run} of {file.started:%Y-%m-%d %H:%M} is not the same in the ledger "
+                "and in its report file",
+                remedy=f"The ledger's chain says whether the ledger was edited; else {name} was.",
+            )
+
+
+def _same(file: Report, text: str) -> bool:
+    """Compare with the text in the ledger, of which an answer lost at COMMIT knows no link."""
+    try:
+        stored = reports.parse(text)
+    except ValueError:
+        return False
+    linked = replace(file, previous=stored.previous) if file.previous is None else file
+    return linked == stored
+
+
+def _unreported(session: Session, killed: Sequence[str]) -> Iterator[Finding]:
+    for run, recorded in ledger.unreported(session.conn):
+        found = broken(
+            "MH125",
+            "run-unreported",
+            f"run {run} left receipts, the last at {recorded:%Y-%m-%d %H:%M}, and no report: it "
+            "was killed before its end, or its report was removed",
+            remedy=f"Where it is known to have been killed: --killed {run}",
+        )
+        yield replace(found, suppressed="said to have been killed") if run in killed else found
+
+
+def _passed(found: Iterable[Finding], count: int) -> Iterator[Finding]:
+    """Yield what was looked for and not found, so that the report proves it."""
+    failed = {finding.code for finding in found}
+    runs = f"{count} run{'' if count == 1 else 's'}"
+    for code, (name, message) in _LOOKED_FOR.items():
+        if code not in failed:
+            yield Finding(
+                code=code,
+                name=name,
+                source=Source.HISTORY,
+                severity=Severity.INFO,
+                status=Status.PASSED,
+                message=message.format(runs),
+            )
+
+
+def _notes(links: Sequence[Link], files: Sequence[Report], session: Session) -> tuple[str, ...]:
+    """Say which sum to note, and what the newest runs could be missed by."""
+    stored, sums = {item.run for item in links}, {item.sha256 for item in links}
+    same = sum(file.run in stored for file in files)
+    notes = [f"The newest is {last.run}. Its sum: {last.sha256}" for last in chain.ends(links)[-1:]]
+    notes.append(
+        f"{same} of {len(links)} runs have a report file in {_FOLDER}, and were held against it. "
+        "Only a file, a receipt or a sum noted elsewhere shows that the newest runs are missing."
+    )
+    for file in files:
+        if file.run not in stored and file.previous in sums and not _is_of(file, session):
+            notes.append(
+                f"Run {file.run} follows one of these in another database, as its file says."
+            )
+    return tuple(notes)
