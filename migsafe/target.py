@@ -1,153 +1,25 @@
-"""One PostgreSQL database: its URL, a connection to it, and its driver's errors in our words.
+"""One PostgreSQL database: a connection to it, and its driver's errors in our words."""
 
-Never lets a password out: it is taken from the URL once, concealed, and handed to libpq only.
-"""
-
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
 
 import psycopg
-from psycopg import conninfo, generators, pq, sql
+from psycopg import generators, pq, sql
 
 from migsafe import poolers
-from migsafe.errors import UnreachableError, UsageError, conceal, nearest, redacted
+from migsafe.addresses import Target as Target
+from migsafe.addresses import parse as parse
+from migsafe.addresses import resolve as resolve
+from migsafe.errors import UnreachableError, UsageError, redacted
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The oldest PostgreSQL that the tests have run on (server_version_num).
 OLDEST = 130000
-
-#: Prisma's own URL parameters that concern its client pool only.
-_POOL_ONLY = {
-    "connection_limit",
-    "pool_timeout",
-    "statement_cache_size",
-    "max_connection_lifetime",
-    "max_idle_connection_lifetime",
-    "single_use_connections",
-    "socket_timeout",
-}
-
-_LATER = ("aws-secret:", "aws-ssm:", "rds-iam:")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where to connect. `schema` is Prisma's ``?schema=``, None where the URL has none."""
-
-    name: str
-    params: Mapping[str, str] = field(repr=False)
-    schema: str | None
-
-    @property
-    def place(self) -> str:
-        """Where it is, without user and password: ``host:port/database``."""
-        host = self.params.get("host") or self.params.get("service") or "local socket"
-        port = f":{self.params['port']}" if "port" in self.params else ""
-        return f"{host}{port}/{self.params.get('dbname', '')}"
-
-
-def resolve(url: str | None, *, name: str, root: Path) -> Target:
-    """Follow `env:` and `file:` to a URL and read it; raise UsageError where that cannot be."""
-    if not url:
-        raise UsageError(
-            "target",
-            "no database is named",
-            "give --url, set MIGSAFE_URL, or write [env.NAME] url in migsafe.toml",
-        )
-    if url.startswith("env:"):
-        variable = url.removeprefix("env:")
-        if not os.environ.get(variable):
-            raise UsageError(f"env:{variable}", "the variable is not set", f"export {variable}")
-        return parse(os.environ[variable], name=name)
-    if url.startswith("file:"):
-        return parse(_first_line(root / url.removeprefix("file:")), name=name)
-    return parse(url, name=name)
-
-
-def _first_line(path: Path) -> str:
-    try:
-        lines = path.read_text("utf-8").strip().splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(str(path), "the file with the URL cannot be read", "check it") from None
-    if not lines:
-        raise UsageError(str(path), "the file with the URL is empty", "write the URL into it")
-    return lines[0].strip()
-
-
-def parse(url: str, *, name: str = "url") -> Target:
-    """Read a `postgresql://` URL, translating what Prisma adds to libpq's parameters."""
-    conceal(url)
-    scheme = url.partition(":")[0]
-    for later in _LATER:
-        if url.startswith(later):
-            raise UsageError(f"{later}…", "is not served by this version", "give a postgresql://")
-    if scheme.startswith("prisma"):
-        raise UsageError(f"{scheme}://…", "is a proxy, not a database", "give its direct address")
-    if scheme not in ("postgresql", "postgres"):
-        raise UsageError("target", "the URL is not a PostgreSQL one", "begin it with postgresql://")
-    bare, _, query = url.partition("?")
-    pairs = (pair.partition("=") for pair in query.split("&") if pair)
-    options = {unquote(key): unquote(value) for key, _, value in pairs}
-    schema = options.pop("schema", None)
-    params = _parameters(bare, _translated(options))
-    conceal(params.get("password"))
-    return Target(name=name, params=params, schema=schema or None)
-
-
-def _translated(options: dict[str, str]) -> dict[str, str]:
-    """Turn Prisma's parameters into libpq's; refuse by name what has no equal."""
-    if options.pop("pgbouncer", "false") == "true":
-        raise UsageError(
-            "pgbouncer=true",
-            "a transaction pooler loses locks and settings between statements",
-            "give the direct address of the database",
-        )
-    for name in ("sslidentity", "sslpassword"):
-        if name in options:
-            raise UsageError(
-                f"target: ?{name}=",
-                "is not served",
-                "give sslcert and an sslkey without passphrase",
-            )
-    accept = options.pop("sslaccept", None)
-    if accept is not None and "sslcert" in options and "sslkey" not in options:
-        options["sslrootcert"] = options.pop("sslcert")  # Prisma's sslcert is the server's CA
-    if accept == "strict":
-        options["sslmode"] = "verify-full"
-    return {key: value for key, value in options.items() if key not in _POOL_ONLY}
-
-
-def _parameters(bare: str, options: dict[str, str]) -> dict[str, str]:
-    known = {item.keyword.decode() for item in pq.Conninfo.get_defaults()}
-    for key in options:
-        if key not in known:
-            if "@" in "".join((*options, *options.values())):
-                raise _unreadable()  # a password with a bare ? or &, cut in two
-            hint = nearest(key, known | _POOL_ONLY) or "remove it"
-            raise UsageError(f"target: ?{key}=", "unknown URL parameter", hint)
-    try:
-        params = conninfo.conninfo_to_dict(f"{bare}?{urlencode(options, quote_via=quote)}")
-    except (psycopg.ProgrammingError, UnicodeDecodeError):
-        # libpq's own message repeats the URL.
-        raise _unreadable() from None
-    authority, _, path = bare.partition("://")[2].partition("/")
-    port = str(params.get("port", ""))
-    if authority.count("@") > 1 or "@" in path or not re.fullmatch(r"[\d,]*", port):
-        raise _unreadable()  # libpq took a part of the password for the address, which is shown
-    return {"connect_timeout": "10"} | {key: str(value) for key, value in params.items()}
-
-
-def _unreadable() -> UsageError:
-    return UsageError("target", "the URL cannot be read", "percent-encode special characters in it")
 
 
 class Session(psycopg.Connection[tuple[Any, ...]]):
@@ -214,22 +86,38 @@ def connect(target: Target, *, read_only: bool = False) -> Session:
 
 
 def _opened(target: Target) -> Session:
-    params = {"application_name": "migsafe", "tcp_user_timeout": "30000"} | dict(target.params)
-    began = time.monotonic()
+    """Connect; where the password was refused and a store has another one by now, once more."""
+    tried = target.signed_in()
     try:
-        conn = Session.connect(
-            **params,  # type: ignore[arg-type]
-            autocommit=True,
-            client_encoding="utf8",
-            prepare_threshold=None,
-        )
+        return _dialled(tried)
     except psycopg.OperationalError as error:
-        # libpq indents a hint below each attempt; of several, the last failed like the others.
-        tried = [line for line in str(error).strip().splitlines() if not line.startswith("\t")]
-        problem = redacted(tried[-1])
-        raise UnreachableError(target.place, problem, "check the address and the login") from None
+        # libpq gives no SQLSTATE of a login; that it sent a password does not depend on language.
+        again = target.login and getattr(error.pgconn, "used_password", False)
+        other = target.signed_in(refused=True) if again else tried
+        if other == tried:
+            raise _unreachable(target, error) from None
+    try:
+        return _dialled(other)
+    except psycopg.OperationalError as error:
+        raise _unreachable(target, error) from None
+
+
+def _dialled(params: Mapping[str, str]) -> Session:
+    began = time.monotonic()
+    conn = Session.connect(
+        **{"application_name": "migsafe", "tcp_user_timeout": "30000", **params},  # type: ignore[arg-type]
+        autocommit=True,
+        client_encoding="utf8",
+        prepare_threshold=None,
+    )
     conn.patience, conn.began = _PROMPT, began
     return conn
+
+
+def _unreachable(target: Target, error: psycopg.OperationalError) -> UnreachableError:
+    # libpq indents a hint below each attempt; of several, the last failed like the others.
+    tried = [line for line in str(error).strip().splitlines() if not line.startswith("\t")]
+    return UnreachableError(target.place, redacted(tried[-1]), "check the address and the login")
 
 
 def _prepare(conn: Session, target: Target, settings: Mapping[str, str]) -> None:

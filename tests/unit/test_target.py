@@ -104,9 +104,6 @@ def test_prismas_schema_is_kept_beside_the_parameters(url: str, schema: str | No
         ("postgresql://u:hunter2@h/d?pgbouncer=true", "pgbouncer=true", "direct address"),
         ("postgresql://h/d?sslidentity=c.p12", "target: ?sslidentity=", "sslkey"),
         ("postgresql://h/d?sslpassword=hunter2", "target: ?sslpassword=", "sslkey"),
-        ("aws-secret:prod/db#DATABASE_URL", "aws-secret:…", "not served"),
-        ("aws-ssm:/prod/db", "aws-ssm:…", "not served"),
-        ("rds-iam://u@h:5432/d", "rds-iam:…", "not served"),
     ],
 )
 def test_what_has_no_equal_is_refused_by_name(url: str, place: str, said: str) -> None:
