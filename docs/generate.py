@@ -275,7 +275,9 @@ _MEANINGS = {
     "transaction; `auto` says so of each file that a transaction does not refuse.",
     "lint.timeouts": "Settings that another runner or the role gives to every migration, such as "
     "`lock_timeout`.",
-    "env.NAME.url": "`postgresql://…`, `env:VARIABLE`, or `file:PATH` whose first line is the URL.",
+    "env.NAME.url": "`postgresql://…`, `env:VARIABLE`, or `file:PATH` whose first line is the URL; "
+    "and `aws-secret:NAME`, `aws-ssm:/NAME` and `rds-iam://…`, which the page about "
+    "[AWS](howto/aws.md#the-login) explains.",
     "env.NAME.snapshot": "The provider that `apply --snapshot` uses. The flag asks for the "
     "snapshot, this key does not. `pg_dump` is served.",
     "env.NAME.lock_timeout": "How long a statement queues for a lock before its transaction is "
@@ -283,7 +285,19 @@ _MEANINGS = {
     "env.NAME.statement_timeout": "How long a statement may work, unless it waits for others' "
     "snapshots, as CONCURRENTLY does. `0` is no limit.",
     "env.NAME.attempts": "How often a migration is tried when a lock is not free; 1 or more.",
-    "env.NAME.temporary_access": "Must be false: temporary network access is not served yet.",
+    "env.NAME.region": "Region of AWS, where neither the host nor an ARN says one. Without the key "
+    "what the AWS configuration says.",
+    "env.NAME.profile": "Profile of the AWS configuration whose credentials are used.",
+    "env.NAME.account": "The account of AWS that this target is in, 12 digits. Where the "
+    "credentials are those of another one, nothing is done.",
+    "env.NAME.temporary_access": "Let this machine in for as long as a command runs, by a rule in "
+    "the database's security group: see [AWS](howto/aws.md#temporary-access).",
+    "env.NAME.security_group": "The group that gets the rule, where the database has several.",
+    "env.NAME.source_cidr": "The address that the rule is for: one public address, with /32 or "
+    "/128. Without the key `address_services` are asked.",
+    "env.NAME.address_services": "URLs that answer with the address they see, which has to be the "
+    "same for all. The default is `https://checkip.amazonaws.com` and "
+    "`https://ipv4.icanhazip.com`.",
 }
 
 _EXAMPLE = """\

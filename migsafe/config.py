@@ -93,6 +93,7 @@ class EnvConfig:
     security_group: str | None = None
     source_cidr: str | None = None
 
+    address_services: tuple[str, ...] = ()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -234,10 +235,40 @@ def _check(env: EnvConfig, place: str) -> None:
             raise UsageError(f"{place}.{key}", f"{value!r} is no duration", "write it like 5s")
     if env.attempts < 1:
         raise UsageError(f"{place}.attempts", f"{env.attempts} is below 1", "write 1 or more")
-    if env.temporary_access:
-        raise UsageError(
-            f"{place}.temporary_access", "is not served by this version", "set it to false"
-        )
+    _check_aws(env, place)
+
+
+def _check_aws(env: EnvConfig, place: str) -> None:
+    if env.account and not re.fullmatch(r"\d{12}", env.account):
+        raise UsageError(f"{place}.account", "is not 12 digits", "write the id of the account")
+    if env.security_group and not re.fullmatch(r"sg-[0-9a-f]+", env.security_group):
+        problem = f"{env.security_group!r} is no id of a security group"
+        raise UsageError(f"{place}.security_group", problem, "write it like sg-0123456789abcdef0")
+    if env.source_cidr:
+        address(env.source_cidr, f"{place}.source_cidr")
+    for url in env.address_services:
+        if not re.match(r"https?://[^/]", url):
+            raise UsageError(f"{place}.address_services", f"{url!r} is no URL", "write https://…")
+
+
+def address(text: str, place: str) -> str:
+    """Return one public address as a CIDR of its own; raise UsageError where it is anything else.
+
+    A rule for more than one address lets strangers in, and one for a private address nobody.
+    """
+    import ipaddress
+
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        network = None
+    if network is None or network.num_addresses != 1:
+        problem = f"{text!r} is not one address"
+        raise UsageError(place, problem, "write it like 203.0.113.7/32, or with /128")
+    if not network.is_global:
+        problem = f"{text} is private or reserved, which is never seen across the internet"
+        raise UsageError(place, problem, "write the address that the database would see")
+    return str(network)
 
 
 def _refuse_unknown(raw: Mapping[str, Any], kind: type, prefix: str, path: Path) -> None:

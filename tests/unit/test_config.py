@@ -164,7 +164,16 @@ def test_an_unknown_key_is_refused_with_file_key_and_nearest_key(
         ("[env.prod]\nurl = 'x'\nsnapshot = 'lvm'", "env.prod.snapshot", "'lvm'"),
         ("[env.prod]\nurl = 'x'\nlock_timeout = '5 s'", "env.prod.lock_timeout", "no duration"),
         ("[env.prod]\nurl = 'x'\nlock_timeout = 5", "env.prod.lock_timeout", "got `int`"),
-        ("[env.prod]\nurl = 'x'\ntemporary_access = true", "env.prod.temporary_access", "not serv"),
+        ("[env.prod]\nurl = 'x'\naccount = '12'", "env.prod.account", "12 digits"),
+        ("[env.prod]\nurl = 'x'\nsecurity_group = 'web'", "env.prod.security_group", "'web'"),
+        ("[env.prod]\nurl = 'x'\nsource_cidr = '9.9.9.0/24'", "env.prod.source_cidr", "one addr"),
+        ("[env.prod]\nurl = 'x'\nsource_cidr = '9.9.9'", "env.prod.source_cidr", "one address"),
+        ("[env.prod]\nurl = 'x'\nsource_cidr = '10.0.0.1'", "env.prod.source_cidr", "private"),
+        (
+            "[env.prod]\nurl = 'x'\naddress_services = ['checkip']",
+            "env.prod.address_services",
+            "'checkip'",
+        ),
     ],
 )
 def test_a_bad_value_is_refused_with_file_key_and_reason(text: str, key: str, problem: str) -> None:
