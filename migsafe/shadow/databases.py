@@ -38,21 +38,25 @@ def server(url: str, root: Path) -> Target:
 
 
 @contextmanager
-def created(where: Target) -> Iterator[Target]:
-    """Create an empty database in a server and drop it in the end, whoever is connected."""
+def created(where: Target, *, template: str = "template0") -> Iterator[Target]:
+    """Create a database in a server and drop it in the end, whoever is connected.
+
+    It is empty, or a copy of a `template` that nobody is connected to.
+    """
     name = f"{_PREFIX}{ULID()}".lower()
     try:
         with target.connect(where) as admin:
             _sweep(admin)
-            _create(admin, name, where)
+            _create(admin, name, where, template)
         yield replace(where, params={**where.params, "dbname": name})
     finally:
         with suppress(psycopg.Error, UnreachableError), target.connect(where) as admin:
             _drop(admin, name, force=True)
 
 
-def _create(admin: Connection, name: str, where: Target) -> None:
-    query = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+def _create(admin: Connection, name: str, where: Target, template: str) -> None:
+    names = (sql.Identifier(name), sql.Identifier(template))
+    query = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names)
     try:
         with target.translated(where):
             admin.execute(query)
