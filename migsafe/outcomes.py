@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What became of one step; `seconds` covers all attempts, `line` is that of the failure."""
+    """What became of one step; `seconds` covers all attempts, `line` is that of the failure.
+
+    `began` is UTC by this machine's clock. `held` bounds how long its locks were waited for and
+    held: the time of its last transaction, None where it was not one transaction.
+    """
 
     migration: str
     outcome: Outcome
     attempts: int = 0
     seconds: float = 0.0
+    began: datetime | None = None
+    held: float | None = None
     error: str | None = None
     statement: int | None = None
     line: int | None = None

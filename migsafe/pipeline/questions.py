@@ -1,5 +1,6 @@
 """The use cases that only ask: status, audit, plan and verify."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -21,13 +22,14 @@ from migsafe.pipeline.session import (
     silent,
     wanted,
 )
-from migsafe.reports import Planned, Report
+from migsafe.reports import LockInfo, Planned, Report
 
 if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.audits import Audit
+    from migsafe.hazards.locks import Mode
     from migsafe.pipeline.records import Records
     from migsafe.plan import Plan
-    from migsafe.schema import Schema
+    from migsafe.schema import Key, Schema
     from migsafe.verify import Expectation
 
 
@@ -245,10 +247,23 @@ def check_writable(session: Session) -> None:
 
 
 def planned_of(built: "Plan") -> tuple[Planned, ...]:
-    """Return the rows of a plan for a report."""
+    """Return the rows of a plan for a report, each with the strongest lock on each relation."""
+    strongest: dict[str, dict[Key, Mode]] = defaultdict(dict)
+    for wait in built.waits:
+        if wait.relation and wait.mode:
+            taken = strongest[wait.migration]
+            taken[wait.relation] = max(wait.mode, taken.get(wait.relation, wait.mode))
     return tuple(
-        Planned(migration=s.migration.name, statements=len(s.statements), alone=s.alone)
-        for s in built.steps
+        Planned(
+            migration=step.migration.name,
+            statements=len(step.statements),
+            alone=step.alone,
+            locks=tuple(
+                LockInfo(relation=str(relation), mode=str(mode))
+                for relation, mode in strongest[step.migration.name].items()
+            ),
+        )
+        for step in built.steps
     )
 
 

@@ -43,12 +43,24 @@ class HistoryInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockInfo:
+    """A lock on a relation of the target that a migration takes, by its SQL and the catalog."""
+
+    relation: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """One migration that an apply would run; `alone` says why it runs outside a transaction."""
+    """One migration that an apply would run; `alone` says why it runs outside a transaction.
+
+    `locks` has the strongest one on each relation, as far as the target's schema is known.
+    """
 
     migration: str
     statements: int
     alone: str | None
+    locks: tuple[LockInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,8 @@ class Runner:
     at: At = field(default_factory=At)
     #: The most attempts that a unit (transaction or statement) of this step took.
     _attempts: int = 0
+    #: How long the last of these units took.
+    _held: float = 0.0
     #: Whether something of this step is in effect outside a transaction.
     _touched: bool = False
     #: Whether the ledger and the history's table are there, committed.
@@ -142,7 +144,7 @@ class Runner:
             yield result
 
     def _timed(self, step: Step, following: Step | None, steps: int) -> StepResult:
-        began, self._attempts = time.monotonic(), 0
+        clock, began, self._attempts = time.monotonic(), datetime.now(UTC), 0
         self._arrive(step, self.at.step + 1, steps)
         if self._interrupts.pending:
             return outcomes.interrupted(step)
@@ -150,8 +152,9 @@ class Runner:
             return outcomes.lost(step)
         self.before(step)
         result = self._alone(step) if step.alone else self._together(step, following)
-        seconds = round(time.monotonic() - began, 3)
-        return replace(result, seconds=seconds, attempts=self._attempts)
+        seconds = round(time.monotonic() - clock, 3)
+        held = None if step.alone else round(self._held, 3)
+        return replace(result, seconds=seconds, began=began, held=held, attempts=self._attempts)
 
     def _arrive(self, step: Step, number: int, of: int) -> None:
         self.at = At(
@@ -485,7 +488,7 @@ class Runner:
             self._attempts = max(self._attempts, attempt)
             self.at.attempt, self._quiet = attempt, True
             self._courtesy.renew()
-            inside = not (self._idle or self._begun)
+            inside, clock = not (self._idle or self._begun), time.monotonic()
             try:
                 return unit()
             except Stopped as stopped:
@@ -493,6 +496,8 @@ class Runner:
                 last = attempt == allowed
                 if inside or last or not stopped.passing:
                     raise
+            finally:
+                self._held = time.monotonic() - clock
             self._back_off(attempt)
         return None
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -90,12 +91,12 @@ class Revisions:
         if stopped := self._entered(steps[0]):
             yield stopped
             return
-        began = time.monotonic()
+        clock, began = time.monotonic(), datetime.now(UTC)
         try:
             for result in self._events(steps):
-                seconds = round(time.monotonic() - began, 3)
-                began = time.monotonic()
-                yield replace(result, seconds=seconds, attempts=attempt)
+                timed = replace(result, seconds=round(time.monotonic() - clock, 3), began=began)
+                clock, began = time.monotonic(), datetime.now(UTC)
+                yield replace(timed, attempts=attempt)
                 attempt = 1
         except MigsafeError as error:
             here = next((s for s in steps if s.migration.name == self.at.migration), steps[0])
