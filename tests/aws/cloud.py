@@ -10,9 +10,10 @@ import logging
 import re
 import socket
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -27,7 +28,7 @@ from moto.rds.models import RDSBackend, rds_backends
 from werkzeug.serving import make_server
 
 from tests.aws import rds
-from tests.aws.rds import Manners, manners
+from tests.aws.manners import Manners, manners
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -62,6 +63,8 @@ class Cloud:
     manners: Manners
     calls: list[Call] = field(default_factory=list)
     faults: list[_Fault] = field(default_factory=list)
+    #: Tracebacks of what moto could not answer, or lacks.
+    broken: list[str] = field(default_factory=list)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -128,7 +131,10 @@ class Cloud:
             settings["MasterUserPassword"] = PASSWORD
         client = self.client("rds", region)
         client.create_db_instance(DBInstanceIdentifier=name, **settings | more)
-        self.backend(region).databases[name].port = port
+        database = self.backend(region).databases[name]
+        database.port = port
+        manners.finish(database)
+        database.status = "available"
         return self.described(name, region)
 
     def described(self, name: str, region: str = REGION) -> dict[str, Any]:
@@ -148,7 +154,7 @@ class Cloud:
         **more: Any,
     ) -> dict[str, Any]:
         """Create a cluster with instances named NAME-MEMBER; return its description."""
-        settings = {
+        settings: dict[str, Any] = {
             "Engine": "aurora-postgresql",
             "EngineVersion": "16.4",
             "MasterUsername": "owner",
@@ -159,13 +165,17 @@ class Cloud:
             settings["MasterUserPassword"] = PASSWORD
         client = self.client("rds", region)
         client.create_db_cluster(DBClusterIdentifier=name, **settings)
-        for member in members:
+        cluster = self.backend(region).clusters[name]
+        manners.finish(cluster)
+        cluster.status = "available"
+        for member in members if settings["Engine"].startswith("aurora") else ():
             client.create_db_instance(
                 DBInstanceIdentifier=f"{name}-{member}",
                 DBClusterIdentifier=name,
                 DBInstanceClass="db.r6g.large",
                 Engine=settings["Engine"],
             )
+            manners.finish(self.backend(region).databases[f"{name}-{member}"])
         return self.described_cluster(name, region)
 
     def described_cluster(self, name: str, region: str = REGION) -> dict[str, Any]:
@@ -199,12 +209,15 @@ class Cloud:
         moto_api_backend.reset()
         self.calls.clear()
         self.faults.clear()
-        fresh = Manners()
-        for one in fields(Manners):
-            setattr(manners, one.name, getattr(fresh, one.name))
+        self.broken.clear()
+        manners.forget()
 
     def check(self) -> None:
-        """Raise AssertionError where a planned fault never happened: its test proves nothing."""
+        """Raise AssertionError where a planned fault never happened: its test proves nothing.
+
+        What moto could not answer is one, too: AWS would have.
+        """
+        assert not self.broken, "\n".join(self.broken)
         unused = [f"{fault.left} of {fault.operation}" for fault in self.faults]
         assert not unused, f"planned and never met: {', '.join(unused)}"
 
@@ -263,7 +276,11 @@ class _Front:
             fault = self.cloud._next_fault(call.operation)
             if fault and fault.code:
                 return _refused(service, fault, start_response)
-            answer = b"".join(self.moto(environ, start_response))
+            try:
+                answer = b"".join(self.moto(environ, start_response))
+            except Exception:
+                self.cloud.broken.append(traceback.format_exc())
+                raise
         if fault:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError  # werkzeug takes it for a client that has gone
