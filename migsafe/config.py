@@ -92,8 +92,8 @@ class EnvConfig:
     temporary_access: bool = False
     security_group: str | None = None
     source_cidr: str | None = None
-
     address_services: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -215,6 +215,17 @@ def size(text: str, place: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration(text: str, place: str) -> float:
+    """Return a duration of ours in seconds; raise UsageError where it is none."""
+    match = re.fullmatch(r"(\d+)\s*(s|min|h|d)", text)
+    if not match:
+        raise UsageError(place, f"{text!r} is no duration", "write it like 4h, or 30d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
 def _converted(raw: Any, kind: type[Table], prefix: str, path: Path) -> Table:
     import msgspec
 
@@ -235,6 +246,11 @@ def _check(env: EnvConfig, place: str) -> None:
             raise UsageError(f"{place}.{key}", f"{value!r} is no duration", "write it like 5s")
     if env.attempts < 1:
         raise UsageError(f"{place}.attempts", f"{env.attempts} is below 1", "write 1 or more")
+    duration(env.snapshot_timeout, f"{place}.snapshot_timeout")
+    duration(env.snapshot_keep, f"{place}.snapshot_keep")
+    if env.db_instance and env.db_cluster:
+        problem = "names another database than db_instance"
+        raise UsageError(f"{place}.db_cluster", problem, "keep one of the two")
     _check_aws(env, place)
 
 

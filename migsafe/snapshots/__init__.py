@@ -92,8 +92,14 @@ def _pg_dump() -> Provider:
     return pg_dump
 
 
+def _rds() -> Provider:
+    from migsafe.snapshots import rds
+
+    return rds
+
+
 #: The registry, and the choices of the config.
-PROVIDERS: Mapping[str, Callable[[], Provider]] = {"pg_dump": _pg_dump}
+PROVIDERS: Mapping[str, Callable[[], Provider]] = {"pg_dump": _pg_dump, "rds": _rds}
 
 
 def provider(name: str) -> Provider:

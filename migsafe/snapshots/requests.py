@@ -89,10 +89,9 @@ def of_instance(
     for group in described.get("DBParameterGroups", [])[:1]:
         restore["DBParameterGroupName"] = group["DBParameterGroupName"]
     later = _same(described, _LATER) | _watched(described) | _insights(described)
-    return {
-        RESTORE_INSTANCE: restore,
-        MODIFY_INSTANCE: {"DBInstanceIdentifier": name, "ApplyImmediately": True, **later},
-    }
+    return {RESTORE_INSTANCE: restore} | _modified(
+        MODIFY_INSTANCE, "DBInstanceIdentifier", name, later
+    )
 
 
 def of_cluster(
@@ -124,7 +123,7 @@ def of_cluster(
     later = _same(described, ("PreferredMaintenanceWindow", "DatabaseInsightsMode"))
     found: dict[str, Any] = {
         RESTORE_CLUSTER: {key: value for key, value in restore.items() if value is not None},
-        MODIFY_CLUSTER: {"DBClusterIdentifier": name, "ApplyImmediately": True, **later},
+        **_modified(MODIFY_CLUSTER, "DBClusterIdentifier", name, later),
     }
     if not own:
         found[CREATE_MEMBER] = [_member(one, described, name, tags) for one in members]
@@ -135,10 +134,9 @@ def _member(
     described: Described, cluster: Described, name: str, tags: Mapping[str, str]
 ) -> Request:
     """Build the creation of one member; its name keeps what it has beyond the cluster's."""
+    rest = described["DBInstanceIdentifier"].removeprefix(f"{cluster['DBClusterIdentifier']}-")
     request = {
-        "DBInstanceIdentifier": beside(
-            described["DBInstanceIdentifier"], cluster["DBClusterIdentifier"], name
-        ),
+        "DBInstanceIdentifier": beside(name, rest),
         "DBClusterIdentifier": name,
         **_same(described, _MEMBER),
         "Tags": _tags(described, tags),
@@ -150,10 +148,18 @@ def _member(
     return request
 
 
-def beside(member: str, cluster: str, name: str) -> str:
-    """Return what a member of `cluster` is called in one named `name`; an identifier has 63."""
-    rest = member.removeprefix(f"{cluster}-")
-    return f"{name[: 62 - len(rest[:24])].rstrip('-')}-{rest[:24].rstrip('-')}"
+def beside(database: str, rest: str, longest: int = 63) -> str:
+    """Return the name `database` with `rest` behind it, shortened to what AWS takes.
+
+    An identifier has 63 characters at most, that of a Multi-AZ DB cluster 52.
+    """
+    last = rest[:24].strip("-")
+    return f"{database[: longest - 1 - len(last)].rstrip('-')}-{last}"
+
+
+def _modified(operation: str, key: str, name: str, later: Request) -> dict[str, Request]:
+    """Return what is modified afterwards, at once and not in the next window, if there is any."""
+    return {operation: {key: name, "ApplyImmediately": True, **later}} if later else {}
 
 
 def _same(described: Described, names: Sequence[str]) -> Request:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from migsafe.snapshots import PROVIDERS, manifest, pg_dump
+from migsafe.snapshots import manifest, pg_dump
 from tests.conftest import Called, database_url
 from tests.contract import looks
 from tests.contract.kinds import Connection, Kind, Sample
@@ -54,7 +54,7 @@ class Stage:
         return sorted(kept.glob("*.dump")) if kept.is_dir() else []
 
 
-@pytest.fixture(params=PROVIDERS)
+@pytest.fixture(params=["pg_dump"])  # rds: tests/aws/test_rds.py
 def provider(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
