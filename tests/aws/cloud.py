@@ -7,6 +7,7 @@ is planned and never happens fails the test.
 import io
 import json
 import logging
+import os
 import re
 import socket
 import threading
@@ -244,6 +245,7 @@ def still() -> Iterator[None]:
 def started() -> Iterator[Cloud]:
     """Start the server on a free port of 127.0.0.1 and yield its empty account."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else each request is on stderr
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # else each reset makes a thousand
     rds.install()
     front = _Front()
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=MotoRequestHandler)
