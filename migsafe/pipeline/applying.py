@@ -112,6 +112,7 @@ def watched(
     allowed: "Allowed | None" = None,
 ) -> "tuple[Runner | Revisions, Watching]":
     """Return what runs steps on a session, with the limits of its environment, and who watches."""
+    from migsafe.histories import Written
     from migsafe.histories.alembic_table import AlembicTable
     from migsafe.pipeline.watching import Watching
     from migsafe.runner import Limits, Runner
@@ -129,6 +130,7 @@ def watched(
     if isinstance(history, AlembicTable):
         runner = Revisions(turn=session.turn, history=history, run_id=session.run, limits=limits)
     else:
+        assert isinstance(history, Written)  # noqa: S101  # all but Alembic's are
         runner = Runner(turn=session.turn, history=history, run_id=session.run, limits=limits)
     watching = Watching(runner=runner, waits=waits, notify=notify, show=show, allowed=allowed)
     runner.before, session.turn.look = watching.before, watching.look
