@@ -237,7 +237,7 @@ _MEANINGS = {
     "history.path": "Directory of the migrations, from the directory of this file on.",
     "history.kind": "What kind of history it is; `auto` looks.",
     "history.config": "Of an Alembic project: its `alembic.ini` or `pyproject.toml`. Without the "
-    "key the nearest above the directory. See [Alembic](howto/alembic.md), for the next five, too.",
+    "key the nearest above the directory. See [Alembic](howto/alembic.md), for the next keys, too.",
     "history.python": "Of an Alembic project: its interpreter. Without the key the one that "
     "migsafe runs in.",
     "history.name": "What `alembic -n` would be given.",
@@ -245,6 +245,11 @@ _MEANINGS = {
     "history.options": "Options that go over those of the Alembic config file.",
     "history.connection": "A URL such as `postgresql+psycopg2://`, for an env.py that takes "
     '`config.attributes["connection"]`; it leads to the target all the same.',
+    "history.database": "Of an env.py that connects to several databases: the one that the target "
+    "is, as its URL there has it, `clinic` or `db.internal:5432/clinic`. The others are left "
+    "alone.",
+    "history.version_table": "Of an env.py that runs with several version tables: the one that is "
+    "meant, as `schema.name`. The others are left alone.",
     "history.layout": "Layout of a plain SQL history where more than one fits: see "
     "[layouts](layouts.md).",
     "history.schemas": "Schemas whose tables belong to the history. For Prisma the default is "

@@ -28,6 +28,8 @@ class HistoryConfig:
     x: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     connection: str | None = None
+    database: str | None = None
+    version_table: str | None = None
     layout: str | None = None
     schemas: tuple[str, ...] = ()
 

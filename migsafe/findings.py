@@ -136,6 +136,7 @@ CODES: Mapping[str, str] = {
     "MH124": "a report file is not what the ledger has of that run",
     "MH125": "a run left receipts in the ledger, and no report",
     "MH121": "the SQL of a migration is not known",
+    "MH130": "env.py runs with databases or version tables that are left alone, too",
     "MS147": "a session is in the way of a migration, which would have to wait for it",
     "MS455": "a file does not parse",
     "MS470": "a comment allows a hazard that is not there",

@@ -86,6 +86,7 @@ def load(path: Path, config: HistoryConfig, root: Path) -> AlembicDirectory:
         migrations=[_migration(by_name[name]) for name in found["order"]],
         parents={n: [*item["down"], *item["depends_on"]] for n, item in by_name.items()},
         findings=_heads(found["heads"]),
+        schemas=config.schemas,
         first=[first],
     )
 
@@ -108,6 +109,8 @@ def project_of(path: Path, config: HistoryConfig, root: Path) -> Project:
         x=config.x,
         options=config.options,
         connection=config.connection,
+        database=config.database,
+        version_table=config.version_table,
         **python,
     )
 

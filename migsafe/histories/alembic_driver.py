@@ -8,8 +8,9 @@ has died: what runs is cancelled, as by SIGTERM. Neither passwords nor row value
 
 The first request is the environment: `config name x` as in `alembic -c -n -x`; `options` over
 those of the file; `connection`, a URL, for an env.py that wants config.attributes to hold one;
-`redirect`, libpq's parameters of the one place where every connection leads, or `databases`, those
-by the name that env.py connects to; `session`, SQL for new connections. Others do something:
+`redirect`, libpq's parameters of the one place where every connection leads; `session`, SQL for new
+connections; `database` and `table`, which of those that env.py runs with are meant, where there are
+several: the others are left alone, their connections only read. Others do something:
 
     discover  discovered; with "connect": false of the files alone
     upgrade   end; `revisions` in their order, `inside[id]` SQL for the end of one's transaction,
@@ -130,15 +131,20 @@ class Connections:
     """Where connections lead and how they begin, whatever env.py says."""
 
     def __init__(self, request: dict[str, Any]) -> None:
+        self._database: str | None = None
         self.lead(request)
+
+    def means(self, info: dict[str, Any]) -> bool:
+        """Tell whether env.py asked for the database that is meant."""
+        return self._database is None or self._database in _names(info.get("asked") or {})
 
     def lead(self, request: dict[str, Any]) -> None:
         """Choose where they lead, and how they begin."""
         self._redirect: dict[str, Any] | None = request.get("redirect")
-        self._databases: dict[str, dict[str, Any]] = request.get("databases") or {}
         self._session: list[str] = request.get("session") or []
-        places = [self._redirect or {}, *self._databases.values()]
-        self.passwords = [str(place["password"]) for place in places if place.get("password")]
+        self._database = request.get("database") or self._database
+        password = (self._redirect or {}).get("password")
+        self.passwords = [str(password)] if password else []
 
     def connect(self, dialect: Any, record: Any, _: list[Any], given: dict[str, Any]) -> Any:
         """Connect ourselves, so that no listener of env.py's asks for a password elsewhere."""
@@ -147,23 +153,27 @@ class Connections:
         name = given.get("dbname") or given.get("database")
         asked = {"host": given.get("host"), "port": given.get("port"), "dbname": name}
         record.info["asked"] = {key: str(value) for key, value in asked.items() if value}
-        place = self._databases.get(str(name), self._redirect)
-        if place is None and not self._databases:
+        if self._redirect is None:
             return None
-        if place is None:
-            raise Refused(f"env.py connects to the database {name}, which has no place given")
         kept = {key: value for key, value in given.items() if not _PLACE.match(key)}
-        return dialect.connect(**_DRIVERS[dialect.driver](kept, place))
+        return dialect.connect(**_DRIVERS[dialect.driver](kept, self._redirect))
 
     def begin(self, raw: Any, record: Any) -> None:
         """Choose the parent's settings on a new connection."""
-        if "asked" not in record.info and (self._redirect or self._databases):
+        if "asked" not in record.info and self._redirect:
             raise Refused("env.py connects by a `creator` of its own, which cannot be redirected")
         cursor = raw.cursor()
-        for statement in self._session:
+        meant = self.means(record.info)
+        for statement in self._session if meant else ["SET default_transaction_read_only = on"]:
             cursor.execute(statement)
         cursor.close()
         raw.commit()
+
+
+def _names(asked: dict[str, str]) -> list[str]:
+    """Return what a database may be called: its name alone, or behind its server."""
+    name, host = asked.get("dbname", ""), asked.get("host", "")
+    return [name, f"{host}/{name}", f"{host}:{asked.get('port', 5432)}/{name}"]
 
 
 def _libpq(kept: dict[str, Any], place: dict[str, Any]) -> dict[str, Any]:
@@ -414,6 +424,8 @@ class Project:
         self._record, self._connections = Record(parent), Connections(request)
         self._contexts = 0
         self._ran: list[dict[str, Any]] = []
+        #: The databases and version tables that env.py ran with, by whether they are meant.
+        self._with: dict[bool, set[str]] = {}
 
     def open(self) -> None:
         """Read the configuration as Alembic's command line does, and direct what will connect."""
@@ -447,8 +459,11 @@ class Project:
     def _called_off(self) -> bool | None:
         return self._parent.watch.called_off or None
 
-    def _run(self, fn: Callable[..., Any], **options: Any) -> None:
-        """Run env.py, with a transaction for each revision whatever it chooses."""
+    def _run(self, fn: Callable[..., Any], every: bool = False, **options: Any) -> None:
+        """Run env.py, with a transaction for each revision whatever it chooses.
+
+        Where it runs with what is not meant, nothing happens, unless `every` one is asked for.
+        """
         from alembic.runtime.environment import EnvironmentContext
 
         opts: dict[str, Any] = {"starting_rev": None, "destination_rev": "heads", "tag": None}
@@ -459,13 +474,33 @@ class Project:
 
         def configured(*args: Any, **kwargs: Any) -> None:
             configure(*args, **kwargs)
-            environment.get_context()._transaction_per_migration = True
+            context = environment.get_context()
+            context._transaction_per_migration = True
+            run = context.run_migrations
+            context.run_migrations = lambda **given: (
+                run(**given) if every or self._is_meant(context) else None
+            )
 
         environment.configure = configured
         self._contexts, self._ran, self._record.held = 0, [], []
+        self._with = {True: set(), False: set()}
         self._record.begin(None, self._env, None, 0)
         with environment, self._connected():
             self._script.run_env()
+
+    def _is_meant(self, context: Any) -> bool:
+        """Tell whether the parent means this database and version table; refuse two of them."""
+        meant = self._is_named(context)
+        database = _names(context.connection.connection.info.get("asked") or {})[-1]
+        self._with[meant].add(f"{_table(context)} in {database}")
+        if len(self._with[True]) > 1:
+            raise Refused(f"env.py runs with {' and '.join(sorted(self._with[True]))}")
+        return meant
+
+    def _is_named(self, context: Any) -> bool:
+        table = self._request.get("table")
+        named = table is None or table == _table(context)
+        return named and self._connections.means(context.connection.connection.info)
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
@@ -493,7 +528,8 @@ class Project:
         if request.get("connect", True):
             self._record.commands.clear()
             self._run(
-                lambda heads, context: contexts.extend([_context(heads, context)]) or (),  # type: ignore[func-returns-value]
+                lambda heads, context: contexts.extend([self._context(heads, context)]) or (),  # type: ignore[func-returns-value]
+                every=True,
                 dont_mutate=True,
             )
         told: dict[str, Any] = {"revisions": revisions, "heads": heads, "contexts": contexts}
@@ -502,6 +538,32 @@ class Project:
         told.update(alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__)
         told.update(python=sys.version.split()[0], commands=self._record.commands)
         self._tell("discovered", **told)
+
+    def _context(self, current: Any, context: Any) -> dict[str, Any]:
+        """Return what env.py configured, and what its version table says."""
+        conn = context.connection
+        database, schema = conn.exec_driver_sql(
+            "SELECT current_database(), current_schema()"
+        ).fetchone()
+        raw, asked = conn.connection.dbapi_connection, conn.connection.info.get("asked")
+        return {
+            "version_table": context.version_table,
+            "version_table_schema": context.version_table_schema,
+            "database": database,
+            "schema": schema,
+            "asked": asked,
+            "names": _names(asked or {}),
+            "table": _table(context),
+            "meant": self._is_named(context),
+            "current": list(current),
+            "table_exists": context._has_version_table(),
+            "transaction_per_migration": bool(context.opts.get("transaction_per_migration")),
+            "external_transaction": context._in_external_transaction,
+            "transactional_ddl": context.impl.transactional_ddl,
+            "autocommit": bool(getattr(raw, "autocommit", False)),
+            "dialect": f"{conn.dialect.name}+{conn.dialect.driver}",
+            "target_metadata": context.opts.get("target_metadata") is not None,
+        }
 
     def upgrade(self, request: dict[str, Any]) -> None:
         """Run exactly the revisions asked for, where they are pending."""
@@ -513,7 +575,9 @@ class Project:
                 raise
             error = raised
         if error is None and not self._contexts:
-            raise Refused("env.py never calls context.run_migrations()")
+            others = f" with what is meant, but with {', '.join(sorted(self._with[False]))}"
+            but = others if self._with[False] else ""
+            raise Refused(f"env.py never calls context.run_migrations(){but}")
         if error or self._record.revision:
             self._fail(error or Refused("env.py left in the middle of the revision"))
         elif self._record.held:
@@ -538,8 +602,9 @@ class Project:
             if missing:
                 raise Refused(f"{name} cannot run before {', '.join(missing)}")
             raw = _raw(context.connection)
+            path = _search_path(context.connection) if request.get("record") else None
             record.begin(name, step.revision.module.__file__, raw, number)
-            self._tell("began", **where, backend=_backend(raw))
+            self._tell("began", **where, backend=_backend(raw), search_path=path)
             step.migration_fn = self._migration(name, step.migration_fn, request, context)
             yield step
             self._done(where, raw)
@@ -623,6 +688,13 @@ class Project:
         self._tell("differences", operations=[_difference(one) for one in flat])
 
 
+def _search_path(conn: Any) -> str | None:
+    """Return the search_path that env.py has set, None where it has set none."""
+    query = "SELECT setting FROM pg_settings WHERE name = 'search_path' AND setting <> reset_val"
+    path: str | None = conn.exec_driver_sql(query).scalar()
+    return path
+
+
 def _backend(raw: Any) -> int | None:
     if hasattr(raw, "get_server_pid"):
         return int(raw.get_server_pid())
@@ -640,26 +712,12 @@ def _revision(one: Any) -> dict[str, Any]:
     }
 
 
-def _context(current: Any, context: Any) -> dict[str, Any]:
-    """Return what env.py configured, and what its version table says."""
-    conn = context.connection
-    row = conn.exec_driver_sql("SELECT current_database(), current_schema()").fetchone()
-    raw = conn.connection.dbapi_connection
-    return {
-        "version_table": context.version_table,
-        "version_table_schema": context.version_table_schema,
-        "database": row[0],
-        "schema": row[1],
-        "asked": conn.connection.info.get("asked"),
-        "current": list(current),
-        "table_exists": context._has_version_table(),
-        "transaction_per_migration": bool(context.opts.get("transaction_per_migration")),
-        "external_transaction": context._in_external_transaction,
-        "transactional_ddl": context.impl.transactional_ddl,
-        "autocommit": bool(getattr(raw, "autocommit", False)),
-        "dialect": f"{conn.dialect.name}+{conn.dialect.driver}",
-        "target_metadata": context.opts.get("target_metadata") is not None,
-    }
+def _table(context: Any) -> str:
+    """Return the version table, as schema.name; the search_path decides where none is said."""
+    schema = context.version_table_schema
+    if not schema:
+        schema = context.connection.exec_driver_sql("SELECT current_schema()").scalar()
+    return f"{schema}.{context.version_table}"
 
 
 def _difference(parts: Any) -> str:

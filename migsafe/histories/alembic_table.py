@@ -1,13 +1,14 @@
 """Alembic's version table, which holds only the heads of what is in effect."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from psycopg import sql
 
 from migsafe import catalog
 from migsafe.errors import UsageError
+from migsafe.histories import alembic_contexts as contexts_of
 from migsafe.histories import driver
 from migsafe.histories.alembic import AlembicDirectory
 from migsafe.histories.entries import Entry, Recorded
@@ -130,18 +131,19 @@ def _entry(name: str, checksum: str | None, finished: datetime | None) -> Entry:
 
 
 def attach(directory: AlembicDirectory, target: Target) -> AlembicTable:
-    """Ask env.py for its version table, without writing; refuse what has several."""
+    """Ask env.py for its version table, without writing; of several, take the one that is meant."""
     session = ["SET default_transaction_read_only = on"]
     with directory.asked(target, session) as running:
         contexts = running.one(do="discover")["contexts"]
-    tables = {(one["version_table_schema"], one["version_table"]) for one in contexts}
-    if len(tables) != 1 or len(contexts) != 1:
-        raise UsageError(
-            str(directory.project.config),
-            f"env.py runs {len(contexts)} times with {len(tables)} version tables",
-            "one database with one version table is served by this version",
-        )
-    ((schema, name),) = tables
+    project, one, others = contexts_of.chosen(contexts, directory.project)
+    schema = one["version_table_schema"] or one["schema"]
+    shared = any(other["names"] == one["names"] for other in others)
+    directory = replace(
+        directory,
+        project=project,
+        findings=(*directory.findings, *contexts_of.left_alone(others, project)),
+        schemas=directory.schemas or ((schema,) if shared else ()),
+    )
     return AlembicTable(
-        directory=directory, target=target, schema=schema or contexts[0]["schema"], name=name
+        directory=directory, target=target, schema=schema, name=one["version_table"]
     )

@@ -30,7 +30,8 @@ class Project:
     """How a project runs Alembic: its interpreter, its config file, and what goes with `-n`, `-x`.
 
     `config` is alembic.ini or pyproject.toml; its directory is where Alembic runs. `options` go
-    over those of the file; `connection` is a URL for an env.py that wants one in its attributes.
+    over those of the file; `connection` is a URL for an env.py that wants one in its attributes;
+    `database` and `version_table` say which is meant of those that env.py runs with.
     """
 
     config: Path
@@ -39,6 +40,8 @@ class Project:
     x: Sequence[str] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     connection: str | None = None
+    database: str | None = None
+    version_table: str | None = None
 
 
 @dataclass(slots=True)
@@ -154,6 +157,8 @@ def start(project: Project, *, to: Target | None = None, session: Sequence[str] 
         x=list(project.x),
         options=dict(project.options),
         connection=project.connection,
+        database=project.database,
+        table=project.version_table,
         redirect=dict(to.params) if to else None,
         session=list(session),
     )

@@ -28,6 +28,8 @@ class _Script:
     alone: bool = False
     reads: bool = False
     problem: str | None = None
+    #: What env.py sets before the revision, which decides where it makes things.
+    search_path: str | None = None
 
     def add(self, event: Event) -> None:
         """Take a statement in; what only asks is left out, and makes the rest depend on answers."""
@@ -49,6 +51,16 @@ class _Script:
         self.alone = self.alone or bool(event["autocommit"])
         self.texts += [statement.text for statement in parsed]
         self.lines += [line] * len(parsed)
+
+    def whole(self) -> tuple[list[str], list[int]]:
+        """Return the statements and their lines, in the search_path that env.py has chosen."""
+        if not (self.search_path and self.texts):
+            return self.texts, self.lines
+        chosen = f"search_path = {self.search_path}"
+        if self.alone:
+            ends = [f"SET {chosen}", *self.texts, "RESET search_path"]
+            return ends, [self.lines[0], *self.lines, self.lines[-1]]
+        return [f"SET LOCAL {chosen}", *self.texts], [self.lines[0], *self.lines]
 
 
 #: How drivers write a value that is sent apart.
@@ -105,7 +117,9 @@ def _record(directory: AlembicDirectory, stage: Stage) -> list[_Kept]:
         where = target.parse(opened.url, name="shadow")
         with driver.running(directory.project, to=where) as running:
             for event in running.events(do="upgrade", revisions=list(scripts), record=True):
-                if event["event"] == "statement":
+                if event["event"] == "began":
+                    scripts[event["revision"]].search_path = event.get("search_path")
+                elif event["event"] == "statement":
                     scripts[event["revision"]].add(event)
                 elif event["event"] in ("committed", "ran") and not event.get("late"):
                     running.say(go=True)
@@ -120,11 +134,12 @@ def _kept(scripts: dict[str, _Script], after: str | None) -> list[_Kept]:
     found: list[_Kept] = []
     behind = None
     for name, script in scripts.items():
+        texts, lines = script.whole()
         found.append(
             _Kept(
                 name=name,
-                text=";\n".join(script.texts),
-                lines=tuple(script.lines),
+                text=";\n".join(texts),
+                lines=tuple(lines),
                 transaction=not script.alone,
                 reads=script.reads,
                 problem=script.problem or behind,

@@ -13,7 +13,15 @@ import pytest
 
 from migsafe.catalog import schema
 from tests.conftest import Called
-from tests.db.alembic_projects import ENV, EXTERNAL_ENV, configured, revision, write
+from tests.db.alembic_projects import (
+    ENV,
+    EXTERNAL_ENV,
+    TENANTS_ENV,
+    configured,
+    multidb,
+    revision,
+    write,
+)
 
 Conn = psycopg.Connection[Any]
 Run = Callable[..., Called]
@@ -213,6 +221,67 @@ def test_a_version_table_in_another_schema_is_found_through_env_py(
     status = run("status").report.history
     assert status is not None
     assert status.table == "meta.versions"
+
+
+def test_of_several_databases_the_one_of_the_target_is_served_and_the_others_are_named(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    body = "op.create_table(engine_name, sa.Column('id', sa.Integer))"
+    name = conn.info.dbname
+    write(
+        workdir,
+        {"a1": revision("a1", body, arguments="engine_name")},
+        env=multidb(name, "reports"),
+    )
+
+    applied = run("apply")
+
+    assert applied.code == 0, applied
+    assert [f.code for f in applied.report.findings if f.severity != "info"] == ["MH130"]
+    assert "alembic_version in 127.0.0.1:1/reports" in applied.report.findings[0].message
+    assert [step.outcome for step in applied.report.steps] == ["done"]
+    assert conn.execute("SELECT to_regclass('reports')").fetchone() == (None,)
+    assert versions(conn) == ["a1"]
+    assert run("verify").code == 0
+    (workdir / "migrations" / "env.py").write_text(multidb("clinic", "reports"))
+    refused = run("status")
+    assert refused.code == 2
+    assert "127.0.0.1:1/clinic, 127.0.0.1:1/reports" in refused.err
+    (workdir / "migsafe.toml").write_text('[history]\ndatabase = "clinic"\n')
+    assert run("status").code == 0
+    (workdir / "migsafe.toml").write_text('[history]\ndatabase = "clinics"\n')
+    assert "clinic" in run("status").err
+
+
+def test_of_several_version_tables_each_is_a_history_of_its_own(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    conn.execute("CREATE SCHEMA one; CREATE SCHEMA two")
+    lay(workdir, BODIES[:3], TENANTS_ENV)
+    (workdir / "setup.sql").write_text("CREATE SCHEMA one; CREATE SCHEMA two;")
+    config = workdir / "migsafe.toml"
+    config.write_text('[shadow]\nprelude = ["setup.sql"]\n')
+    refused = run("status")
+    assert refused.code == 2
+    assert "2 version tables, one.alembic_version, two.alembic_version" in refused.err
+    text = config.read_text()
+
+    for tenant, upto in (("two", "a3"), ("one", "a2")):
+        config.write_text(f'{text}[history]\nversion_table = "{tenant}.alembic_version"\n')
+        applied = run("apply", "--to", upto)
+        assert applied.code == 0, applied
+        assert versions(conn, f"{tenant}.alembic_version") == [upto]
+        assert [f.code for f in applied.report.findings if f.severity != "info"] == ["MH130"]
+        assert run("verify").code == (0 if upto == "a3" else 1)
+
+    assert run("status").report.history.pending == ("a3",)  # type: ignore[union-attr]
+    assert conn.execute("SELECT to_regclass('public.people')").fetchone() == (None,)
+    conn.execute("DROP TABLE one.alembic_version")
+    assert run("apply").code == 7
+    written = run("baseline", "--write")
+    assert written.code == 0, written
+    assert versions(conn, "one.alembic_version") == ["a2"]
+    assert versions(conn, "two.alembic_version") == ["a3"]
 
 
 def test_a_lock_that_is_not_free_is_tried_again_and_then_left(

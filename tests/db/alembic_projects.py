@@ -67,6 +67,45 @@ for name in ("one", "two"):
 """
 
 
+TENANTS_ENV = f"""
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine("{ELSEWHERE}").connect() as connection:
+    for tenant in ("one", "two"):
+        connection.exec_driver_sql(f"SET search_path TO {{tenant}}")
+        connection.commit()
+        context.configure(connection=connection, version_table_schema=tenant)
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+
+
+def multidb(*databases: str) -> str:
+    """Return what `alembic init -t multidb` writes: all engines open, one transaction each."""
+    return f"""
+from alembic import context
+from sqlalchemy import create_engine
+
+url = "postgresql+psycopg://nobody:hunter2@127.0.0.1:1/"
+connections = {{name: create_engine(url + name).connect() for name in {databases!r}}}
+transactions = [one.begin() for one in connections.values()]
+try:
+    for name, connection in connections.items():
+        context.configure(connection=connection, upgrade_token=f"{{name}}_upgrades")
+        context.run_migrations(engine_name=name)
+    for transaction in transactions:
+        transaction.commit()
+except:
+    for transaction in transactions:
+        transaction.rollback()
+    raise
+finally:
+    for connection in connections.values():
+        connection.close()
+"""
+
+
 def configured(**options: object) -> str:
     """Return an env.py with more arguments for context.configure()."""
     given = ", ".join(f"{name}={value!r}" for name, value in options.items())

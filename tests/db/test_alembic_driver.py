@@ -342,34 +342,54 @@ def test_a_transaction_that_env_py_forgets_is_not_called_committed(
     assert values(conn, "SELECT to_regclass('one')") == [None]
 
 
-def test_several_engines_are_several_contexts(
-    start: Start, conn: Conn, make_database: Callable[[], str]
-) -> None:
+def test_of_several_engines_the_one_that_is_meant_is_served(start: Start, conn: Conn) -> None:
     body = "op.execute(f'CREATE TABLE {engine} ()')"
-    elsewhere = make_database()
-    other = psycopg.conninfo.conninfo_to_dict(elsewhere)
-    here = psycopg.conninfo.conninfo_to_dict(conn.info.dsn)
-    driver = start(
-        {"a": revision("a", body, arguments="engine")},
-        projects.SEVERAL_ENV,
-        redirect=None,
-        databases={"one": {**here, "password": conn.info.password}, "two": other},
-    )
+    revisions = {"a": revision("a", body, arguments="engine")}
+    driver = start(revisions, projects.SEVERAL_ENV, database="two")
     contexts = driver.discover()["contexts"]
-    assert [one["asked"]["dbname"] for one in contexts] == ["one", "two"]
+    assert [(one["names"], one["meant"]) for one in contexts] == [
+        (["one", "127.0.0.1/one", "127.0.0.1:1/one"], False),
+        (["two", "127.0.0.1/two", "127.0.0.1:1/two"], True),
+    ]
     events = driver.upgrade("a")
-    assert [event["context"] for event in named(events, "committed")] == [0, 1]
-    assert values(conn, "SELECT to_regclass('one')::text") == ["one"]
-    with psycopg.connect(elsewhere) as two:
-        assert values(two, "SELECT to_regclass('two')::text") == ["two"]
+    assert [event["event"] for event in events] == ["began", "statement", "committed", "end"]
+    assert values(conn, "SELECT to_regclass('one')") == [None]
+    assert values(conn, "SELECT to_regclass('two')::text") == ["two"]
 
 
-def test_several_engines_led_to_one_place_run_a_revision_once(start: Start) -> None:
-    driver = start({"a": revision("a", "", arguments="engine")}, projects.SEVERAL_ENV)
-    events = driver.upgrade("a")
-    assert [(event["event"], event.get("context")) for event in events] == [
-        ("began", 0), ("committed", 0), ("skipped", 1), ("end", None),
+def test_several_engines_of_which_none_is_meant_are_refused(start: Start, conn: Conn) -> None:
+    revisions = {"a": revision("a", "op.execute('CREATE TABLE t ()')", arguments="engine")}
+    events = start(revisions, projects.SEVERAL_ENV).upgrade("a", go=False)
+    assert [event["event"] for event in events] == ["began", "statement", "committed", "error"]
+
+
+def test_a_database_that_is_left_alone_cannot_be_written(start: Start, conn: Conn) -> None:
+    env = projects.SEVERAL_ENV.replace(
+        "        context.configure",
+        "        connection.exec_driver_sql('CREATE TABLE env ()')\n        context.configure",
+    )
+    revisions = {"a": revision("a", "", arguments="engine")}
+    error = start(revisions, env, database="two").upgrade("a")[-1]
+    assert (error["event"], error["sqlstate"]) == ("error", "25006")
+
+
+def test_of_several_version_tables_the_one_that_is_meant_is_served(
+    start: Start, conn: Conn
+) -> None:
+    conn.execute("CREATE SCHEMA one; CREATE SCHEMA two")
+    driver = start(TWO, projects.TENANTS_ENV, table="two.alembic_version")
+    contexts = driver.discover()["contexts"]
+    assert [(one["table"], one["meant"]) for one in contexts] == [
+        ("one.alembic_version", False), ("two.alembic_version", True),
     ]  # fmt: skip
+    began = driver.upgrade("a", "b", record=True)[0]
+    assert began["search_path"] == "two"
+    driver.send({"do": "stamp", "revisions": ["a"], "purge": True})
+    assert driver.read() == {"event": "end"}
+    assert values(conn, "SELECT version_num FROM two.alembic_version") == ["a"]
+    assert values(conn, "SELECT to_regclass('one.alembic_version')") == [None]
+    assert values(conn, "SELECT to_regclass('one.one')") == [None]
+    assert values(conn, "SELECT to_regclass('two.one')::text") == ["two.one"]
 
 
 LOUD = projects.ENV.replace(
