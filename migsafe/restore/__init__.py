@@ -5,6 +5,7 @@ Knows no provider. A process that dies anywhere leaves a journal from which `run
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ from migsafe.restore.journal import Journal
 from migsafe.snapshots import Fingerprint, Manifest
 
 if TYPE_CHECKING:
-    from migsafe.target import Connection, Target
+    from migsafe.target import Target
 
 #: Says how far a long command has come.
 Notify = Callable[[str], None]
@@ -47,7 +48,8 @@ class Step(Protocol):
 class Restoring:
     """One restore. `target` is the database under its own name, and the login for all of them.
 
-    `folder` has the dumps of pg_dump; `fingerprint` counts every row, however long that takes.
+    `folder` has the dumps of pg_dump; `fingerprint` takes a session, and as `budget` the seconds
+    in which rows are counted.
     A journal that is on no disk is that of a restore which is only shown.
     """
 
@@ -57,7 +59,7 @@ class Restoring:
     manifest: Manifest
     journal: Journal
     notify: Notify
-    fingerprint: "Callable[[Connection], Fingerprint]"
+    fingerprint: Callable[..., Fingerprint]
 
 
 class Way(Protocol):
@@ -77,6 +79,10 @@ class Way(Protocol):
 
     def names(self) -> tuple[str, str]:
         """Return what the copy is called beside, and the database once it is swapped out."""
+        ...
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Keep other machines from restoring the same database meanwhile; raise BusyError."""
         ...
 
     def by_hand(self, *, swapped: bool) -> Sequence[str]:

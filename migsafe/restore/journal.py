@@ -57,10 +57,11 @@ class Record:
 
 @dataclass(slots=True)
 class Journal:
-    """One restore on the disk."""
+    """One restore; on the disk where it is `kept`, not where it is only shown."""
 
     path: Path
     record: Record
+    kept: bool = True
 
     def write(self, step: str, event: Event, *, error: str | None = None) -> None:
         """Append a line, and reopen a restore that had ended."""
@@ -106,6 +107,8 @@ class Journal:
         """Replace the file as a whole: after a crash it is the old one or the new one."""
         import msgspec
 
+        if not self.kept:
+            return
         part = self.path.with_suffix(".part")
         text = msgspec.json.format(msgspec.json.encode(self.record), indent=2)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -118,16 +121,17 @@ class Journal:
 
 
 def fresh(folder: Path, *, run: str, provider: str, key: str, place: str) -> Journal:
-    """Return the journal of a new restore; it comes to the disk with its first line."""
+    """Return the journal of a new restore that nothing is written of."""
     name = str(ULID())
     record = Record(id=name, run=run, provider=provider, key=key, place=place, started=_now())
-    return Journal(folder / f"{name}.json", record)
+    return Journal(folder / f"{name}.json", record, kept=False)
 
 
 def begin(folder: Path, *, run: str, provider: str, key: str, place: str) -> Journal:
     """Start the journal of a new restore on the disk."""
     _made(folder)
     journal = fresh(folder, run=run, provider=provider, key=key, place=place)
+    journal.kept = True
     journal._save()
     return journal
 
