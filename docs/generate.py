@@ -71,11 +71,17 @@ def _cli() -> Iterator[str]:
     )
     with _context(cli, "migsafe") as ctx:
         yield _help(cli, ctx)
-        for name in cli.list_commands(ctx):
-            command = cli.commands[name]
-            yield f"## migsafe {name}"
-            with _context(command, name, ctx) as inner:
-                yield _help(command, inner)
+        yield from _commands(cli, ctx)
+
+
+def _commands(group: click.Group, ctx: click.Context) -> Iterator[str]:
+    for name in group.list_commands(ctx):
+        command = group.commands[name]
+        with _context(command, name, ctx) as inner:
+            yield f"## {inner.command_path}"
+            yield _help(command, inner)
+            if isinstance(command, click.Group):
+                yield from _commands(command, inner)
 
 
 def _context(

@@ -26,6 +26,7 @@ class _InOrder(click.Group):
     """Lists commands in the order in which a release uses them."""
 
     command_class = WithOutput
+    group_class = type  # groups below it are like it
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names as they were added."""

@@ -22,7 +22,7 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     output = ctx.find_object(Output)
     if output is None or value is None:
         return
-    output.command = ctx.info_name or ""
+    output.command = ctx.command_path.partition(" ")[2]
     if param.name == "files":
         output.files = [parse_file(item) for item in value]
     elif param.name and (value is not False):
@@ -92,6 +92,21 @@ lock_wait_option = click.option(
     default="0s",
     metavar="DURATION",
     help="Wait so long for another deployment to end.  [default: 0s]",
+)
+
+
+def _account(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value and not re.fullmatch(r"\d{12}", value):
+        raise click.BadParameter(f"{value!r} is not 12 digits")
+    return value
+
+
+#: For every command that changes something in AWS; its value is the `account` of `config.load`.
+expect_account_option = click.option(
+    "--expect-account",
+    metavar="ID",
+    callback=_account,
+    help="Refuse to work in another AWS account than this one.",
 )
 
 

@@ -78,7 +78,8 @@ def _how(session: Session, asking: Asking) -> "How":
 
 def _replica(session: Session, url: str) -> Target:
     """Return the standby to ask, once it shows everything that the primary has committed by now."""
-    where = target.resolve(url, name="replica", root=session.settings.root)
+    settings = session.settings
+    where = target.resolve(url, name="replica", root=settings.root, env=settings.env)
     with target.translated(where), target.connect(where, read_only=True) as standby:
         if not catalog.server(standby).standby:
             raise UsageError("--replica", f"{where.place} is no standby", "name a standby")

@@ -18,6 +18,7 @@ from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Directory, Entry, History, Recorded, Standing, State
+from migsafe.pipeline import access
 from migsafe.reports import HistoryInfo, Report, TargetInfo
 from migsafe.target import Session as TargetSession
 from migsafe.target import Target
@@ -143,16 +144,20 @@ def opened(
 
     `texts` says that the SQL of the migrations is wanted, which of Alembic's only a shadow tells.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
-    where = target.resolve(settings.url, name=settings.name, root=settings.root)
-    with target.translated(where), target.connect(where, read_only=read_only) as conn:
+    started, clock, run = datetime.now(UTC), time.monotonic(), str(ULID())
+    where = target.resolve(settings.url, name=settings.name, root=settings.root, env=settings.env)
+    with (
+        access.granted(settings, where, run),
+        target.translated(where),
+        target.connect(where, read_only=read_only) as conn,
+    ):
         session = Session(
             command=command,
             settings=settings,
             target=where,
             conn=conn,
             server=catalog.server(conn),
-            run=str(ULID()),
+            run=run,
             started=started,
             clock=clock,
             read_only=read_only,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
 import psycopg
 import pytest
 from click import unstyle
@@ -91,10 +92,19 @@ def repair(conn: Conn) -> None:
 # ---------------------------------------------------------------- help
 
 
-@pytest.mark.parametrize("command", list(cli.commands))
+def below(group: click.Group, *names: str) -> Iterator[str]:
+    """Yield the commands of a group, and of the groups below it, as they are written."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from below(command, *names, name)
+        else:
+            yield " ".join((*names, name))
+
+
+@pytest.mark.parametrize("command", [*cli.commands, *below(cli)])
 def test_every_command_explains_itself(migsafe: Migsafe, command: str) -> None:
     for flag in ("--help", "-h"):
-        called = migsafe(command, flag)
+        called = migsafe(*command.split(), flag)
         assert (called.code, called.err) == (0, "")
         assert called.out.startswith(f"Usage: migsafe {command}")
         assert max(map(len, called.out.splitlines())) <= 80
@@ -112,8 +122,8 @@ def test_help_lists_the_commands_of_a_release_in_its_order(migsafe: Migsafe) -> 
 def test_every_command_on_a_target_has_the_common_flags(migsafe: Migsafe) -> None:
     common = ["--config", "--env", "--url", "--migrations", "--history", "--audits", "--gate"]
     common += ["--format", "--output", "--quiet", "--verbose", "--debug"]
-    for command in set(cli.commands) - {"init", "demo"}:
-        shown = migsafe(command, "--help").out
+    for command in set(below(cli)) - {"init", "demo"}:
+        shown = migsafe(*command.split(), "--help").out
         assert [flag for flag in common if flag not in shown] == [], command
 
 
