@@ -30,6 +30,7 @@ class HistoryConfig:
     connection: str | None = None
     database: str | None = None
     version_table: str | None = None
+    through: str | None = None
     layout: str | None = None
     schemas: tuple[str, ...] = ()
 
@@ -150,8 +151,8 @@ class Settings:
     derived: AuditsConfig = AuditsConfig()
 
 
-def load(options: Options) -> Settings:
-    """Read the config file, if there is one, and lay the flags over it."""
+def load(options: Options, *, account: str | None = None) -> Settings:
+    """Read the config file, if there is one, and lay the flags over it; `account` is one, too."""
     path = options.config or Path(FILE)
     if options.config and not path.is_file():
         raise UsageError(str(path), "there is no such config file", "check the path after --config")
@@ -167,7 +168,7 @@ def load(options: Options) -> Settings:
         gate=options.gate or config.gate.severity,
         name=name,
         url=url,
-        env=env,
+        env=dataclasses.replace(env, account=account) if account else env,
         shadow=_shadow(options, config),
         lint=config.lint,
         derived=config.audits,
