@@ -16,6 +16,7 @@ from psycopg import sql
 from migsafe import pipeline
 from migsafe.cli.output import FORMATS
 from migsafe.errors import ExitCode
+from migsafe.snapshots import programs
 from tests.cli.conftest import TABLES, Files, Migsafe, child, prisma
 from tests.conftest import Called
 
@@ -28,6 +29,8 @@ PASSWORD = "canary/p@ss:word%"
 ESCAPED = quote(PASSWORD, safe="")
 ROW = "canaryofarow"
 CANARIES = (PASSWORD, ESCAPED, "canary", "CANARY")
+#: What a snapshot starts.
+PROGRAMS = ("pg_dump", "pg_restore", "pg_dumpall")
 
 FIRST, SECOND = "20250101000000_first", "20250102000000_second"
 #: What a person wrote, and so knows: files that tests lay out.
@@ -447,41 +450,46 @@ def test_the_kept_traceback_of_a_bug_holds_no_row(
 
 
 def test_the_process_list_of_a_snapshot_holds_no_password(
-    lay: Lay, migsafe: Migsafe, conn: Conn, url: str, workdir: Path
+    lay: Lay,
+    migsafe: Migsafe,
+    conn: Conn,
+    url: str,
+    workdir: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """A lock holds pg_dump up until its command line has been read."""
+    """A script in front of pg_dump holds it up until its command line has been read."""
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("needs /proc")
     lay(prisma(first=TABLE, second="CREATE TABLE second (id int);"))
     with_rows(conn, migsafe, url)
+    path = _slow_programs(tmp_path_factory.mktemp("bin"), conn.info.server_version // 10000)
     command = child("apply", "--snapshot", "--migrations", "prisma", "--format", "json")
-    with (
-        conn.transaction(),
-        subprocess.Popen(
-            command,
-            cwd=workdir,
-            env=os.environ | {"MIGSAFE_URL": url},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        conn.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+    with subprocess.Popen(
+        command,
+        cwd=workdir,
+        env=os.environ | {"MIGSAFE_URL": url, "PATH": f"{path}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         seen: set[str] = set()
-        for _ in range(400):
+        while process.poll() is None:
             seen |= _command_lines(process.pid)
-            if any("pg_dump\0--format" in line for line in seen) or process.poll() is not None:
-                break
             time.sleep(0.02)
-        conn.execute("SELECT pg_sleep(0.2)")
-        seen |= _command_lines(process.pid)
-        conn.execute("ROLLBACK")
         out, err = process.communicate(timeout=30)
-    if process.returncode == ExitCode.UNREACHABLE and "no pg_dump" in err:
-        pytest.skip("no pg_dump for this server")
     assert process.returncode == ExitCode.OK, err
-    assert any("pg_dump\0--format" in line for line in seen)
+    for program, flag in (("pg_dump", "--format"), ("pg_restore", "--list"), ("pg_dumpall", "--g")):
+        assert any(f"{program}\0{flag}" in line for line in seen), seen
     assert leaks([*seen, out, err]) == []
+
+
+def _slow_programs(folder: Path, major: int) -> Path:
+    """Put scripts into a directory that wait, and then are the programs of a version."""
+    for real in (programs.find(major).folder / name for name in PROGRAMS):
+        script = folder / real.name
+        script.write_text(f'#!/bin/sh\n[ "$1" = --version ] || sleep 0.2\nexec {real} "$@"\n')
+        script.chmod(0o755)
+    return folder
 
 
 def _command_lines(pid: int) -> set[str]:

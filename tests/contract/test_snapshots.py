@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from migsafe.snapshots import manifest, pg_dump
+from migsafe.snapshots import manifest, programs
 from tests.conftest import Called, database_url
 from tests.contract import looks
 from tests.contract.kinds import Connection, Kind, Sample
@@ -51,7 +51,7 @@ class Stage:
 
     def files(self) -> list[Path]:
         kept = self.folder / ".migsafe" / "snapshots"
-        return sorted(kept.glob("*.dump")) if kept.is_dir() else []
+        return sorted(kept.glob("*/")) if kept.is_dir() else []
 
 
 @pytest.fixture(params=["pg_dump"])  # rds: tests/aws/test_rds.py
@@ -89,7 +89,7 @@ def wrapper(
     The script may use $real, the true program, and $log, the file that is returned.
     """
     major = conn.info.server_version // 10000
-    dump, restore = pg_dump._binaries(major)
+    tools = programs.find(major)
     folder = tmp_path_factory.mktemp("bin")
     log = folder / "log"
     log.touch()
@@ -97,11 +97,11 @@ def wrapper(
     def install(body: str) -> Path:
         script = folder / "pg_dump"
         script.write_text(
-            f"#!/bin/sh\nreal='{dump}'\nlog='{log}'\n"
+            f"#!/bin/sh\nreal='{tools.dump}'\nlog='{log}'\n"
             f'if [ "$1" = --version ]; then exec "$real" --version; fi\n{body}\n'
         )
         script.chmod(0o755)
-        (folder / "pg_restore").symlink_to(restore)
+        (folder / "pg_restore").symlink_to(tools.restore)
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
         return log
 
@@ -143,10 +143,10 @@ def counts(conn: psycopg.Connection[Any]) -> dict[str, int]:
     return found
 
 
-def restored(file: Path, url: str, major: int) -> None:
+def restored(folder: Path, url: str, major: int) -> None:
     """Restore a snapshot with the pg_restore that lies beside its pg_dump."""
-    pg_restore = pg_dump._binaries(major)[1]
-    subprocess.run([pg_restore, "--exit-on-error", f"--dbname={url}", file], check=True)
+    pg_restore = programs.find(major).restore
+    subprocess.run([pg_restore, "--exit-on-error", f"--dbname={url}", folder / "dump"], check=True)
 
 
 def test_a_snapshot_restores_into_a_new_database(
@@ -162,8 +162,11 @@ def test_a_snapshot_restores_into_a_new_database(
     assert taken is not None
     assert [Path(taken.id).resolve()] == [file.resolve() for file in stage.files()]
     file = stage.files()[0]
-    assert taken.size == file.stat().st_size
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    inside = {path.name: path.stat() for path in file.iterdir()}
+    assert set(inside) == {"dump", "facts.json", "globals.sql", "SHA256SUMS"}
+    assert taken.size == sum(each.st_size for each in inside.values())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(each.st_mode) for each in inside.values()} == {0o600}
     assert counts(stage.conn)["public.visits"] == 0
     copy = make_database()
     restored(file, copy, server_major)
@@ -212,7 +215,7 @@ def test_an_odd_database_name_makes_no_odd_file(
         applied = migsafe("apply", *where, "--snapshot")
 
         assert applied.code == 0, applied.err
-        files = list((workdir / ".migsafe" / "snapshots").glob("*.dump"))
+        files = list((workdir / ".migsafe" / "snapshots").glob("*/"))
         assert len(files) == 1
         copy = make_database()
         restored(files[0], copy, server_major)
@@ -287,7 +290,7 @@ def test_the_password_is_in_no_output_and_in_no_argument(
     reports = [
         path.read_text("utf-8", "replace")
         for path in stage.folder.rglob("*")
-        if path.is_file() and path.suffix != ".dump"
+        if path.is_file() and path.name != "dump"
     ]
     stored = stage.conn.execute("SELECT report FROM migsafe.runs").fetchall()
     for secret in (PASSWORD, ENCODED):

@@ -1,0 +1,133 @@
+"""A database as a whole: what CREATE DATABASE and ALTER DATABASE said of it, and who is in it.
+
+A dump of one database holds none of that. Asked from any database of the same server.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from migsafe.target import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """What a database is made with. `grants` is None where nobody ever granted or revoked.
+
+    `locale` is that of ICU or of PostgreSQL's own provider. `settings` are lists of ``name=value``
+    by role, "" for every role; `grants` are lists of ``PRIVILEGE`` or ``PRIVILEGE*``, which may be
+    passed on, by role, "" for everybody.
+    """
+
+    encoding: str
+    collate: str
+    ctype: str
+    provider: str
+    owner: str
+    tablespace: str
+    limit: int
+    locale: str | None = None
+    rules: str | None = None
+    comment: str | None = None
+    settings: Mapping[str, list[str]] = field(default_factory=dict)
+    grants: Mapping[str, list[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A database of the server as it is now."""
+
+    oid: int
+    owned: bool
+    open: bool
+    comment: str | None
+
+
+#: The catalog's columns by name, as those of ICU have had two: daticulocale is datlocale since 17.
+_READ = """
+    SELECT pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
+           coalesce(j.row ->> 'datlocprovider', 'c'), pg_get_userbyid(d.datdba), t.spcname,
+           d.datconnlimit, coalesce(j.row ->> 'datlocale', j.row ->> 'daticulocale'),
+           coalesce(j.row ->> 'daticurules'), shobj_description(d.oid, 'pg_database'),
+           (SELECT jsonb_object_agg(coalesce(r.rolname, ''), to_jsonb(s.setconfig))
+            FROM pg_catalog.pg_db_role_setting AS s LEFT JOIN pg_catalog.pg_roles AS r
+                 ON r.oid = s.setrole
+            WHERE s.setdatabase = d.oid),
+           CASE WHEN d.datacl IS NOT NULL THEN
+           (SELECT coalesce(jsonb_object_agg(g.role, g.rights), '{}') FROM
+               (SELECT coalesce(r.rolname, '') AS role,
+                       jsonb_agg(a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END
+                                 ORDER BY a.privilege_type) AS rights
+                FROM aclexplode(d.datacl) AS a LEFT JOIN pg_catalog.pg_roles AS r
+                     ON r.oid = a.grantee
+                GROUP BY 1) AS g)
+           END
+    FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_tablespace AS t ON t.oid = d.dattablespace,
+         to_jsonb(d) AS j(row)
+    WHERE d.datname = %s"""
+
+_NAMES = (
+    *("encoding", "collate", "ctype", "provider", "owner", "tablespace", "limit", "locale"),
+    *("rules", "comment", "settings", "grants"),
+)
+
+
+def read(conn: Connection, name: str) -> Database:
+    """Return what a database was made with; raise LookupError where there is none of that name."""
+    row = conn.execute(_READ, [name]).fetchone()
+    if row is None:
+        raise LookupError("there is no such database")
+    values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    return Database(**values | {"settings": values["settings"] or {}})
+
+
+def look(conn: Connection, name: str) -> Standing | None:
+    """Return how a database stands, None where there is none; `owned` is whether it is ours."""
+    row = conn.execute(
+        """SELECT oid::bigint, pg_has_role(datdba, 'USAGE'), datallowconn,
+                  shobj_description(oid, 'pg_database')
+           FROM pg_catalog.pg_database WHERE datname = %s""",
+        [name],
+    ).fetchone()
+    if row is None:
+        return None
+    return Standing(oid=int(row[0]), owned=bool(row[1]), open=bool(row[2]), comment=row[3])
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A session in a database. `mine` tells whether this role may end it."""
+
+    pid: int
+    role: str
+    program: str
+    mine: bool
+
+
+def inside(conn: Connection, name: str) -> list[Inside]:
+    """Return the sessions in a database, but for this one and those of the server's own.
+
+    A superuser's session is ended by a superuser alone.
+    """
+    rows = conn.execute(
+        """SELECT a.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''),
+                  me.rolsuper OR (NOT coalesce(r.rolsuper, false)
+                      AND (pg_has_role('pg_signal_backend', 'USAGE')
+                           OR pg_has_role(a.usesysid, 'USAGE')))
+           FROM pg_catalog.pg_stat_activity AS a
+           LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
+           JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
+           WHERE a.datname = %s AND a.pid <> pg_backend_pid()
+             AND a.backend_type IN ('client backend', 'walsender')
+           ORDER BY a.pid""",
+        [name],
+    )
+    return [
+        Inside(int(pid), str(role), str(program), bool(mine)) for pid, role, program, mine in rows
+    ]
+
+
+def prepared(conn: Connection, name: str) -> list[str]:
+    """Return the identifiers of the prepared transactions in a database."""
+    query = "SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = %s ORDER BY 1"
+    return [str(gid) for (gid,) in conn.execute(query, [name])]
