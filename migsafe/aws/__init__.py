@@ -5,11 +5,11 @@ boto3 is imported when a client is wanted, never before.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from migsafe import __version__
-from migsafe.errors import UnreachableError
+from migsafe.errors import UnreachableError, conceal
 
 if TYPE_CHECKING:
     import boto3
@@ -24,29 +24,70 @@ class Cloud:
     identity: str
     session: "boto3.Session" = field(repr=False, compare=False)
 
+    def __str__(self) -> str:
+        """Say where it is and who asks, for a person to see before anything is changed."""
+        stale = "" if self.renews else ", with credentials that do not renew themselves"
+        return f"AWS account {self.account}, {self.region}, as {self.identity}{stale}"
+
+    @property
+    def partition(self) -> str:
+        """The first part of every ARN there: aws, aws-cn or aws-us-gov."""
+        return self.identity.split(":")[1]
+
+    @property
+    def renews(self) -> bool:
+        """Whether the credentials last as long as a run; a token in the environment does not."""
+        from botocore.credentials import RefreshableCredentials
+
+        found = self.session.get_credentials()
+        return isinstance(found, RefreshableCredentials) or not found.token
+
     def client(self, service: str) -> Any:
         """Return a client that retries as long as a deployment can wait."""
-        return _client(self.session, service, self.region)
+        with explained("AWS"):
+            return _client(self.session, service, self.region)
+
+    def within(self, region: str) -> "Cloud":
+        """Return the same account, elsewhere."""
+        return replace(self, region=region)
 
 
 def connect(*, region: str | None, profile: str | None, account: str | None) -> Cloud:
-    """Find out who asks; refuse where it is not `account`, the one that is expected."""
+    """Find out who asks; refuse where it is not `account`, the one that is expected.
+
+    Without `region` it is the one of the profile or the environment.
+    """
     import boto3
+    from botocore.exceptions import NoRegionError
 
     with explained("AWS"):
         session = boto3.Session(profile_name=profile, region_name=region)
+        if not session.region_name:
+            raise NoRegionError
+        _conceal(session)
         caller = _client(session, "sts", region).get_caller_identity()
     found = Cloud(
-        region=session.region_name or "",
+        region=session.region_name,
         account=caller["Account"],
         identity=caller["Arn"],
         session=session,
     )
     if account and found.account != account:
         raise UnreachableError(
-            "AWS", f"this is account {found.account}, not {account}", "choose another profile"
+            "AWS",
+            f"{found.identity} is of account {found.account}, not of {account}",
+            "choose the profile of that account",
         )
     return found
+
+
+def _conceal(session: "boto3.Session") -> None:
+    """Take the session's own secrets out of every text from now on."""
+    found = session.get_credentials()
+    if found:
+        frozen = found.get_frozen_credentials()
+        conceal(frozen.secret_key)
+        conceal(frozen.token)
 
 
 def _client(session: "boto3.Session", service: str, region: str | None) -> Any:
@@ -63,13 +104,20 @@ def _client(session: "boto3.Session", service: str, region: str | None) -> Any:
 
 @contextmanager
 def explained(place: str) -> Iterator[None]:
-    """Turn what botocore raises into UnreachableError, which says what to do."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    """Turn what botocore raises into UnreachableError, which says what to do.
+
+    A request that does not fit the service's model is not turned into one: it is a bug of ours.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+    from botocore.parsers import ResponseParserError
+
+    from migsafe.aws import troubles
 
     try:
         yield
+    except ParamValidationError:
+        raise
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise UnreachableError(place, f"AWS refuses: {code}", "check it") from None
-    except BotoCoreError as error:
-        raise UnreachableError(place, str(error), "check the AWS configuration") from None
+        raise UnreachableError(place, *troubles.refusal(error)) from None
+    except (BotoCoreError, ResponseParserError) as error:
+        raise UnreachableError(place, *troubles.failure(error)) from None

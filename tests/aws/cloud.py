@@ -38,6 +38,10 @@ REGION = "eu-central-1"
 PASSWORD = "of-a-test-cloud"
 
 
+#: The secret key that clients sign with; it must never be seen anywhere.
+KEY = "canary-of-the-secret-key"
+
+
 class Call(NamedTuple):
     """One request: the operation as IAM calls it, and its parameters as they were on the wire."""
 
@@ -74,7 +78,7 @@ class Cloud:
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_SECRET_ACCESS_KEY": KEY,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": "/dev/null",
@@ -107,7 +111,7 @@ class Cloud:
                 region_name=region,
                 endpoint_url=self.url,
                 aws_access_key_id="testing",
-                aws_secret_access_key="testing",
+                aws_secret_access_key=KEY,
             )
         return self._clients[service, region]
 
