@@ -151,8 +151,10 @@ class Settings:
     derived: AuditsConfig = AuditsConfig()
 
 
-def load(options: Options, *, account: str | None = None) -> Settings:
-    """Read the config file, if there is one, and lay the flags over it; `account` is one, too."""
+def load(
+    options: Options, *, account: str | None = None, snapshot_timeout: str | None = None
+) -> Settings:
+    """Read the config file, if there is one, and lay the flags over it, some commands' own too."""
     path = options.config or Path(FILE)
     if options.config and not path.is_file():
         raise UsageError(str(path), "there is no such config file", "check the path after --config")
@@ -168,11 +170,18 @@ def load(options: Options, *, account: str | None = None) -> Settings:
         gate=options.gate or config.gate.severity,
         name=name,
         url=url,
-        env=dataclasses.replace(env, account=account) if account else env,
+        env=_over(env, account=account, snapshot_timeout=snapshot_timeout),
         shadow=_shadow(options, config),
         lint=config.lint,
         derived=config.audits,
     )
+
+
+def _over(env: EnvConfig, **flags: str | None) -> EnvConfig:
+    if flags["snapshot_timeout"]:
+        duration(flags["snapshot_timeout"], "--snapshot-timeout")
+    given: dict[str, Any] = {key: value for key, value in flags.items() if value}
+    return dataclasses.replace(env, **given)
 
 
 def parse(path: Path) -> Config:

@@ -45,6 +45,10 @@ class Session(psycopg.Connection[tuple[Any, ...]]):
             self.waiting = None
 
 
+#: What we ask of libpq. A session is idle while a snapshot is taken, and what translates addresses
+#: forgets it meanwhile; AWS's gateways do after 350 s (VPC user guide, "NAT gateways").
+_OURS = {"application_name": "migsafe", "tcp_user_timeout": "30000", "keepalives_idle": "60"}
+
 #: How long the server works on a question of ours; a migration and an audit have limits of their
 #: own. Arbitrary: the largest catalogs are read in seconds.
 _ANSWER = "10min"
@@ -105,7 +109,7 @@ def _opened(target: Target) -> Session:
 def _dialled(params: Mapping[str, str]) -> Session:
     began = time.monotonic()
     conn = Session.connect(
-        **{"application_name": "migsafe", "tcp_user_timeout": "30000", **params},  # type: ignore[arg-type]
+        **(_OURS | params),  # type: ignore[arg-type]
         autocommit=True,
         client_encoding="utf8",
         prepare_threshold=None,

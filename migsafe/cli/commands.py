@@ -11,8 +11,11 @@ from migsafe.cli.options import (
     Duration,
     WithOutput,
     asking_options,
+    expect_account_option,
     lock_wait_option,
+    no_wait_option,
     output_options,
+    snapshot_timeout_option,
     target_options,
 )
 from migsafe.cli.output import Output
@@ -152,6 +155,9 @@ def plan(
     metavar="ROLE|AGE",
     help="End sessions of this role, or open for as long, that a statement waits for.",
 )
+@no_wait_option
+@snapshot_timeout_option
+@expect_account_option
 @lock_wait_option
 @asking_options
 @target_options
@@ -167,11 +173,14 @@ def apply(
     yes: bool,
     terminate_blockers: str | None,
     lock_wait: float,
+    no_wait: bool,
+    snapshot_timeout: str | None,
+    expect_account: str | None,
 ) -> "Report":
     """Plan, gate, snapshot, run and verify the pending migrations."""
     from migsafe import config, pipeline
 
-    settings = config.load(options)
+    settings = config.load(options, account=expect_account, snapshot_timeout=snapshot_timeout)
     if dry_run:
         return pipeline.plan(
             settings,
@@ -186,6 +195,7 @@ def apply(
         settings,
         to=to,
         snapshot=snapshot,
+        wait=not no_wait,
         baseline=baseline,
         asking=asking,
         confirm=ask,
@@ -337,6 +347,18 @@ def report(output: Output, options: Options, run: str) -> int:
 
     output.write(pipeline.report(config.load(options), run))
     return 0  # showing it is done, however that run ended
+
+
+@cli.command()
+@click.argument("purposes", nargs=-1, type=click.Choice(("audit", "deploy", "verify")))
+@click.option("--prefix", default="migsafe_", show_default=True, help="Begins the roles' names.")
+@target_options
+def grants(options: Options, purposes: tuple[str, ...], prefix: str) -> int:
+    """Print the SQL of roles that may do no more than audit, deploy or verify needs."""
+    from migsafe import config, pipeline
+
+    click.echo(pipeline.grant(config.load(options), purposes, prefix=prefix))
+    return 0
 
 
 @cli.command()

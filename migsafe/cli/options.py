@@ -110,6 +110,17 @@ expect_account_option = click.option(
 )
 
 
+snapshot_timeout_option = click.option(
+    "--snapshot-timeout", metavar="DURATION", help="Wait so long for a snapshot.  [default: 4h]"
+)
+
+no_wait_option = click.option(
+    "--no-wait",
+    is_flag=True,
+    help="Begin before the snapshot of RDS is complete; needs automated backups.",
+)
+
+
 class WithOutput(click.Command):
     """A command that knows its output flags even when others do not parse, for its error."""
 

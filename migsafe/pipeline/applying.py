@@ -93,15 +93,23 @@ def apply(
         taken = None
         if snapshot:
             notify("taking the snapshot")
-            taken = manifest.snapshot(snapshotting.before_run(session, notify, wait=wait))
+            taken = snapshotting.before_run(session, notify, wait=wait)
         if case:
             baselining.record(session, case.weighed, case.records)
             names = [migration.name for migration in case.records.applied]
             shown = evidence.info(case.weighed, written=names)
         results = _run(session, built, notify, show, allowed)
-        return _verified(
-            session, expectations, found, results, snapshot=taken, plan=planned, baseline=shown
+        report = _verified(
+            session,
+            expectations,
+            found,
+            results,
+            snapshot=manifest.snapshot(taken) if taken else None,
+            plan=planned,
+            baseline=shown,
+            notes=taken.notes if taken else (),
         )
+        return snapshotting.settled(session, taken, report, notify) if taken else report
 
 
 def watched(

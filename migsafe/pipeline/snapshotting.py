@@ -1,17 +1,125 @@
 """Snapshots: taking one before a run, or by itself; listing our own, and deleting old ones."""
 
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migsafe import ledger, target
+from ulid import ULID
+
+from migsafe import config, ledger, target
 from migsafe.config import Settings
-from migsafe.errors import BusyError, UnreachableError, UsageError
-from migsafe.pipeline.session import KEPT, Notify, Session, git_commit
-from migsafe.snapshots import PROVIDERS, Manifest, Shelf, Taking, manifest, provider
+from migsafe.errors import BusyError, ExitCode, MigsafeError, UnreachableError, UsageError
+from migsafe.pipeline.session import (
+    KEPT,
+    Notify,
+    Session,
+    directory_of,
+    git_commit,
+    kept,
+    opened,
+    silent,
+)
+from migsafe.reports import Report
+from migsafe.snapshots import (
+    PROVIDERS,
+    Copy,
+    Manifest,
+    Shelf,
+    Taking,
+    manifest,
+    provider,
+    pruning,
+)
 
 if TYPE_CHECKING:
     from migsafe.target import Target
+
+
+def create(settings: Settings, *, wait: bool = True, notify: Notify = silent) -> Report:
+    """Take a copy by itself; the target is left as it is, so only a file has the manifest."""
+    named(settings)
+    with opened(settings, "snapshot create", directory_of(settings), texts=False) as session:
+        with target.translated(session.target):
+            taken = take(session, notify, wait=wait, outcome="none")
+        where = f"Manifest: {folder(settings) / f'{taken.run}.json'}"
+        report = session.report(
+            ExitCode.OK,
+            snapshot=manifest.snapshot(taken),
+            notes=(*taken.notes, where),
+            next=f"migsafe restore {taken.run} says what going back would take.",
+        )
+        return kept(session, report)
+
+
+def copies(settings: Settings, *, notify: Notify = silent) -> Report:
+    """List our own copies of the target, newest first; the database itself is not asked."""
+    began, clock = datetime.now(UTC), time.monotonic()
+    where = target.resolve(settings.url, name=settings.name, root=settings.root)
+    found = provider(named(settings)).found(shelf(settings, where, notify))
+    return Report(
+        command="snapshot list",
+        run=str(ULID()),
+        ok=True,
+        exit_code=int(ExitCode.OK),
+        started=began,
+        seconds=round(time.monotonic() - clock, 3),
+        copies=tuple(sorted(found, key=lambda copy: copy.taken, reverse=True)),
+        notes=() if found else (f"migsafe has made no snapshot of {where.place}.",),
+        next="migsafe restore RUN says what going back would take." if found else None,
+    )
+
+
+def prune(
+    settings: Settings,
+    *,
+    older_than: str | None = None,
+    newest: int | None = None,
+    yes: bool = False,
+    notify: Notify = silent,
+) -> Report:
+    """Delete our own old copies of the target; without `yes`, say which.
+
+    What cannot be deleted does not save the others, and fails the command at its end.
+    """
+    rule = pruning.Rule(
+        older_than=config.duration(older_than, "--older-than") if older_than else None,
+        newest=newest,
+        usual=config.duration(settings.env.snapshot_keep, "snapshot_keep"),
+    )
+    with opened(settings, "snapshot prune", None) as session:
+        whose = shelf(settings, session.target, notify)
+        found = provider(named(settings)).found(whose)
+        needed = ledger.needed(session.conn)
+        judged = pruning.judge(found, rule, needed, datetime.now(UTC))
+        if yes:
+            judged = [_deleted(whose, named(settings), copy) for copy in judged]
+        failed = [copy for copy in judged if copy.fate == pruning.FAILED]
+        code = ExitCode.UNREACHABLE if failed else ExitCode.OK
+        return session.report(
+            code,
+            copies=tuple(judged),
+            error=f"{len(failed)} could not be deleted: {failed[0].why}" if failed else None,
+            next=_after_pruning(judged),
+        )
+
+
+def _deleted(whose: Shelf, name: str, copy: Copy) -> Copy:
+    if copy.fate != pruning.DUE:
+        return copy
+    try:
+        provider(name).delete(whose, copy)
+    except MigsafeError as error:
+        return replace(copy, fate=pruning.FAILED, why=str(error))
+    return replace(copy, fate=pruning.DELETED)
+
+
+def _after_pruning(judged: Sequence[Copy]) -> str | None:
+    due = sum(copy.fate == pruning.DUE for copy in judged)
+    return f"with --yes, {due} would be deleted." if due else None
 
 
 def named(settings: Settings) -> str:
@@ -104,3 +212,14 @@ def _awake(session: Session) -> None:
             "the lock was lost while the snapshot was taken, nothing was applied",
             "run it again",
         )
+
+
+def settled(session: Session, taken: Manifest, report: Report, notify: Notify) -> Report:
+    """Note at the copy how its run has ended; where that fails, the report says so."""
+    whose = shelf(session.settings, session.target, notify)
+    try:
+        provider(taken.provider).settle(whose, taken, ExitCode(report.exit_code).name)
+    except MigsafeError as error:
+        note = f"The snapshot keeps the outcome open, and is not pruned: {error}"
+        return replace(report, notes=(*report.notes, note))
+    return report

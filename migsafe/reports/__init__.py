@@ -10,7 +10,7 @@ from migsafe.blockers import Blocker
 from migsafe.findings import Finding
 from migsafe.ledger import Run
 from migsafe.outcomes import StepResult
-from migsafe.snapshots import Snapshot
+from migsafe.snapshots import Copy, Snapshot
 from migsafe.verify import Verification
 
 
@@ -149,6 +149,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     steps: tuple[StepResult, ...] = ()
     snapshot: Snapshot | None = None
+    copies: tuple[Copy, ...] = ()
     verification: Verification | None = None
     baseline: BaselineInfo | None = None
     fixes: tuple[FixInfo, ...] = ()

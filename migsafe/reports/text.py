@@ -8,7 +8,7 @@ import click
 from migsafe.errors import ExitCode
 from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.reports import BaselineInfo, Report, VerdictInfo, places
+from migsafe.reports import BaselineInfo, Report, VerdictInfo, places, recovery
 
 WIDTH = 80
 
@@ -44,6 +44,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
         _verification(report),
         _differences(report, verbose=verbose),
         _snapshot(report),
+        _copies(report),
         _runs(report),
         "\n".join(_wrapped(note) for note in report.notes),
         _verdict(report),
@@ -398,6 +399,13 @@ def _snapshot(report: Report) -> str:
     return _wrapped(f"Snapshot ({taken.provider}): {taken.id}{size}.") + (
         f"\nThe way back: {taken.restore}"
     )
+
+
+def _copies(report: Report) -> str:
+    if not report.copies:
+        return ""
+    rows = [row[:-1] for row in recovery.rows(report)]  # a name in AWS is too wide
+    return table(rows, recovery.headings(report)[:-1], recovery.widths(report))
 
 
 def _runs(report: Report) -> str:

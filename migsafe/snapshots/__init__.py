@@ -4,10 +4,10 @@ Loads no driver and no cloud: a report holds a snapshot, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from migsafe.config import EnvConfig
 from migsafe.snapshots.manifest import Fingerprint, Manifest, Snapshot
@@ -62,8 +62,9 @@ class Copy:
     expires: datetime | None = None
     keep: bool = False
     outcome: str = ""
-    #: What the provider needs to delete it.
-    known: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    #: What becomes of it when old ones are deleted, and why: `pruning` says.
+    fate: str = ""
+    why: str = ""
 
 
 class Provider(Protocol):

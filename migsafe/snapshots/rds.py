@@ -154,10 +154,10 @@ def _region(host: str) -> str | None:
 
 
 def _who(place: _Place) -> list[str]:
-    cloud, database = place.cloud, place.database
+    database = place.database
     return [
-        f"AWS account {cloud.account}, {cloud.region}, as {cloud.identity}: {database.kind} "
-        f"{database.id} ({database.resource_id}), found by its {database.via}."
+        f"{place.cloud}: {database.kind} {database.id} ({database.resource_id}), found by "
+        f"{database.via}."
     ]
 
 

@@ -1,7 +1,7 @@
 """What is known of a snapshot without asking anybody: requests, names, tags, windows, waiting."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migsafe.errors import UnreachableError, UsageError
-from migsafe.snapshots import manifest, polling, preflight, rds, requests
+from migsafe.snapshots import Copy, manifest, polling, preflight, pruning, rds, requests
 from migsafe.snapshots.manifest import Fingerprint, Manifest
 from migsafe.snapshots.polling import Seen
+from migsafe.snapshots.pruning import Rule
 
 #: 2026-11-25 was a Wednesday.
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -461,3 +462,86 @@ def test_the_region_is_that_of_the_host(host: str, region: str | None) -> None:
 
 def test_a_folder_without_manifests_has_none(tmp_path: Path) -> None:
     assert list(manifest.files(tmp_path / "nowhere")) == []
+
+
+# ---------------------------------------------------------------- pruning
+
+
+def copy_of(run: str, *, days: int, **more: Any) -> Copy:
+    known: dict[str, Any] = {
+        "provider": "rds",
+        "id": f"migsafe-{run}",
+        "run": run,
+        "taken": NOON - timedelta(days=days),
+        "status": "available",
+        "outcome": "OK",
+    }
+    return Copy(**known | more)
+
+
+#: From the newest to the oldest.
+COPIES = [copy_of("a", days=1), copy_of("b", days=20), copy_of("c", days=40), copy_of("d", days=90)]
+
+
+def fates(
+    copies: Sequence[Copy] = COPIES,
+    *,
+    older_than: float | None = None,
+    newest: int | None = None,
+    needed: Collection[str] = (),
+) -> dict[str, str]:
+    rule = Rule(older_than=older_than, newest=newest, usual=30 * DAY)
+    return {one.run: one.fate for one in pruning.judge(copies, rule, needed, NOON)}
+
+
+DAY = 86400.0
+KEPT, DUE = "kept", "to delete"
+
+
+def test_without_flags_what_is_past_its_time_goes() -> None:
+    assert fates() == {"a": KEPT, "b": KEPT, "c": DUE, "d": DUE}
+
+
+def test_what_is_written_on_a_copy_goes_before_the_config() -> None:
+    longer = copy_of("d", days=90, expires=NOON + timedelta(days=1))
+    shorter = copy_of("b", days=20, expires=NOON - timedelta(days=1))
+    assert fates([COPIES[0], shorter, longer]) == {"a": KEPT, "b": DUE, "d": KEPT}
+
+
+def test_age_and_number_go_by_themselves_or_both() -> None:
+    assert fates(older_than=10 * DAY) == {"a": KEPT, "b": DUE, "c": DUE, "d": DUE}
+    assert fates(newest=1) == {"a": KEPT, "b": DUE, "c": DUE, "d": DUE}
+    assert fates(newest=3) == {"a": KEPT, "b": KEPT, "c": KEPT, "d": DUE}
+    assert fates(newest=3, older_than=10 * DAY) == {"a": KEPT, "b": KEPT, "c": KEPT, "d": DUE}
+    assert fates(newest=1, older_than=60 * DAY) == {"a": KEPT, "b": KEPT, "c": KEPT, "d": DUE}
+
+
+def test_the_newest_one_stays_however_old_it_is() -> None:
+    assert fates([copy_of("d", days=900)]) == {"d": KEPT}
+
+
+def test_the_newest_one_is_one_that_can_be_restored() -> None:
+    broken = copy_of("a", days=50, status="failed")
+    assert fates([broken, COPIES[3]]) == {"a": KEPT, "d": KEPT}
+
+
+@pytest.mark.parametrize(
+    "more", [{"keep": True}, {"outcome": "open"}, {"status": "creating"}, {"status": "failed"}]
+)
+def test_a_doubt_keeps_a_copy(more: dict[str, Any]) -> None:
+    assert fates([COPIES[0], copy_of("d", days=90, **more)])["d"] == KEPT
+
+
+def test_what_the_ledger_may_still_need_is_kept() -> None:
+    assert fates(needed={"c"}) == {"a": KEPT, "b": KEPT, "c": KEPT, "d": DUE}
+
+
+def test_a_copy_is_judged_with_a_reason() -> None:
+    rule = Rule(older_than=None, newest=None, usual=30 * DAY)
+    judged = pruning.judge(COPIES, rule, (), NOON)
+    assert [one.why for one in judged] == [
+        "the newest one",
+        "until 2026-12-05",
+        "40 days old",
+        "90 days old",
+    ]
