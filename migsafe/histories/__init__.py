@@ -167,7 +167,7 @@ def reading(migration: Migration) -> Finding:
 def unknown(migration: Migration) -> Finding:
     """Report that nothing can be said of what a migration does."""
     return findings.history(
-        "MH121",
+        "MH126",
         "sql-unknown",
         Severity.ERROR,
         f"the SQL of {migration.name} is not known: {migration.problem}",

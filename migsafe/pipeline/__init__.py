@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from migsafe.pipeline.applying import apply
     from migsafe.pipeline.baselining import baseline
     from migsafe.pipeline.gating import gate
+    from migsafe.pipeline.granting import grant
     from migsafe.pipeline.linting import lint
     from migsafe.pipeline.past import history, report
     from migsafe.pipeline.proving import prove
@@ -22,6 +23,7 @@ __all__ = [
     "audit",
     "baseline",
     "gate",
+    "grant",
     "history",
     "init",
     "lint",
@@ -37,6 +39,7 @@ _MODULES = {
     "apply": "applying",
     "baseline": "baselining",
     "gate": "gating",
+    "grant": "granting",
     "history": "past",
     "prove": "proving",
     "report": "past",

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: statements, and a lone one runs by itself.
 _IMPLICIT = {"prisma", "up-files", "numbered"}
 
+#: Layouts whose tools see what a transaction refuses, and run such a file without one.
+_SEEING = {"flyway"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -399,7 +402,7 @@ def _in_transaction(file: File, statements: Sequence[sql.Statement], said: str) 
     """
     if file.wrapped is False or (file.layout in _IMPLICIT and len(statements) < 2):
         return False
-    if file.wrapped is None and said == "auto":
+    if said == "auto" and (file.wrapped is None or file.layout in _SEEING):
         return not any(statement.refuses for statement in statements)
     return file.wrapped or said != "no"
 

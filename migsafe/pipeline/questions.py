@@ -1,7 +1,7 @@
 """The use cases that only ask: status, audit, plan and verify."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -183,10 +183,26 @@ def judge(
         *(histories.reading(s.migration) for s in built.steps if s.migration.reads),
         *_in_the_way(session, built),
     )
+    if session.command == "plan":  # it may be another role that applies
+        found = (*found, *_unable(session))
     code = gated(session, found)
-    if code is ExitCode.OK:
+    if code is ExitCode.OK and session.command != "plan":
         check_writable(session)
     return found, built, code
+
+
+def _unable(session: Session) -> Iterator[Finding]:
+    """Yield a warning where an apply could not run as the role, or on the server, of a plan."""
+    try:
+        check_writable(session)
+    except UnreachableError as error:
+        yield findings.history(
+            "MH127",
+            "cannot-apply",
+            Severity.WARNING,
+            f"an apply with this login would be refused: {error}",
+            remedy="Apply as a role that may, on the primary; its rights are not looked at.",
+        )
 
 
 def _in_the_way(session: Session, built: "Plan") -> list[Finding]:

@@ -70,8 +70,8 @@ def test_a_revision_that_does_not_run_on_the_shadow_is_no_clean_one(
     called = lint(migsafe)
 
     assert called.code == 1
-    assert [(one.code, one.migration) for one in called.report.findings if one.code == "MH121"] == [
-        ("MH121", "a3")
+    assert [(one.code, one.migration) for one in called.report.findings if one.code == "MH126"] == [
+        ("MH126", "a3")
     ]
 
 

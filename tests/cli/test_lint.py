@@ -45,6 +45,17 @@ def test_a_file_of_any_tool_is_read_without_config_and_without_a_database(
     assert called.report.target is None
 
 
+def test_flyway_itself_runs_concurrently_without_a_transaction(
+    migsafe: Migsafe, workdir: Path
+) -> None:
+    (workdir / "db").mkdir()
+    (workdir / "db" / "V1__table.sql").write_text(TABLE, "utf-8")
+    text = "CREATE INDEX CONCURRENTLY by_state ON notes (state);\n"
+    (workdir / "db" / "V2__index.sql").write_text(text, "utf-8")
+    assert migsafe("lint", "--migrations", "db").code == 0
+    assert migsafe("lint", "--migrations", "db", "--transaction", "yes").code == 1
+
+
 def test_findings_at_the_gate_end_with_1(migsafe: Migsafe, workdir: Path) -> None:
     (workdir / "a.sql").write_text(INDEX, "utf-8")
     assert migsafe("lint", "a.sql", "--gate", "warning").code == 1

@@ -1,0 +1,156 @@
+"""Roles made by what `migsafe grants` prints can do what they are for, and nothing beyond it."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from tests.conftest import Called
+
+Run = Callable[..., Called]
+
+FILES = {
+    "V1__notes.sql": "CREATE TABLE notes (id int PRIMARY KEY, body text);\n"
+    'CREATE SCHEMA "More"; CREATE TABLE "More"."Tags" (id int);\n',
+    "V2__required.sql": "ALTER TABLE notes ALTER COLUMN body SET NOT NULL;\n",
+    "V3__index.sql": "CREATE INDEX CONCURRENTLY by_body ON notes (body);\n",
+}
+EXPECTED = '[[column]]\ntable = "notes"\ncolumn = "body"\nnullable = {nullable}\n'
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{uuid.uuid4().hex[:8]}_"
+
+
+@pytest.fixture
+def database(make_database: Callable[[], str]) -> str:
+    """A database that no other test uses: it changes hands."""
+    return make_database()
+
+
+@pytest.fixture
+def owner(server: str, database: str, prefix: str) -> Iterator[str]:
+    """Role that owns the database; it and all roles of the prefix are dropped in the end."""
+    name, bare = f"{prefix}owner", urlsplit(database).path[1:]
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'CREATE ROLE "{name}" LOGIN; ALTER DATABASE "{bare}" OWNER TO "{name}"')
+        yield name
+        rows = admin.execute(
+            "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [prefix]
+        ).fetchall()
+        with psycopg.connect(database, autocommit=True) as conn:
+            for (role,) in rows:  # their rights in it would keep the roles
+                conn.execute(f'REASSIGN OWNED BY "{role}" TO CURRENT_USER')
+                conn.execute(f'DROP OWNED BY "{role}"')
+        for (role,) in rows:
+            admin.execute(f'DROP ROLE "{role}"')
+
+
+def as_role(url: str, role: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role}@{place}"))
+
+
+@pytest.fixture
+def release(migsafe: Run, database: str, owner: str, prefix: str, workdir: Path) -> Run:
+    """A database with one of three migrations, and its three roles; run a command as one."""
+    folder = workdir / "db"
+    folder.mkdir()
+    (workdir / "audits").mkdir()
+    (workdir / "audits" / "expectations.toml").write_text(EXPECTED.format(nullable="true"))
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    first = migsafe(
+        "apply", "--url", as_role(database, owner), "--migrations", "db", "--to", "V1__notes"
+    )
+    assert first.code == 0, first
+    printed = migsafe("grants", "--prefix", prefix, "--url", database, "--migrations", "db")
+    assert printed.code == 0, printed
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(printed.out.encode())
+
+    def call(role: str, *arguments: str) -> Called:
+        url = as_role(database, prefix + role)
+        return migsafe(*arguments, "--url", url, "--migrations", "db", "--format", "json")
+
+    return call
+
+
+def problems(called: Called) -> set[str]:
+    return {one.code for one in called.report.findings if one.status == "failed"}
+
+
+def test_the_audit_role_answers_every_question_and_changes_nothing(
+    release: Run, database: str, prefix: str
+) -> None:
+    for command in ("status", "audit", "plan", "baseline", "history", "lint"):
+        called = release("audit", command)
+        assert called.code == 0, (command, called)
+    assert "MH127" in problems(release("audit", "plan"))
+    assert problems(release("audit", "verify")) == {"MV105"}
+    asked = [one for one in release("audit", "audit").report.findings if one.source == "derived"]
+    assert {str(one.status) for one in asked} == {"passed"}
+    with psycopg.connect(as_role(database, f"{prefix}audit")) as conn:
+        assert conn.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+        conn.execute("SET transaction_read_only = off")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("DELETE FROM notes")
+
+
+def test_the_verify_role_sees_the_schema_and_no_row(
+    release: Run, database: str, prefix: str
+) -> None:
+    for command in ("status", "history"):
+        called = release("verify", command)
+        assert called.code == 0, (command, called)
+    assert problems(release("verify", "verify")) == {"MV105"}
+    [column] = release("verify", "verify").report.verification.columns  # type: ignore[union-attr]
+    assert (column.found, column.ok) == ("YES", True)
+    with (
+        psycopg.connect(as_role(database, f"{prefix}verify")) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute("SELECT * FROM notes")
+
+
+def test_the_deploy_role_applies_as_the_owner(
+    release: Run, database: str, owner: str, prefix: str, workdir: Path
+) -> None:
+    (workdir / "audits" / "expectations.toml").write_text(EXPECTED.format(nullable="false"))
+
+    applied = release("deploy", "apply", "--snapshot")
+
+    assert applied.code == 0, applied
+    assert [step.outcome for step in applied.report.steps] == ["done", "done"]
+    with psycopg.connect(database) as conn:
+        owners = conn.execute(
+            """SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class
+               WHERE relname IN ('notes', 'by_body', 'receipts')"""
+        ).fetchall()
+        roles = conn.execute("SELECT DISTINCT role FROM migsafe.receipts").fetchall()
+    assert owners == [(owner,)]
+    assert (f"{prefix}deploy",) in roles
+    for role in ("audit", "verify"):  # what came since is readable, too
+        assert release(role, "verify").code == 0
+        assert release(role, "gate").code == 0
+
+
+def test_secured_rows_are_said_and_the_owner_is_no_role_to_make(
+    migsafe: Run, database: str, owner: str, prefix: str
+) -> None:
+    with psycopg.connect(as_role(database, owner), autocommit=True) as conn:
+        conn.execute("CREATE TABLE private (id int); ALTER TABLE private ENABLE ROW LEVEL SECURITY")
+
+    called = migsafe("grants", "audit", "--prefix", prefix, "--url", database)
+
+    assert f"ALTER ROLE {prefix}audit BYPASSRLS;" in called.out
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(f'CREATE ROLE "{prefix}deploy"; ALTER TABLE private OWNER TO "{prefix}deploy"')
+    refused = migsafe("grants", "--prefix", prefix, "--url", database)
+    assert refused.code == 2
+    assert "owns the database's tables" in refused.err
