@@ -30,6 +30,7 @@ class HistoryConfig:
     connection: str | None = None
     database: str | None = None
     version_table: str | None = None
+    models: bool = True
     through: str | None = None
     layout: str | None = None
     schemas: tuple[str, ...] = ()

@@ -156,6 +156,8 @@ CODES: Mapping[str, str] = {
     "MV111": "the record lacks migrations of this checkout: the schema is behind",
     "MV112": "the record has migrations that this checkout has not: the schema is ahead",
     "MV113": "whether the schema is what its record says is not known",
+    "MV114": "the models want what no revision makes",
+    "MV115": "the models were not compared",
     "MV131": "what was restored is not what the snapshot held",
 }
 

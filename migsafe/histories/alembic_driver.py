@@ -19,7 +19,7 @@ several: the others are left alone, their connections only read. Others do somet
               {"go": bool}; at the end what env.py did commit is `committed` and `late`
     lead      nothing; `redirect` and `session` anew, before there is a connection
     stamp     end; `revisions`, and whether to `purge` the table before
-    check     differences between models and database
+    check     differences between models and database, but for those in the `ignored` schemas
 
 An `error` ends any of them. The event of a statement comes before it runs.
 """
@@ -667,7 +667,6 @@ class Project:
         """Compare models and database as `alembic check` does."""
         from alembic.autogenerate import RevisionContext
 
-        del request
         keys = ("message", "branch_label", "version_path", "rev_id", "depends_on")
         options = {"autogenerate": True, "sql": False, "head": "head", "splice": False}
         revision = RevisionContext(
@@ -685,6 +684,7 @@ class Project:
             d for ops in revision.generated_revisions[-1].upgrade_ops_list for d in ops.as_diffs()
         ]
         flat = [one for each in found for one in (each if isinstance(each, list) else [each])]
+        flat = [one for one in flat if not _schemas(one) & {*(request.get("ignored") or ())}]
         self._tell("differences", operations=[_difference(one) for one in flat])
 
 
@@ -718,6 +718,12 @@ def _table(context: Any) -> str:
     if not schema:
         schema = context.connection.exec_driver_sql("SELECT current_schema()").scalar()
     return f"{schema}.{context.version_table}"
+
+
+def _schemas(parts: Any) -> set[str]:
+    """Return the schemas of the tables that a difference is about."""
+    tables = [getattr(part, "table", part) for part in parts]
+    return {str(table.schema) for table in tables if getattr(table, "schema", None)}
 
 
 def _difference(parts: Any) -> str:

@@ -33,6 +33,8 @@ class AlembicTable:
     schema: str
     name: str
     tool: str = "Alembic"
+    #: Whether env.py has models to compare a schema with.
+    models: bool = False
     strict: bool = False
     locks: Sequence[int] = ()
 
@@ -98,6 +100,12 @@ class AlembicTable:
         if name in known:
             self._stamp(conn, known - {name})
 
+    def differences(self) -> list[str]:
+        """Return what `alembic check` would find between the models and the schema."""
+        session = ["SET default_transaction_read_only = on"]
+        with driver.running(self.directory.project, to=self.target, session=session) as running:
+            return list(running.one(do="check", ignored=["migsafe"])["operations"])
+
     def _stamp(self, conn: Connection, names: set[str]) -> None:
         """Have the table hold the heads of these, which stand for all that must run before them.
 
@@ -145,5 +153,9 @@ def attach(directory: AlembicDirectory, target: Target) -> AlembicTable:
         schemas=directory.schemas or ((schema,) if shared else ()),
     )
     return AlembicTable(
-        directory=directory, target=target, schema=schema, name=one["version_table"]
+        directory=directory,
+        target=target,
+        schema=schema,
+        name=one["version_table"],
+        models=one["target_metadata"],
     )

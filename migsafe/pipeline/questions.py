@@ -291,7 +291,7 @@ def verify(
     `owners` and `grants` are compared only when asked: the shadow has its own roles.
     """
     from migsafe import verify as verifying
-    from migsafe.pipeline import comparing
+    from migsafe.pipeline import comparing, modelling
 
     directory = directory_of(settings)
     expectations = expectations_of(settings, directory)
@@ -300,7 +300,8 @@ def verify(
         verification, found = verifying.check(session.conn, expectations, standing)
         also = tuple(name for name, asked in (("owner", owners), ("grant", grants)) if asked)
         verification, compared = comparing.compared(session, verification, also, notify)
-        found += compared
+        models, notes = modelling.compared(session)
+        found += [*compared, *models]
         if not verification.columns and not verification.facts:
             found.append(verifying.nothing_compared(severity=Severity.ERROR))
         if standing:
@@ -308,7 +309,9 @@ def verify(
             found = [*standing.findings, *verifying.not_recorded(names, standing), *found]
         code = gated(session, found)
         advice = NEXT.get(code) or (code is not ExitCode.OK and _AMISS) or None
-        return session.report(code, findings=tuple(found), verification=verification, next=advice)
+        return session.report(
+            code, findings=tuple(found), verification=verification, notes=notes, next=advice
+        )
 
 
 _AMISS = "find out who made the difference, then do what the remedies say."

@@ -428,3 +428,36 @@ def test_a_signal_cancels_a_revision_that_runs(
     assert process.returncode == 130, out
     assert versions(conn) == ["a1"]
     assert run("status").code == 0
+
+
+MODELS = """
+import sqlalchemy as sa
+metadata = sa.MetaData()
+sa.Table("people", metadata, sa.Column("id", sa.Integer, primary_key=True),
+         sa.Column("email", sa.Text), sa.Column("age", sa.Integer))
+"""
+
+
+def test_models_are_compared_with_the_schema_as_env_py_has_it(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    more = "target_metadata=metadata, include_schemas=True"
+    env = MODELS + ENV.replace("connection=connection)", f"connection=connection, {more})")
+    folder = lay(workdir, BODIES[:1], env)
+    before = run("verify").report
+    assert any("nothing is pending" in note for note in before.notes)
+    assert run("apply").code == 0
+
+    verified = run("verify")
+
+    assert verified.code == 0
+    assert [(f.code, f.count, f.message.rpartition(": ")[2]) for f in verified.report.findings] == [
+        ("MV114", 1, "add_column people age on people")
+    ]
+    assert run("verify", "--gate", "warning").code == 1
+    config = workdir / "migsafe.toml"
+    config.write_text("[history]\nmodels = false\n")
+    assert run("verify").report.findings == ()
+    config.unlink()
+    (folder / "env.py").write_text(ENV)
+    assert any("no target_metadata" in note for note in run("verify").report.notes)
