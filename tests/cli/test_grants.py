@@ -95,9 +95,9 @@ def test_the_audit_role_answers_every_question_and_changes_nothing(
     assert problems(release("audit", "verify")) == {"MV105"}
     asked = [one for one in release("audit", "audit").report.findings if one.source == "derived"]
     assert {str(one.status) for one in asked} == {"passed"}
-    with psycopg.connect(as_role(database, f"{prefix}audit")) as conn:
+    with psycopg.connect(as_role(database, f"{prefix}audit"), autocommit=True) as conn:
         assert conn.execute("SELECT count(*) FROM notes").fetchone() == (0,)
-        conn.execute("SET transaction_read_only = off")
+        conn.execute("SET default_transaction_read_only = off")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("DELETE FROM notes")
 
