@@ -129,6 +129,37 @@ class FixInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreStep:
+    """One step of a restore, and how far it is: open, begun, done, found, failed or undone."""
+
+    step: str
+    state: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreInfo:
+    """One restore. `copy` and `old` are names: beside, and of the database once it is swapped out.
+
+    `outcome` is None midway, and where it is only shown. `lost` says what is not in the snapshot,
+    `by_hand` what a person has to do afterwards.
+    """
+
+    id: str
+    run: str
+    provider: str
+    snapshot: str
+    taken: datetime
+    copy: str
+    old: str
+    outcome: str | None = None
+    steps: tuple[RestoreStep, ...] = ()
+    lost: tuple[str, ...] = ()
+    estimate: str = "not known"
+    by_hand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a command found and did. Times are UTC, `seconds` a duration, `next` a sentence.
 
@@ -149,6 +180,7 @@ class Report:
     findings: tuple[Finding, ...] = ()
     steps: tuple[StepResult, ...] = ()
     snapshot: Snapshot | None = None
+    restore: RestoreInfo | None = None
     copies: tuple[Copy, ...] = ()
     verification: Verification | None = None
     baseline: BaselineInfo | None = None

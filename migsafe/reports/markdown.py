@@ -7,7 +7,7 @@ from tabulate import tabulate
 from migsafe.errors import ExitCode
 from migsafe.facts import shown
 from migsafe.findings import Finding, Status
-from migsafe.reports import Report, recovery
+from migsafe.reports import Report, recovery, restored
 
 
 def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # always complete
@@ -30,6 +30,7 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         _table("Differences", ("severity", "fact", "found", "expected"), _differences(report)),
         _snapshot(report),
         _table("Snapshots", recovery.headings(report), recovery.rows(report)),
+        restored.markdown(report),
         _table("Runs", ("run", "started", "command", "exit code", "role"), _runs(report)),
         "\n".join(f"- {_cell(note)}" for note in report.notes),
         report.next and f"Next: {report.next}",

@@ -8,7 +8,7 @@ import click
 from migsafe.errors import ExitCode
 from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.reports import BaselineInfo, Report, VerdictInfo, places, recovery
+from migsafe.reports import BaselineInfo, Report, VerdictInfo, places, recovery, restored
 
 WIDTH = 80
 
@@ -45,6 +45,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
         _differences(report, verbose=verbose),
         _snapshot(report),
         _copies(report),
+        restored.text(report, WIDTH),
         _runs(report),
         "\n".join(_wrapped(note) for note in report.notes),
         _verdict(report),

@@ -1,0 +1,255 @@
+"""A clinic on RDS whose last migration went wrong: two real servers, one snapshot, one manifest."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from ulid import ULID
+
+from migsafe.aws.identify import Database, Kind
+from migsafe.restore import journal
+from migsafe.restore.journal import Journal
+from migsafe.shadow import servers
+from migsafe.snapshots import Fingerprint, Manifest, fingerprint, manifest, requests, surroundings
+from tests.aws.cloud import ACCOUNT, REGION, Cloud
+from tests.cli.cluster import _free_port
+from tests.conftest import Called
+
+#: What the database held when the snapshot was taken.
+CONTENT = """
+CREATE TABLE patients (id int PRIMARY KEY, name text NOT NULL);
+INSERT INTO patients SELECT n, 'patient ' || n FROM generate_series(1, 100) AS n;
+CREATE TABLE visits (id int PRIMARY KEY, patient int NOT NULL REFERENCES patients, note text);
+INSERT INTO visits SELECT n, n, 'note' FROM generate_series(1, 50) AS n;
+"""
+
+#: What the migration made of it.
+DAMAGE = "ALTER TABLE visits DROP COLUMN note; DELETE FROM visits WHERE id > 10;"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The server of the database, damaged, and that of every copy; `held` is what both held."""
+
+    old: int
+    new: int
+    admins: tuple[str, str]
+    held: Fingerprint
+
+    def open(self) -> None:
+        """Let everybody in again, on both servers."""
+        for url in self.admins:
+            with psycopg.connect(url, autocommit=True) as conn:
+                for name in ("ehr", "billing"):
+                    conn.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1".encode())
+
+    def limits(self) -> dict[str, int]:
+        """Return the connection limits of the old server's databases."""
+        with psycopg.connect(self.admins[0]) as conn:
+            rows = conn.execute(
+                "SELECT datname, datconnlimit FROM pg_database WHERE datname IN ('ehr', 'billing')"
+            )
+            return {str(name): int(limit) for name, limit in rows}
+
+
+def _url(port: int) -> str:
+    return f"postgresql://owner@127.0.0.1:{port}/ehr"
+
+
+@contextmanager
+def pair() -> Iterator[Pair]:
+    """Run the two servers."""
+    with ExitStack() as stack:
+        ports, admins = (_free_port(), _free_port()), []
+        for port in ports:
+            settings = {"listen_addresses": "127.0.0.1", "port": str(port), "autovacuum": "off"}
+            stack.enter_context(servers.started(servers.embedded(), settings))
+            admins.append(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+            _filled(admins[-1], port)
+        with psycopg.connect(_url(ports[1]), autocommit=True) as conn:
+            held = fingerprint.read(conn, history=None)
+        with psycopg.connect(_url(ports[0])) as conn:
+            conn.execute(DAMAGE.encode())
+        yield Pair(ports[0], ports[1], (admins[0], admins[1]), held)
+
+
+def _filled(admin: str, port: int) -> None:
+    """Make what a master user of RDS has: no superuser, who may end the sessions of others."""
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute("CREATE ROLE owner LOGIN; GRANT pg_signal_backend TO owner")
+        conn.execute("CREATE ROLE app LOGIN")
+        conn.execute("CREATE DATABASE ehr OWNER owner")
+        conn.execute("CREATE DATABASE billing OWNER owner")
+    with psycopg.connect(_url(port)) as conn:
+        conn.execute(CONTENT.encode())
+
+
+@dataclass(slots=True)
+class Clock:
+    """Time that passes while somebody sleeps, and never else."""
+
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+
+    def read(self) -> float:
+        return self.now
+
+
+@dataclass(slots=True)
+class Clinic:
+    """One database on AWS, its snapshot, and the command that goes back to it."""
+
+    cloud: Cloud
+    pair: Pair
+    folder: Path
+    cli: Callable[..., Called]
+    manifest: Manifest
+    started: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest.source["id"])
+
+    @property
+    def resource(self) -> str:
+        return str(self.manifest.source["resource_id"])
+
+    def restore(self, *flags: str) -> Called:
+        return self.cli("restore", self.manifest.run, *flags, "--format", "json")
+
+    def write(self) -> None:
+        """Keep the manifest as it is now."""
+        manifest.write(self.folder / ".migsafe" / "snapshots", self.manifest)
+
+    def change(self, **parts: Any) -> None:
+        """Keep another manifest."""
+        self.manifest = replace(self.manifest, **parts)
+        self.write()
+
+    @property
+    def journal(self) -> Journal:
+        return journal.journals(self.folder / ".migsafe" / "restores")[0]
+
+    def things(self) -> dict[str, str]:
+        """Return who has which name: names by resource id, of instances and of clusters."""
+        backend = self.cloud.backend()
+        instances = {one.dbi_resource_id: name for name, one in backend.databases.items()}
+        clusters = {one.db_cluster_resource_id: name for name, one in backend.clusters.items()}
+        return instances | clusters
+
+    def check(self) -> None:
+        """Hold what must be true whenever a restore has stopped, wherever it stopped."""
+        now = self.things()
+        assert self.started <= set(now), "a database of before is gone"
+        record = self.journal.record
+        if record.outcome is not None:
+            owners = [resource for resource, name in now.items() if name == self.name]
+            assert owners, "nobody has the name at an end"
+            expected = record.memory["new"] if record.outcome == "swapped" else record.memory["old"]
+            assert owners == [expected]
+        if record.outcome == "undone":
+            assert self.pair.limits() == {"ehr": -1, "billing": -1}
+
+
+def instance(cloud: Cloud, pair: Pair, name: str = "clinic", **more: Any) -> dict[str, Any]:
+    """Create an instance with all that a restore forgets."""
+    ec2, rds = cloud.client("ec2"), cloud.client("rds")
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = ec2.create_security_group(GroupName=f"sg-{name}", Description="x", VpcId=vpc)["GroupId"]
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
+    rds.create_db_subnet_group(
+        DBSubnetGroupName=f"net-{name}", DBSubnetGroupDescription="x", SubnetIds=subnets
+    )
+    rds.create_db_parameter_group(
+        DBParameterGroupName=f"pg-{name}", DBParameterGroupFamily="postgres16", Description="x"
+    )
+    settings = {
+        "VpcSecurityGroupIds": [group],
+        "DBSubnetGroupName": f"net-{name}",
+        "DBParameterGroupName": f"pg-{name}",
+        "MultiAZ": True,
+        "DeletionProtection": True,
+        "EnableIAMDatabaseAuthentication": True,
+        "MaxAllocatedStorage": 100,
+        "CopyTagsToSnapshot": True,
+        "PreferredMaintenanceWindow": "sun:05:00-sun:06:00",
+        "PreferredBackupWindow": "03:00-04:00",
+        "Tags": [{"Key": "team", "Value": "clinic"}],
+    }
+    return cloud.instance(name, port=pair.old, **settings | more)
+
+
+def snapshot(
+    cloud: Cloud, described: dict[str, Any], pair: Pair, *, proxies: tuple[str, ...] = ()
+) -> Manifest:
+    """Take a snapshot of an instance, and write down what a restore needs."""
+    rds, name = cloud.client("rds"), described["DBInstanceIdentifier"]
+    cloud.manners.snapshot_takes = 0
+    rds.create_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=f"migsafe-{name}")
+    copy = rds.describe_db_snapshots(DBSnapshotIdentifier=f"migsafe-{name}")["DBSnapshots"][0]
+    database = _database(described, proxies)
+    built = requests.of_instance(
+        described,
+        snapshot=f"migsafe-{name}",
+        name=f"{name}-restore",
+        tags={"migsafe:managed": "true"},
+    )
+    return _manifest(cloud, pair, database, copy, f"migsafe-{name}", built)
+
+
+def _database(
+    described: dict[str, Any], proxies: tuple[str, ...], kind: Kind = "instance"
+) -> Database:
+    return Database(
+        kind=kind,
+        id=described["DBInstanceIdentifier"],
+        resource_id=described["DbiResourceId"],
+        arn=described["DBInstanceArn"],
+        region=REGION,
+        account=ACCOUNT,
+        host=described["Endpoint"]["Address"],
+        port=described["Endpoint"]["Port"],
+        via="endpoint",
+        described=described,
+        proxies=proxies,
+    )
+
+
+def _manifest(
+    cloud: Cloud,
+    pair: Pair,
+    database: Database,
+    copy: dict[str, Any],
+    name: str,
+    built: dict[str, Any],
+) -> Manifest:
+    denied: list[str] = []
+    source = surroundings.read(cloud.client("rds"), database, database.described, denied)
+    assert not denied
+    return Manifest(
+        run=str(ULID()),
+        provider="rds",
+        id=name,
+        taken=datetime.now(UTC),
+        moment=datetime.now(UTC),
+        place=f"{database.host}:{pair.old}/ehr",
+        database="ehr",
+        server_version="16.4",
+        fingerprint=pair.held,
+        source=source,
+        copy=copy,
+        requests=built,
+    )
+
+
+def config(found: Manifest) -> str:
+    """Return a config file whose target is the database of a manifest."""
+    return f"[env.prod]\nurl = 'postgresql://owner@{found.place}'\nsnapshot = 'rds'\n"
