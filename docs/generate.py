@@ -256,6 +256,8 @@ _MEANINGS = {
     "alone.",
     "history.version_table": "Of an env.py that runs with several version tables: the one that is "
     "meant, as `schema.name`. The others are left alone.",
+    "history.through": "A function that env.py has to run in, `module:function`, such as "
+    "`anyio.to_thread:run_sync`; it gets what runs env.py, and may be `async`.",
     "history.models": "Whether `verify` compares the models of an Alembic project with the schema, "
     "as `alembic check` does.",
     "history.layout": "Layout of a plain SQL history where more than one fits: see "

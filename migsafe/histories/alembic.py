@@ -111,6 +111,7 @@ def project_of(path: Path, config: HistoryConfig, root: Path) -> Project:
         connection=config.connection,
         database=config.database,
         version_table=config.version_table,
+        through=config.through,
         **python,
     )
 

@@ -8,6 +8,7 @@ has died: what runs is cancelled, as by SIGTERM. Neither passwords nor row value
 
 The first request is the environment: `config name x` as in `alembic -c -n -x`; `options` over
 those of the file; `connection`, a URL, for an env.py that wants config.attributes to hold one;
+`through`, `module:function`, a function of theirs that is called with the run of env.py;
 `redirect`, libpq's parameters of the one place where every connection leads; `session`, SQL for new
 connections; `database` and `table`, which of those that env.py runs with are meant, where there are
 several: the others are left alone, their connections only read. Others do something:
@@ -37,8 +38,10 @@ import time
 import traceback
 import warnings
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -344,7 +347,38 @@ def _inlined(conn: Any, cursor: Any, text: str, parameters: Any, context: Any) -
             is_async = isinstance(raw, psycopg.AsyncConnection)
             kind: Any = psycopg.AsyncClientCursor if is_async else psycopg.ClientCursor
             return str(kind(raw).mogrify(text, parameters))
-    return None if parameters else _numbered(conn, text, ())
+    if not parameters:
+        return _numbered(conn, text, ())
+    values = list(parameters.values() if hasattr(parameters, "keys") else parameters)
+    return _filled(_numbered(conn, text, parameters), values)
+
+
+#: What is quoted, or a placeholder of PostgreSQL's own.
+_NUMBER = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\$(\d+)")
+
+
+def _filled(text: str, values: list[Any]) -> str | None:
+    """Return the text with literals for $1, $2, …; None where one of them cannot be written.
+
+    The server infers the type of a quoted literal as it does that of a placeholder.
+    """
+    literals = {f"${number}": _literal(value) for number, value in enumerate(values, start=1)}
+    numbers = {match[0] for match in _NUMBER.finditer(text) if match[1]}
+    if numbers != set(literals) or None in literals.values():
+        return None
+    return _NUMBER.sub(lambda match: literals.get(match[0]) or match[0], text)
+
+
+def _literal(value: Any) -> str | None:
+    if value is None:
+        return "NULL"
+    if isinstance(value, (bytes, bytearray)):
+        return f"'\\x{value.hex()}'"
+    if hasattr(value, "isoformat"):
+        value = value.isoformat()
+    if not isinstance(value, (str, int, float, Decimal, UUID)):
+        return None
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _numbered(conn: Any, text: str, names: Any) -> str:
@@ -486,7 +520,20 @@ class Project:
         self._with = {True: set(), False: set()}
         self._record.begin(None, self._env, None, 0)
         with environment, self._connected():
-            self._script.run_env()
+            self._through(self._script.run_env)
+
+    def _through(self, run: Callable[[], None]) -> None:
+        """Run env.py in the function that has to be around it, which may be a coroutine's."""
+        if not self._request.get("through"):
+            run()
+            return
+        import asyncio
+        from importlib import import_module
+
+        module, _, name = self._request["through"].partition(":")
+        around = getattr(import_module(module), name)(run)
+        if asyncio.iscoroutine(around):
+            asyncio.run(around)
 
     def _is_meant(self, context: Any) -> bool:
         """Tell whether the parent means this database and version table; refuse two of them."""
@@ -532,12 +579,22 @@ class Project:
                 every=True,
                 dont_mutate=True,
             )
+            self._check_locations()
         told: dict[str, Any] = {"revisions": revisions, "heads": heads, "contexts": contexts}
         told["order"] = [step.revision.revision for step in steps]
         told["warnings"] = [str(one.message) for one in caught]
         told.update(alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__)
         told.update(python=sys.version.split()[0], commands=self._record.commands)
         self._tell("discovered", **told)
+
+    def _check_locations(self) -> None:
+        """Refuse an env.py that chooses other directories than those that were read before."""
+        before = self._script._version_locations
+        del self._script.__dict__["_version_locations"]
+        if self._script._version_locations != before:
+            chosen = " ".join(map(str, self._script.version_locations or ()))
+            said = f"env.py sets version_locations = {chosen}, which the configuration must, too"
+            raise Refused(said)
 
     def _context(self, current: Any, context: Any) -> dict[str, Any]:
         """Return what env.py configured, and what its version table says."""

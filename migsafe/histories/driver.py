@@ -31,7 +31,8 @@ class Project:
 
     `config` is alembic.ini or pyproject.toml; its directory is where Alembic runs. `options` go
     over those of the file; `connection` is a URL for an env.py that wants one in its attributes;
-    `database` and `version_table` say which is meant of those that env.py runs with.
+    `database` and `version_table` say which is meant of those that env.py runs with; `through`
+    names the function that env.py runs in, ``module:function``.
     """
 
     config: Path
@@ -42,6 +43,7 @@ class Project:
     connection: str | None = None
     database: str | None = None
     version_table: str | None = None
+    through: str | None = None
 
 
 @dataclass(slots=True)
@@ -159,6 +161,7 @@ def start(project: Project, *, to: Target | None = None, session: Sequence[str] 
         connection=project.connection,
         database=project.database,
         table=project.version_table,
+        through=project.through,
         redirect=dict(to.params) if to else None,
         session=list(session),
     )

@@ -629,3 +629,73 @@ def test_a_commit_that_the_server_refuses_is_not_lost(start: Start, conn: Conn) 
     (failed,) = named(start({"a": revision("a", body)}).upgrade("a"), "failed")
     assert (failed["at"], failed["sqlstate"]) == ("commit", "23503")
     assert not failed["commit_lost"]
+
+
+HOOK = """
+import asyncio
+inside = []
+
+def around(run):
+    inside.append("a function")
+    run()
+    inside.clear()
+
+async def worker(run):
+    inside.append("a coroutine")
+    await asyncio.to_thread(run)
+    inside.clear()
+"""
+
+
+@pytest.mark.parametrize("name", ["around", "worker"])
+def test_env_py_runs_in_the_function_that_the_project_names(
+    start: Start, conn: Conn, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "hook.py").write_text(HOOK)
+    body = "import hook\nop.create_table(hook.inside[0])"
+    driver = start({"a": revision("a", body)}, through=f"hook:{name}")
+    assert driver.discover()["heads"] == ["a"]
+    assert named(driver.upgrade("a"), "committed")
+    said = {"around": "a function", "worker": "a coroutine"}[name]
+    assert values(conn, f"SELECT to_regclass('\"{said}\"')::text") == [f'"{said}"']
+
+
+def test_what_the_function_around_env_py_raises_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "hook.py").write_text("def around(run):\n    raise LookupError('no instance')\n")
+    found = start(TWO, through="hook:around").discover()
+    assert (found["kind"], found["message"]) == ("LookupError", "no instance")
+
+
+def test_an_env_py_that_looks_for_revisions_elsewhere_is_refused(start: Start) -> None:
+    env = projects.ENV.replace(
+        "with create_engine", 'context.script.version_locations = ["other"]\nwith create_engine', 1
+    )
+    found = start(TWO, env).discover()
+    assert found["event"] == "error"
+    assert "version_locations = other" in found["message"]
+
+
+def test_values_that_asyncpg_sends_apart_are_written_as_literals(start: Start, conn: Conn) -> None:
+    body = """
+    import datetime, decimal, uuid
+    table = op.create_table(
+        "t", sa.Column("a", sa.Text), sa.Column("b", sa.Numeric), sa.Column("c", sa.Uuid),
+        sa.Column("d", sa.DateTime(timezone=True)), sa.Column("e", sa.LargeBinary),
+        sa.Column("f", sa.Boolean), sa.Column("g", sa.Date),
+    )
+    day = datetime.datetime(2026, 1, 2, 3, 4, 5, 678, datetime.timezone.utc)
+    op.get_bind().execute(sa.insert(table).values(
+        a="it's $1 \\\\", b=decimal.Decimal("-1.50"), c=uuid.UUID(int=7), d=day, e=b"\\\\x", f=True,
+        g=None,
+    ))
+    op.get_bind().execute(sa.update(table).values(a=table.c.a + "$2").where(table.c.b < 3.5))
+    """
+    env = projects.ASYNC_ENV.replace("postgresql+psycopg:", "postgresql+asyncpg:")
+    events = named(start({"a": revision("a", body)}, env).upgrade("a"), "statement")
+    (made,) = conn.execute("SELECT t FROM t")
+    assert [event["sql"][:6] for event in events] == ["\nCREAT", "INSERT", "UPDATE"]
+    assert not any(event.get("parameters") for event in events)
+    conn.execute("DELETE FROM t")
+    for event in events[1:]:
+        conn.execute(event["sql"].encode())
+    assert conn.execute("SELECT t FROM t").fetchall() == [made]
