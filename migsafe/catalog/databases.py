@@ -35,10 +35,11 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A database of the server as it is now."""
+    """A database of the server as it is now; `open` is whether it lets anybody in."""
 
     oid: int
-    owned: bool
+    name: str
+    owner: str
     open: bool
     comment: str | None
 
@@ -48,7 +49,7 @@ _READ = """
     SELECT pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
            coalesce(j.row ->> 'datlocprovider', 'c'), pg_get_userbyid(d.datdba), t.spcname,
            d.datconnlimit, coalesce(j.row ->> 'datlocale', j.row ->> 'daticulocale'),
-           coalesce(j.row ->> 'daticurules'), shobj_description(d.oid, 'pg_database'),
+           j.row ->> 'daticurules', shobj_description(d.oid, 'pg_database'),
            (SELECT jsonb_object_agg(coalesce(r.rolname, ''), to_jsonb(s.setconfig))
             FROM pg_catalog.pg_db_role_setting AS s LEFT JOIN pg_catalog.pg_roles AS r
                  ON r.oid = s.setrole
@@ -56,8 +57,8 @@ _READ = """
            CASE WHEN d.datacl IS NOT NULL THEN
            (SELECT coalesce(jsonb_object_agg(g.role, g.rights), '{}') FROM
                (SELECT coalesce(r.rolname, '') AS role,
-                       jsonb_agg(a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END
-                                 ORDER BY a.privilege_type) AS rights
+                       jsonb_agg(DISTINCT a.privilege_type || CASE WHEN a.is_grantable THEN '*'
+                                                                    ELSE '' END) AS rights
                 FROM aclexplode(d.datacl) AS a LEFT JOIN pg_catalog.pg_roles AS r
                      ON r.oid = a.grantee
                 GROUP BY 1) AS g)
@@ -81,17 +82,27 @@ def read(conn: Connection, name: str) -> Database:
     return Database(**values | {"settings": values["settings"] or {}})
 
 
+_LOOK = """
+    SELECT oid::bigint, datname, pg_get_userbyid(datdba), datallowconn,
+           shobj_description(oid, 'pg_database')
+    FROM pg_catalog.pg_database WHERE """
+
+
 def look(conn: Connection, name: str) -> Standing | None:
-    """Return how a database stands, None where there is none; `owned` is whether it is ours."""
-    row = conn.execute(
-        """SELECT oid::bigint, pg_has_role(datdba, 'USAGE'), datallowconn,
-                  shobj_description(oid, 'pg_database')
-           FROM pg_catalog.pg_database WHERE datname = %s""",
-        [name],
-    ).fetchone()
+    """Return the database of a name; None where there is none."""
+    return _standing(conn.execute(f"{_LOOK} datname = %s", [name]).fetchone())
+
+
+def known(conn: Connection, oid: int) -> Standing | None:
+    """Return a database whatever its name is now; None where it is gone."""
+    return _standing(conn.execute(f"{_LOOK} oid = %s", [oid]).fetchone())
+
+
+def _standing(row: tuple[Any, ...] | None) -> Standing | None:
     if row is None:
         return None
-    return Standing(oid=int(row[0]), owned=bool(row[1]), open=bool(row[2]), comment=row[3])
+    oid, name, owner, is_open, comment = row
+    return Standing(oid=int(oid), name=name, owner=owner, open=is_open, comment=comment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +129,9 @@ def inside(conn: Connection, name: str) -> list[Inside]:
            LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
            JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
            WHERE a.datname = %s AND a.pid <> pg_backend_pid()
-             AND a.backend_type IN ('client backend', 'walsender')
-           ORDER BY a.pid""",
+             AND coalesce(a.backend_type, 'client backend') IN ('client backend', 'walsender')
+             AND a.usesysid IS NOT NULL
+           ORDER BY a.pid""",  # who may not see the type of another role's session sees its user
         [name],
     )
     return [

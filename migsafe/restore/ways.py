@@ -11,5 +11,11 @@ def _rds(restoring: Restoring) -> Way:
     return rds.way(restoring)
 
 
+def _pg_dump(restoring: Restoring) -> Way:
+    from migsafe.restore import databases
+
+    return databases.way(restoring)
+
+
 #: The registry.
-WAYS: Mapping[str, Callable[[Restoring], Way]] = {"rds": _rds}
+WAYS: Mapping[str, Callable[[Restoring], Way]] = {"rds": _rds, "pg_dump": _pg_dump}

@@ -42,12 +42,13 @@ def read(conn: Connection, *, history: str | None, budget: float = BUDGET) -> Fi
 
 def of(found: Mapping[Key, str]) -> str:
     """Return the SHA-256 of facts, owners and grants among them."""
-    lines = sorted(
-        f"{key!r} {value!r}\n"
-        for key, value in found.items()
-        if (key.kind, key.aspect) not in _LOOSE
-    )
+    lines = sorted(f"{key!r} {value!r}\n" for key, value in firm(found).items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def firm(found: Mapping[Key, str]) -> dict[Key, str]:
+    """Return the facts that a restore may not change."""
+    return {key: value for key, value in found.items() if (key.kind, key.aspect) not in _LOOSE}
 
 
 @contextmanager

@@ -1,0 +1,287 @@
+"""Restores of dumps: a database beside the old one, filled, settled, analyzed and verified."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, replace
+
+import msgspec
+from psycopg import sql
+
+from migsafe import catalog
+from migsafe.catalog import databases
+from migsafe.catalog.databases import Standing
+from migsafe.errors import UnreachableError
+from migsafe.findings import Finding, Severity
+from migsafe.restore import Differs, Restoring, Step, comparing, creation, dumps
+from migsafe.restore.pair import COPY, FILLING, FRESH, FULL, SERVED, Pair
+from migsafe.target import Connection, Session
+
+#: Seconds of a day: as long as the rows of a copy may take to be counted.
+_COUNTING = 24 * 3600.0
+
+
+def way(restoring: Restoring) -> "Dump":
+    """Return how a dump is restored."""
+    return Dump(Pair(restoring))
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """Way: a dump of one database."""
+
+    pair: Pair
+
+    def check(self, *, swap: bool) -> Sequence[str]:
+        """Refuse what the server would refuse midway."""
+        from migsafe.restore import requirements
+
+        return requirements.check(self.pair, swap=swap)
+
+    def names(self) -> tuple[str, str]:
+        """Return what the copy is called beside, and the database once it is swapped out."""
+        return self.pair.beside, self.pair.aside
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Hold a lock of the server meanwhile."""
+        return self.pair.claimed()
+
+    def beside(self) -> Sequence[Step]:
+        """Create, fill, settle, analyze, verify."""
+        pair = self.pair
+        return [Whole(pair), Create(pair), Fill(pair), Settle(pair), Analyze(pair), Verify(pair)]
+
+    def swap(self) -> Sequence[Step]:
+        """Give the names on, and see who answers."""
+        from migsafe.restore.renaming import Answer, Swap
+
+        return [Swap(self.pair), Answer(self.pair)]
+
+    def by_hand(self, *, swapped: bool) -> Sequence[str]:
+        """Return what a person has to do afterwards."""
+        aside = sql.Identifier(self.pair.aside).as_string()
+        if not swapped:
+            return ()
+        return (
+            f"{self.pair.aside} lets nobody in: ALTER DATABASE {aside} ALLOW_CONNECTIONS true "
+            "opens it; DROP DATABASE, once nothing in it is needed.",
+            "migsafe's record is that of the snapshot, too: migsafe status says where it stands.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A step that changes nothing."""
+
+    pair: Pair
+
+    def done(self) -> bool:
+        """Tell nothing: what was so an hour ago is looked at again."""
+        return False
+
+    def undo(self) -> None:
+        """Do nothing: reading changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(_Reading):
+    """See that the dump is what was written."""
+
+    name: str = "check the dump"
+
+    def act(self) -> None:
+        """Compare the checksums of all files."""
+        dumps.whole(self.pair.folder, self.pair.restoring.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the database that the dump goes into."""
+
+    pair: Pair
+    name: str = "create the copy"
+
+    def done(self) -> bool:
+        """Tell whether there is one of this restore."""
+        with self.pair.server() as conn:
+            return self.pair.copy(conn) is not None
+
+    def act(self) -> None:
+        """Make it; take one of ours whose comment a crash kept away, and nobody else's."""
+        pair = self.pair
+        with pair.server() as conn:
+            found = databases.look(conn, pair.beside)
+            if found is None:
+                make(pair, conn)
+            elif found.comment is None and self._is_empty():
+                pair.mark(conn, FRESH)
+            elif pair.state(found) is None:
+                problem, remedy = "is there and not of this restore", "rename it, then go on"
+                raise UnreachableError(pair.where(pair.beside).place, problem, remedy)
+            remember(pair, conn)
+
+    def _is_empty(self) -> bool:
+        """Tell whether nobody has made anything in it (16384: FirstNormalObjectId)."""
+        query = """SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE objid >= 16384)
+                   AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE oid >= 16384)"""
+        with self.pair.session(self.pair.beside) as conn:
+            return bool(catalog.one(conn, query)[0])
+
+    def undo(self) -> None:
+        """Drop it; keep one that has had the name, for nobody else has what was written there."""
+        pair = self.pair
+        with pair.server() as conn:
+            found = pair.copy(conn)
+            if found is None:
+                return
+            if pair.journal.record.memory.get(SERVED):
+                note(pair, f"{found.name} has been the database, and is kept with its rows.")
+                return
+            drop(pair, conn, found)
+
+
+def make(pair: Pair, conn: Connection) -> None:
+    """Create an empty copy."""
+    conn.execute(creation.create(pair.beside, pair.like, conn.info.server_version))
+    pair.mark(conn, FRESH)
+
+
+def remember(pair: Pair, conn: Connection) -> None:
+    """Write down which database is the copy, whatever it will be called."""
+    found = databases.look(conn, pair.beside)
+    if found:
+        pair.journal.remember(COPY, found.oid)
+
+
+def drop(pair: Pair, conn: Connection, found: Standing) -> None:
+    """Drop the copy; never the database, nor anything that this restore has not made."""
+    old = pair.old(conn)
+    if found.name != pair.beside or pair.state(found) is None or (old and old.oid == found.oid):
+        place = pair.where(found.name).place
+        raise UnreachableError(place, "is not of this restore", "drop it by hand, if at all")
+    statement = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+    conn.execute(statement.format(sql.Identifier(found.name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Have pg_restore fill the copy."""
+
+    pair: Pair
+    name: str = "restore the dump"
+
+    def done(self) -> bool:
+        """Tell whether all of the dump is in it."""
+        with self.pair.server() as conn:
+            found = self.pair.copy(conn)
+            return found is not None and self.pair.state(found) == FULL
+
+    def act(self) -> None:
+        """Fill it; one that was filled in part begins anew."""
+        pair = self.pair
+        with pair.server() as conn:
+            found = present(pair, conn)
+            if pair.state(found) != FRESH:
+                drop(pair, conn, found)
+                make(pair, conn)
+                remember(pair, conn)
+            pair.mark(conn, FILLING)
+            kept = pair.restoring
+            dumps.restore(pair.folder, kept.manifest, kept.target, conn, pair.beside)
+            pair.mark(conn, FULL)
+
+    def undo(self) -> None:
+        """Do nothing: what is in the copy goes with it."""
+
+
+def present(pair: Pair, conn: Connection) -> Standing:
+    """Return the copy; raise UnreachableError where somebody has dropped it."""
+    found = pair.copy(conn)
+    if found is None:
+        place, remedy = pair.where(pair.beside).place, "undo this restore and begin another"
+        raise UnreachableError(place, "is gone", remedy)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Give the copy the settings and privileges of the database; a dump does not hold them."""
+
+    pair: Pair
+    name: str = "settings and privileges"
+
+    def done(self) -> bool:
+        """Tell whether it has them."""
+        with self.pair.server() as conn:
+            return not list(unlike(self.pair, conn))
+
+    def act(self) -> None:
+        """Set them, once the rows are in: such a setting may be read-only."""
+        pair = self.pair
+        with pair.server() as conn, conn.transaction():
+            for statement in creation.settle(present(pair, conn).name, pair.like):
+                conn.execute(statement)
+
+    def undo(self) -> None:
+        """Do nothing: they go with the copy."""
+
+
+def unlike(pair: Pair, conn: Connection) -> Iterator[str]:
+    """Yield in what the copy is made otherwise; the comment comes with the name."""
+    found, like = databases.read(conn, present(pair, conn).name), pair.like
+    for field in fields(found):
+        key = field.name
+        if key != "comment" and getattr(found, key) != getattr(like, key):
+            yield key
+
+
+@dataclass(frozen=True, slots=True)
+class Analyze:
+    """Give the planner its numbers: a dump does not hold them, and without them it is lost."""
+
+    pair: Pair
+    name: str = "analyze"
+
+    def done(self) -> bool:
+        """Tell nothing: it may have stopped midway."""
+        return False
+
+    def act(self) -> None:
+        """Read a sample of each table."""
+        with self.pair.session(self.pair.beside) as conn:
+            conn.execute("ANALYZE")
+
+    def undo(self) -> None:
+        """Do nothing: they go with the copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verify(_Reading):
+    """Hold the copy against what was written down when the snapshot was taken."""
+
+    name: str = "verify"
+
+    def act(self) -> None:
+        """Compare facts, rows, sequences and the rest; raise Differs where anything is wrong."""
+        pair = self.pair
+        with pair.session(pair.beside) as conn:
+            found = list(self._differences(conn))
+        pair.journal.remember("findings", msgspec.to_builtins(found))
+        if any(one.severity is Severity.ERROR for one in found):
+            raise Differs(pair.where(pair.beside).place, found)
+
+    def _differences(self, conn: Session) -> Iterator[Finding]:
+        known = self.pair.restoring.manifest
+        for key in unlike(self.pair, conn):
+            yield comparing.finding("restored-database", f"the database's {key} is another one")
+        # Other roles of the server may have come and gone since.
+        expected = replace(known.fingerprint, roles=tuple(known.source["roles"]))
+        seen = self.pair.restoring.fingerprint(conn, budget=_COUNTING)
+        yield from comparing.differences(expected, seen)
+        yield from dumps.differences(self.pair.folder, known, conn)
+
+
+def note(pair: Pair, text: str) -> None:
+    """Keep a note for the report."""
+    notes = pair.journal.record.memory.get("notes", [])
+    if text not in notes:
+        pair.journal.remember("notes", [*notes, text])

@@ -1,0 +1,121 @@
+"""A dump on its way back: that it is whole, pg_restore, and what came of it."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from migsafe import facts
+from migsafe.errors import UnreachableError, redacted
+from migsafe.facts import Key
+from migsafe.findings import Finding, Severity
+from migsafe.restore.comparing import finding
+from migsafe.snapshots import Manifest, fingerprint, pg_dump, programs
+from migsafe.snapshots.programs import FailedError
+from migsafe.target import Connection, Target
+
+#: How many facts that differ are findings of their own; arbitrary.
+_SHOWN = 20
+
+#: What a server says of names, roles and privileges only; any other message may quote a row.
+_SAFE = re.compile(
+    r"(role|schema|relation|type|function|extension|language|collation|tablespace|database|access "
+    r'method|operator class|text search configuration) (".*?"|\S+) (already exists|does not exist)'
+    r"|permission denied .*|must be .*|extension \".*?\" is not available|permission denied to .*"
+    r"|could not open extension control file .*|unrecognized configuration parameter .*"
+    r"|(too many|out of|no space|could not extend|could not write).*|Only roles with .*"
+    r"|terminating connection .*|canceling statement due to user request"
+)
+
+
+def whole(folder: Path, known: Manifest) -> None:
+    """Hold the files of a snapshot against its checksum; raise UnreachableError unless equal."""
+    sums = "".join(f"{digest}  {name}\n" for name, digest in pg_dump.checksums(folder))
+    if hashlib.sha256(sums.encode()).hexdigest() != known.sha256:
+        problem = "the dump is not what was written: its checksum differs"
+        raise UnreachableError(str(folder), problem, "take another snapshot, or another copy of it")
+
+
+def restore(folder: Path, known: Manifest, where: Target, conn: Connection, name: str) -> None:
+    """Have pg_restore fill an empty database of the server that a session is on."""
+    tools = programs.find(_major(known), wanted="pg_restore")
+    command: list[str | Path] = [
+        *(tools.restore, "--exit-on-error", "--no-password"),
+        f"--jobs={pg_dump.jobs(int(known.copy['bytes']))}",
+        f"--dbname={programs.address(where, conn, dbname=name)}",
+        folder / pg_dump.DUMP,
+    ]
+    try:
+        programs.run(command, env=programs.environment(where))
+    except FailedError as error:
+        remedy = "mend that, then go on with --resume"
+        raise UnreachableError(name, f"pg_restore failed: {told(error.messages)}", remedy) from None
+
+
+def _major(known: Manifest) -> int:
+    """Return the version of the pg_dump that wrote it: an older pg_restore cannot read it."""
+    return int(known.copy["program"])
+
+
+def told(messages: Sequence[str]) -> str:
+    """Say what stopped pg_restore, and at which object, without a value of any row."""
+    toc = next((m[1] for line in messages if (m := re.search(r"TOC entry (.*)", line))), "")
+    line = next((line for line in messages if "error:" in line), (*messages, "no message")[0])
+    problem = line.partition("error:")[2].strip() or line
+    before, failed, said = problem.partition("ERROR:")
+    if failed and not _SAFE.fullmatch(said.strip()):
+        problem = f"{before.rstrip(': ')} (the server's log has the reason, which may quote rows)"
+    elif failed:
+        problem = said.strip()
+    return redacted(f"{problem} [{toc}]" if toc else problem)
+
+
+def differences(folder: Path, known: Manifest, conn: Connection) -> Iterator[Finding]:
+    """Yield what differs in what only a dump brings back, and the facts by their names."""
+    from migsafe.snapshots import contents
+
+    source = known.source
+    counted = contents.counts(conn)
+    for table, rows in source["counts"].items():
+        if counted.get(table) != rows:
+            message = f"{table} has {counted.get(table, 'no')} rows, {rows} in the snapshot"
+            yield finding("restored-rows", message)
+    if (there := contents.objects(conn)) != source["objects"]:
+        message = f"{there} large objects, {source['objects']} in the snapshot"
+        yield finding("restored-objects", message)
+    yield from _sequences(source["sequences"], contents.sequences(conn))
+    yield from _facts(folder, known, conn)
+
+
+def _sequences(expected: Mapping[str, list[int]], found: Mapping[str, int]) -> Iterator[Finding]:
+    for name, bounds in expected.items():
+        if name not in found:
+            yield finding("restored-sequence", f"the sequence {name} is not there")
+        elif not min(bounds) <= found[name] <= max(bounds):
+            then = " to ".join(map(str, sorted(set(bounds))))
+            message = f"the sequence {name} gives {found[name]} next, {then} in the snapshot"
+            yield finding("restored-sequence", message)
+
+
+def _facts(folder: Path, known: Manifest, conn: Connection) -> Iterator[Finding]:
+    """Name the facts in which a schema differs, as far as they were kept."""
+    from migsafe.catalog import schema
+
+    found = schema.facts(schema.read(conn))
+    if fingerprint.of(found) == known.fingerprint.facts:
+        return
+    kept = _kept(folder)
+    differ = list(facts.differences(fingerprint.firm(found), fingerprint.firm(kept)))
+    for one in differ[:_SHOWN]:
+        message = facts.compared(str(one.key), one.found, one.expected)
+        yield finding("restored-schema", message)
+    if len(differ) > _SHOWN:
+        yield finding("restored-schema", f"{len(differ) - _SHOWN} more facts", Severity.INFO)
+
+
+def _kept(folder: Path) -> dict[Key, str]:
+    import msgspec
+
+    rows: list[Any] = msgspec.json.decode((folder / pg_dump.FACTS).read_bytes())
+    return {Key(*key): str(value) for *key, value in rows}
