@@ -7,6 +7,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.aws.cloud import Cloud
+    from tests.cli.cluster import Cluster
 
 #: What would lead a client to another account, or elsewhere.
 _FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE")
@@ -14,9 +15,14 @@ _FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_MAX_ATTEMPTS"
 
 @pytest.fixture(scope="session")
 def cloud_server() -> "Iterator[Cloud]":
+    import botocore.loaders
+
     from tests.aws.cloud import started
 
-    with started() as cloud:
+    with started() as cloud, pytest.MonkeyPatch.context() as patch:
+        # The models of the services take most of a session's time, unless they are read once.
+        loader = botocore.loaders.create_loader()
+        patch.setattr("botocore.session.create_loader", lambda *_: loader)
         yield cloud
 
 
@@ -32,3 +38,12 @@ def cloud(cloud_server: "Cloud", monkeypatch: pytest.MonkeyPatch) -> "Iterator[C
     monkeypatch.setattr(backoff, lambda *_: 0)
     yield cloud_server
     cloud_server.check()
+
+
+@pytest.fixture(scope="session")
+def asking() -> "Iterator[Cluster]":
+    """A PostgreSQL on a port of this machine that asks everybody for a password."""
+    from tests.aws import servers
+
+    with servers.asking() as cluster:
+        yield cluster

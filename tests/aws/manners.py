@@ -32,6 +32,8 @@ class Manners:
     #: More proxy endpoints, cluster endpoints and maintenance, as AWS describes them.
     proxy_endpoints: list[dict[str, Any]] = field(default_factory=list)
     cluster_endpoints: list[dict[str, Any]] = field(default_factory=list)
+    #: What a proxy does not reach, by its identifier.
+    unhealthy: list[str] = field(default_factory=list)
     maintenance: list[dict[str, Any]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 

@@ -417,13 +417,12 @@ class Rds(RDSResponse):
     def _target(self, target: Any) -> list[dict[str, Any]]:
         """Describe a proxy's target; AWS lists the instances of a tracked cluster, too."""
         name = target.rds_resource_id
-        known = (
-            self.backend.clusters if target.type == "TRACKED_CLUSTER" else self.backend.databases
-        )
-        health = {"State": "AVAILABLE"} if name in known else {"State": "UNAVAILABLE"}
-        first = {"RdsResourceId": name, "Type": target.type, "TargetHealth": health, "Port": 5432}
+        there = name in self.backend.databases or name in self.backend.clusters
+        reached = there and name not in manners.unhealthy
+        health = {"State": "AVAILABLE" if reached else "UNAVAILABLE"}
+        first = {"RdsResourceId": name, "Type": target.type, "Port": 5432}
         if target.type != "TRACKED_CLUSTER":
-            return [first | {"Role": "READ_WRITE"}]
+            return [first | {"Role": "READ_WRITE", "TargetHealth": health}]
         cluster = self.backend.clusters.get(name)
         return [first] + [
             {
