@@ -39,6 +39,15 @@ url = "env:RESTORED_URL"
 snapshot = "pg_dump"
 """
 
+_ALEMBIC = """\
+[history]
+path = "migrations"
+x = ["url=postgresql://"]  # for an env.py that wants one; it leads to the target
+
+[env.twin]
+url = "env:TWIN_URL"
+"""
+
 #: Makes the copy of `clinic` that the second act is about: no records, and one migration back.
 _COPY = "CREATE DATABASE clinic_restored TEMPLATE clinic;"
 _LOSE = """\
@@ -60,7 +69,8 @@ class _Story:
         """Show a migsafe command, run it, and hold its exit code against the story's."""
         click.echo("\n" + click.style(f"$ {command}", fg="cyan", bold=True))
         arguments = [sys.executable, "-m", *shlex.split(command)]
-        urls = {"CLINIC_URL": self.url("clinic"), "RESTORED_URL": self.url("clinic_restored")}
+        databases = {"CLINIC": "clinic", "RESTORED": "clinic_restored", "TWIN": "clinic_twin"}
+        urls = {f"{name}_URL": self.url(database) for name, database in databases.items()}
         done = subprocess.run(  # noqa: S603
             arguments, cwd=self.folder, env=os.environ | urls, check=False
         )
@@ -91,6 +101,7 @@ def play(keep: Path | None) -> int:
         story.sql("CREATE DATABASE clinic", "postgres", show=False)
         _release(story, data)
         _lose_the_record(story)
+        _write_it_in_python(story)
     _say(
         "That was migsafe. On your own repository: migsafe init, then set DATABASE_URL, then "
         "migsafe status."
@@ -142,6 +153,19 @@ def _lose_the_record(story: _Story) -> None:
     story.run("migsafe verify -e restored", ExitCode.OK)
 
 
+def _write_it_in_python(story: _Story) -> None:
+    """The third act: the same schema as an Alembic history, run by Alembic itself."""
+    _say(
+        "Another team keeps the same schema as an Alembic history. Its env.py stays as it is. "
+        "What the Python sends is found out on the throw-away server, and looked at as SQL; then "
+        "the project's own Alembic runs it."
+    )
+    story.sql("CREATE DATABASE clinic_twin;", "postgres")
+    story.run("migsafe apply -c alembic/migsafe.toml -e twin --yes", ExitCode.OK)
+    _say("All of it is there, fact by fact, and just as many facts as before:")
+    story.run("migsafe verify -c alembic/migsafe.toml -e twin", ExitCode.OK)
+
+
 def _say(text: str) -> None:
     click.echo("\n" + textwrap.fill(text, 80))
 
@@ -165,6 +189,9 @@ def _copy(checkout: Path, folder: Path) -> None:
         raise UsageError("demo", "its files are not in this install", "install migsafe again")
     shutil.copytree(cases / "ehr_prisma", folder / "migrations")
     shutil.copytree(checkout / "audits", folder / "audits")
+    made = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(checkout / "migrations", folder / "alembic" / "migrations", ignore=made)
+    shutil.copy(checkout / "alembic.ini", folder / "alembic" / "alembic.ini")
     shutil.copy(cases / "ehr_rows.sql", folder / "rows.sql")
     shutil.copy(cases / "ehr_repair.sql", folder / "repair.sql")
 
@@ -172,6 +199,8 @@ def _copy(checkout: Path, folder: Path) -> None:
 def _lay_out(data: Path, folder: Path) -> None:
     shutil.copytree(data / "migrations", folder / "prisma" / "migrations")
     shutil.copytree(data / "audits", folder / "audits")
+    shutil.copytree(data / "alembic", folder / "alembic")
+    (folder / "alembic" / "migsafe.toml").write_text(_ALEMBIC, "utf-8")
     (folder / "migsafe.toml").write_text(_CONFIG, "utf-8")
 
 

@@ -83,7 +83,7 @@ def load(path: Path, config: HistoryConfig, root: Path) -> AlembicDirectory:
         layout="alembic",
         path=path,
         project=project,
-        migrations=[_migration(by_name[name]) for name in found["order"]],
+        migrations=[_migration(by_name[name], path) for name in found["order"]],
         parents={n: [*item["down"], *item["depends_on"]] for n, item in by_name.items()},
         findings=_heads(found["heads"]),
         schemas=config.schemas,
@@ -125,8 +125,10 @@ def _is_config(file: Path) -> bool:
     return file.name == "alembic.ini" or "[tool.alembic" in file.read_text("utf-8", "replace")
 
 
-def _migration(item: Event) -> Migration:
-    file = Path(item["path"])
+def _migration(item: Event, folder: Path) -> Migration:
+    file, whole = Path(item["path"]), folder.resolve()
+    if file.is_relative_to(whole):  # as it was named, which is shorter
+        file = folder / file.relative_to(whole)
     return Migration(
         name=item["revision"],
         path=file,

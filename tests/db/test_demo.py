@@ -86,10 +86,19 @@ def test_what_was_in_effect_is_recorded_and_the_rest_is_applied(
     ]
 
 
+def test_the_alembic_history_makes_the_same_clinic(screens: str, temporary: Path) -> None:
+    assert screens.count("509 facts as expected") == 3
+    (path,) = (temporary / "kept" / "alembic" / ".migsafe" / "reports").glob("*.json")
+    last = json.loads(path.read_text("utf-8"))
+    assert last["history"]["kind"] == "alembic"
+    assert len(last["steps"]) == 14
+    assert {step["outcome"] for step in last["steps"]} == {"done"}
+
+
 def test_every_screen_fits_80_columns(screens: str) -> None:
     wide = [line for line in screens.splitlines() if len(line) > 80]
     # A command or a path to be copied stays in one line.
-    kept = ("The way back: ", "prisma/migrations/")
+    kept = ("The way back: ", "prisma/migrations/", "alembic/migrations/")
     assert [line for line in wide if not line.strip().startswith(kept)] == []
 
 
