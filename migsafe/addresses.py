@@ -16,6 +16,7 @@ import psycopg
 from psycopg import conninfo, pq
 
 from migsafe.aws import secrets, tls
+from migsafe.aws.identify import region_of
 from migsafe.config import EnvConfig
 from migsafe.errors import UsageError, conceal, nearest
 
@@ -110,7 +111,7 @@ def _signed(url: str, name: str, root: Path, caller: secrets.Caller) -> Target:
     """Read a URL without a password: a token of IAM is signed just before each connection."""
     where = parse(f"postgresql:{url.removeprefix(_SIGNED)}", name=name)
     host, user = where.params.get("host", ""), where.params.get("user")
-    region = tls.region(host)
+    region = region_of(host)
     if not user or "password" in where.params:
         raise UsageError(f"{_SIGNED}//…", "needs a user and no password", "write user@host")
     if region is None:

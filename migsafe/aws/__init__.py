@@ -81,6 +81,16 @@ def connect(*, region: str | None, profile: str | None, account: str | None) -> 
     return found
 
 
+def client(service: str, *, region: str | None, profile: str | None) -> Any:
+    """Return a client for what needs no account; nobody is asked yet."""
+    import boto3
+
+    with explained("AWS"):
+        session = boto3.Session(profile_name=profile, region_name=region)
+        _conceal(session)
+        return _client(session, service, region)
+
+
 def _conceal(session: "boto3.Session") -> None:
     """Take the session's own secrets out of every text from now on."""
     found = session.get_credentials()

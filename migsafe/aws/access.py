@@ -31,11 +31,6 @@ _REFUSALS = {
         "it has as many rules as it may have",
         "remove what nobody needs; migsafe access sweep removes what expired of ours",
     ),
-    "UnauthorizedOperation": (
-        "this identity may not add a rule to it",
-        "allow ec2:AuthorizeSecurityGroupIngress, ec2:RevokeSecurityGroupIngress, "
-        "ec2:DescribeSecurityGroupRules and ec2:CreateTags",
-    ),
     "InvalidGroup.NotFound": (
         "there is no such security group",
         "check the region and the account",

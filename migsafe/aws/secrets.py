@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+from migsafe import aws
 from migsafe.aws import explained
 from migsafe.errors import UnreachableError, UsageError, conceal
 
@@ -58,13 +59,7 @@ class Caller:
 
 @cache
 def _client(service: str, region: str | None, profile: str | None) -> Any:
-    import boto3
-
-    from migsafe import aws
-
-    with explained("AWS"):
-        session = boto3.Session(profile_name=profile, region_name=region)
-        return aws._client(session, service, region)
+    return aws.client(service, region=region, profile=profile)
 
 
 def parse(text: str) -> Reference:

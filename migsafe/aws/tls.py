@@ -5,24 +5,12 @@ Reads names and environment only; downloads nothing.
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-#: An endpoint of RDS; in China the label of the region comes after `rds`.
-_ENDPOINT = re.compile(
-    r"\.(?:(?P<region>[a-z0-9-]+)\.rds\.amazonaws\.com"
-    r"|rds\.(?P<china>[a-z0-9-]+)\.amazonaws\.com\.cn)\.?$",
-    re.IGNORECASE,
-)
+from migsafe.aws.identify import region_of
 
 _warned: set[str] = set()
-
-
-def region(host: str) -> str | None:
-    """Return the region in the name of an RDS endpoint, None where it is no such name."""
-    found = _ENDPOINT.search(host)
-    return (found["region"] or found["china"]).lower() if found else None
 
 
 def secured(params: Mapping[str, str], root: Path, *, unsaid: str = "prefer") -> dict[str, str]:
@@ -32,7 +20,7 @@ def secured(params: Mapping[str, str], root: Path, *, unsaid: str = "prefer") ->
     PGSSLMODE says one and no certificates are found. What is not verified is warned of.
     """
     host = params.get("host", "")
-    where = region(host)
+    where = region_of(host)
     if where is None:
         return dict(params)
     bundle = _bundle(params, root, where)

@@ -96,7 +96,7 @@ class Driver:
 
     def lead(self, to: Target, session: Sequence[str]) -> None:
         """Have the connections that are still to come lead to `to`."""
-        self.say(do="lead", redirect=dict(to.params), session=list(session))
+        self.say(do="lead", redirect=to.signed_in(), session=list(session))
 
     def close(self) -> None:
         """Stop speaking to it, and wait until it has ended."""
@@ -162,7 +162,7 @@ def start(project: Project, *, to: Target | None = None, session: Sequence[str] 
         database=project.database,
         table=project.version_table,
         through=project.through,
-        redirect=dict(to.params) if to else None,
+        redirect=to.signed_in() if to else None,
         session=list(session),
     )
     return driver

@@ -11,7 +11,7 @@ from pathlib import Path
 from ulid import ULID
 
 from migsafe import aws, target
-from migsafe.aws import access, doors, identify, intents, tls
+from migsafe.aws import access, doors, identify, intents
 from migsafe.config import Settings
 from migsafe.errors import ExitCode
 from migsafe.reports import Report
@@ -34,10 +34,7 @@ def granted(settings: Settings, where: Target, run: str) -> Iterator[None]:
         yield
         return
     host = where.params.get("host", "")
-    cloud = _cloud(settings, tls.region(host))
-    database = identify.identify(
-        cloud, host, db_instance=env.db_instance, db_cluster=env.db_cluster
-    )
+    cloud, database = identify.reach(host, env)
     doors.check(database, host)
     group = doors.group(database, env.security_group)
     folder = settings.root / _FOLDER
@@ -45,17 +42,11 @@ def granted(settings: Settings, where: Target, run: str) -> Iterator[None]:
     cidr = env.source_cidr or doors.own_address(env.address_services)
     door = doors.Door(group=group, cidr=cidr, port=database.port)
     _log.warning(
-        "migsafe: letting %s in to port %d by %s (account %s, region %s) as %s",
-        *(door.cidr, door.port, door.group, cloud.account, cloud.region, cloud.identity),
+        "migsafe: %s: letting %s in to port %d by %s", cloud, door.cidr, door.port, door.group
     )
     with access.opened(cloud, door, folder, run):
         doors.await_answer(*_address(where), door)
         yield
-
-
-def _cloud(settings: Settings, region: str | None) -> aws.Cloud:
-    env = settings.env
-    return aws.connect(region=region or env.region, profile=env.profile, account=env.account)
 
 
 def _address(where: Target) -> tuple[str, int]:
@@ -75,11 +66,10 @@ def _say(swept: access.Swept) -> None:
 def sweep(settings: Settings) -> Report:
     """Take away every rule that a run left: by its tags where it expired, by its intent at once."""
     started, clock = datetime.now(UTC), time.monotonic()
-    folder = settings.root / _FOLDER
-    swept = [
-        access.sweep(_cloud(settings, region), folder)
-        for region in sorted({_region(settings), *intents.regions(folder)}, key=str)
-    ]
+    folder, env = settings.root / _FOLDER, settings.env
+    cloud = aws.connect(region=_region(settings), profile=env.profile, account=env.account)
+    regions = sorted({cloud.region, *intents.regions(folder)})
+    swept = [access.sweep(cloud.within(region), folder) for region in regions]
     failed = [one for found in swept for one in found.failed]
     code = ExitCode.UNREACHABLE if failed else ExitCode.OK
     return Report(
@@ -103,4 +93,4 @@ def _region(settings: Settings) -> str | None:
     if settings.url is None:
         return settings.env.region
     where = target.resolve(settings.url, name=settings.name, root=settings.root, env=settings.env)
-    return tls.region(where.params.get("host", "")) or settings.env.region
+    return identify.region_of(where.params.get("host", "")) or settings.env.region

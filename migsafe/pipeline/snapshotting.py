@@ -58,7 +58,7 @@ def create(settings: Settings, *, wait: bool = True, notify: Notify = silent) ->
 def copies(settings: Settings, *, notify: Notify = silent) -> Report:
     """List our own copies of the target, newest first; the database itself is not asked."""
     began, clock = datetime.now(UTC), time.monotonic()
-    where = target.resolve(settings.url, name=settings.name, root=settings.root)
+    where = target.resolve(settings.url, name=settings.name, root=settings.root, env=settings.env)
     found = provider(named(settings)).found(shelf(settings, where, notify))
     return Report(
         command="snapshot list",
