@@ -106,50 +106,51 @@ class Create:
             return self.pair.copy(conn) is not None
 
     def act(self) -> None:
-        """Make it; take one of ours whose comment a crash kept away, and nobody else's."""
-        pair = self.pair
-        with pair.server() as conn:
-            found = databases.look(conn, pair.beside)
-            if found is None:
-                make(pair, conn)
-            elif found.comment is None and self._is_empty():
-                pair.mark(conn, FRESH)
-            elif pair.state(found) is None:
-                problem, remedy = "is there and not of this restore", "rename it, then go on"
-                raise UnreachableError(pair.where(pair.beside).place, problem, remedy)
-            remember(pair, conn)
-
-    def _is_empty(self) -> bool:
-        """Tell whether nobody has made anything in it (16384: FirstNormalObjectId)."""
-        query = """SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE objid >= 16384)
-                   AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE oid >= 16384)"""
-        with self.pair.session(self.pair.beside) as conn:
-            return bool(catalog.one(conn, query)[0])
+        """Make it, or take the one that was made before a crash."""
+        with self.pair.server() as conn:
+            ensure(self.pair, conn)
 
     def undo(self) -> None:
         """Drop it; keep one that has had the name, for nobody else has what was written there."""
         pair = self.pair
         with pair.server() as conn:
-            found = pair.copy(conn)
-            if found is None:
-                return
-            if pair.journal.record.memory.get(SERVED):
+            found = adopted(pair, conn)
+            if found and pair.journal.record.memory.get(SERVED):
                 note(pair, f"{found.name} has been the database, and is kept with its rows.")
-                return
-            drop(pair, conn, found)
+            elif found:
+                drop(pair, conn, found)
 
 
-def make(pair: Pair, conn: Connection) -> None:
-    """Create an empty copy."""
-    conn.execute(creation.create(pair.beside, pair.like, conn.info.server_version))
-    pair.mark(conn, FRESH)
+def ensure(pair: Pair, conn: Connection) -> Standing:
+    """Return the copy, empty where there was none."""
+    found = adopted(pair, conn)
+    if found is None:
+        conn.execute(creation.create(pair.beside, pair.like, conn.info.server_version))
+        pair.mark(conn, FRESH)
+        found = present(pair, conn)
+    pair.journal.remember(COPY, found.oid)
+    return found
 
 
-def remember(pair: Pair, conn: Connection) -> None:
-    """Write down which database is the copy, whatever it will be called."""
-    found = databases.look(conn, pair.beside)
-    if found:
-        pair.journal.remember(COPY, found.oid)
+def adopted(pair: Pair, conn: Connection) -> Standing | None:
+    """Find the copy, also where a crash kept its comment away; refuse one of somebody else."""
+    found = pair.copy(conn)
+    there = databases.look(conn, pair.beside)
+    if found or there is None:
+        return found
+    if there.comment is None and _is_empty(pair):
+        pair.mark(conn, FRESH)
+        return present(pair, conn)
+    place = pair.where(pair.beside).place
+    raise UnreachableError(place, "is there and not of this restore", "rename it, then go on")
+
+
+def _is_empty(pair: Pair) -> bool:
+    """Tell whether nobody has made anything in the copy (16384 is FirstNormalObjectId)."""
+    query = """SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE objid >= 16384)
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE oid >= 16384)"""
+    with pair.session(pair.beside) as conn:
+        return bool(catalog.one(conn, query)[0])
 
 
 def drop(pair: Pair, conn: Connection, found: Standing) -> None:
@@ -179,11 +180,9 @@ class Fill:
         """Fill it; one that was filled in part begins anew."""
         pair = self.pair
         with pair.server() as conn:
-            found = present(pair, conn)
-            if pair.state(found) != FRESH:
+            if pair.state(found := ensure(pair, conn)) != FRESH:
                 drop(pair, conn, found)
-                make(pair, conn)
-                remember(pair, conn)
+                ensure(pair, conn)
             pair.mark(conn, FILLING)
             kept = pair.restoring
             dumps.restore(pair.folder, kept.manifest, kept.target, conn, pair.beside)

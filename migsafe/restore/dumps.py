@@ -18,6 +18,8 @@ from migsafe.target import Connection, Target
 #: How many facts that differ are findings of their own; arbitrary.
 _SHOWN = 20
 
+_UNKNOWN = 'unrecognized configuration parameter "transaction_timeout"'
+
 #: What a server says of names, roles and privileges only; any other message may quote a row.
 _SAFE = re.compile(
     r"(role|schema|relation|type|function|extension|language|collation|tablespace|database|access "
@@ -39,9 +41,12 @@ def whole(folder: Path, known: Manifest) -> None:
 
 def restore(folder: Path, known: Manifest, where: Target, conn: Connection, name: str) -> None:
     """Have pg_restore fill an empty database of the server that a session is on."""
-    tools = programs.find(_major(known), wanted="pg_restore")
+    tools = programs.find(int(known.copy["program"]), wanted="pg_restore")
+    unknown = tools.major >= 17 and conn.info.server_version < 170000
     command: list[str | Path] = [
-        *(tools.restore, "--exit-on-error", "--no-password"),
+        tools.restore,
+        "--no-password",
+        *([] if unknown else ["--exit-on-error"]),
         f"--jobs={pg_dump.jobs(int(known.copy['bytes']))}",
         f"--dbname={programs.address(where, conn, dbname=name)}",
         folder / pg_dump.DUMP,
@@ -49,13 +54,20 @@ def restore(folder: Path, known: Manifest, where: Target, conn: Connection, name
     try:
         programs.run(command, env=programs.environment(where))
     except FailedError as error:
+        if unknown and _only_unknown(error.messages):
+            return
         remedy = "mend that, then go on with --resume"
         raise UnreachableError(name, f"pg_restore failed: {told(error.messages)}", remedy) from None
 
 
-def _major(known: Manifest) -> int:
-    """Return the version of the pg_dump that wrote it: an older pg_restore cannot read it."""
-    return int(known.copy["program"])
+def _only_unknown(messages: Sequence[str]) -> bool:
+    """Tell whether all that failed is a setting that the server does not have.
+
+    pg_restore of 17 and later begins with ``SET transaction_timeout`` on an older server, too, and
+    stops there where it is to stop at errors.
+    """
+    errors = [line for line in messages if "error:" in line]
+    return bool(errors) and all(_UNKNOWN in line for line in errors)
 
 
 def told(messages: Sequence[str]) -> str:

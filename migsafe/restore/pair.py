@@ -58,10 +58,8 @@ class Pair:
 
     def _named(self, word: str) -> str:
         """Cut the name, not the end, which is this restore's own."""
-        tail = f"_{word}_{self.journal.record.id[-8:].lower()}".encode()
-        return (
-            (self.name.encode()[: _LONGEST - len(tail)]).decode("utf-8", "ignore") + tail.decode()
-        )
+        tail = f"_{word}_{self.journal.record.id[-8:].lower()}"
+        return self.name.encode()[: _LONGEST - len(tail)].decode("utf-8", "ignore") + tail
 
     @property
     def like(self) -> Database:
@@ -118,17 +116,17 @@ class Pair:
     def copy(self, conn: Connection) -> Standing | None:
         """Find the copy: by what it is, or by its name and our comment on it."""
         known = self.journal.record.memory.get(COPY)
-        if known is not None:
-            return databases.known(conn, int(known))
+        if known is not None and (found := databases.known(conn, int(known))):
+            return found
         found = databases.look(conn, self.beside)
         return found if found and self.state(found) else None
 
     def old(self, conn: Connection) -> Standing | None:
         """Find the database that had the name when the swap began, or has it now."""
         known = self.journal.record.memory.get(OLD)
-        return (
-            databases.look(conn, self.name) if known is None else databases.known(conn, int(known))
-        )
+        if known is not None:
+            return databases.known(conn, int(known))
+        return databases.look(conn, self.name)
 
     def state(self, standing: Standing) -> str | None:
         """Return how far the copy is by its comment; None where it has another one."""
