@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from migsafe import aws, config
+from migsafe import config
 from migsafe.aws import Cloud, explained, identify
 from migsafe.aws.identify import Database
 from migsafe.errors import UnreachableError, UsageError
@@ -135,22 +135,9 @@ def named(database: str, when: datetime, run: str) -> str:
 
 
 def _reached(shelf: Shelf) -> _Place:
-    """Find the database behind the target; the region is that of its host, where it has one."""
-    env, host = shelf.env, shelf.target.params.get("host", "")
-    region = _region(host) or env.region
-    cloud = aws.connect(region=region, profile=env.profile, account=env.account)
-    database = identify.identify(
-        cloud, host, db_instance=env.db_instance, db_cluster=env.db_cluster
-    )
+    """Find the database behind the target."""
+    cloud, database = identify.reach(shelf.target.params.get("host", ""), shelf.env)
     return _Place(cloud=cloud, client=cloud.client("rds"), database=database)
-
-
-def _region(host: str) -> str | None:
-    """Return the region in the name of an RDS host; in China it stands behind ``rds``."""
-    named = re.search(r"\.([a-z]{2}(?:-[a-z]+)+-\d+)\.rds\.amazonaws\.com\.?$", host.lower())
-    china = re.search(r"\.rds\.(cn-[a-z]+-\d+)\.amazonaws\.com\.cn\.?$", host.lower())
-    match = named or china
-    return match[1] if match else None
 
 
 def _who(place: _Place) -> list[str]:

@@ -446,20 +446,6 @@ def test_durations_are_spelled(seconds: float, text: str) -> None:
     assert polling.spelled(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("host", "region"),
-    [
-        ("clinic.abc.eu-central-1.rds.amazonaws.com", "eu-central-1"),
-        ("CLINIC.cluster-abc.us-gov-west-1.rds.amazonaws.com.", "us-gov-west-1"),
-        ("clinic.abc.rds.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-        ("db.example.com", None),
-        ("evil.eu-central-1.rds.amazonaws.com.example.com", None),
-    ],
-)
-def test_the_region_is_that_of_the_host(host: str, region: str | None) -> None:
-    assert rds._region(host) == region
-
-
 def test_a_folder_without_manifests_has_none(tmp_path: Path) -> None:
     assert list(manifest.files(tmp_path / "nowhere")) == []
 
