@@ -459,6 +459,9 @@ def _achieved(report: Report) -> str:
         "verify": f"{checked} as expected",
         "gate": _open(report),
         "lint": _linted(report),
+        "snapshot create": "the snapshot is taken, and what a restore needs is written down",
+        "snapshot list": recovery.counted(report),
+        "snapshot prune": recovery.counted(report),
     }
     return said.get(report.command, "")
 
