@@ -276,8 +276,9 @@ def _check_aws(env: EnvConfig, place: str) -> None:
     if env.source_cidr:
         address(env.source_cidr, f"{place}.source_cidr")
     for url in env.address_services:
-        if not re.match(r"https?://[^/]", url):
-            raise UsageError(f"{place}.address_services", f"{url!r} is no URL", "write https://…")
+        if not re.match(r"https://[^/]|http://127\.0\.0\.1[:/]", url):
+            problem = f"{url!r} is not https, and who answers in its place is let in"
+            raise UsageError(f"{place}.address_services", problem, "write https://…")
 
 
 def address(text: str, place: str) -> str:

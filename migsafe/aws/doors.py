@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from migsafe import config
 from migsafe.aws.identify import Database
@@ -51,9 +52,9 @@ def check(database: Database, host: str) -> None:
     if not _is_public(database):
         problem = "it is not publicly accessible, so that no rule lets this machine in"
         raise UnreachableError(database.id, problem, _ELSEWHERE)
-    private = [one for one in _resolved(host) if ip_address(one).is_private]
-    if private:
-        problem = f"its name leads to the private address {private[0]} from here"
+    addresses = _resolved(host)
+    if addresses and not any(ip_address(one).is_global for one in addresses):
+        problem = f"its name leads to the private address {addresses[0]} from here"
         raise UnreachableError(database.id, f"{problem}, which no rule opens", _ELSEWHERE)
 
 
@@ -85,10 +86,16 @@ def own_address(services: Sequence[str]) -> str:
 
 def _asked(url: str) -> str:
     """Return the address that a service sees: ours, and not that of a proxy for HTTP."""
-    from urllib.request import ProxyHandler, build_opener
+    from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
+
+    class Staying(HTTPRedirectHandler):
+        """Follows nobody: who may answer here is let in to the database."""
+
+        def redirect_request(self, *_: Any) -> None:
+            return None
 
     try:
-        with build_opener(ProxyHandler({})).open(url, timeout=5) as answer:
+        with build_opener(ProxyHandler({}), Staying()).open(url, timeout=5) as answer:
             text = answer.read(100).decode("ascii").strip()
         return str(ip_address(text))
     except (OSError, ValueError) as error:

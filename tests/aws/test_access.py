@@ -379,7 +379,10 @@ def services() -> Iterator[Callable[..., tuple[str, ...]]]:
 def _answering(text: str) -> type[BaseHTTPRequestHandler]:
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            leads = text.startswith("-> ")
+            self.send_response(302 if leads else 200)
+            if leads:
+                self.send_header("Location", text.removeprefix("-> "))
             self.end_headers()
             self.wfile.write(text.encode())
 
@@ -417,6 +420,15 @@ def test_an_address_that_is_not_certain_is_refused(
     with pytest.raises(MigsafeError) as caught:
         doors.own_address(services(*texts))
     assert said in str(caught.value)
+
+
+def test_a_service_that_leads_elsewhere_is_not_followed(
+    services: Callable[..., tuple[str, ...]],
+) -> None:
+    (there,) = services("9.9.9.9")
+    _, here = services(f"-> {there}")
+    with pytest.raises(MigsafeError, match="HTTPError"):
+        doors.own_address((here,))
 
 
 def test_a_service_that_does_not_answer_says_to_name_the_address() -> None:
