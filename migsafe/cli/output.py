@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from migsafe.reports import Report
 
 #: What --format takes; a test holds it against `reports.RENDERERS`, which is not loaded for help.
-FORMATS = ("text", "json", "markdown", "sarif", "junit", "github", "gitlab")
+FORMATS = ("text", "json", "markdown", "html", "sarif", "junit", "github", "gitlab")
 
 #: The formats of files that are named without one; `.json` is ours, not GitLab's.
 _ENDINGS = {
     ".txt": "text",
     ".json": "json",
     ".md": "markdown",
+    ".html": "html",
     ".sarif": "sarif",
     ".xml": "junit",
 }

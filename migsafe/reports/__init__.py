@@ -228,6 +228,7 @@ RENDERERS: Mapping[str, Callable[..., str]] = {
     "text": _of("text"),
     "json": json,
     "markdown": _of("markdown"),
+    "html": _of("html"),
     "sarif": _of("sarif"),
     "junit": _of("junit"),
     "github": _of("github"),
