@@ -647,6 +647,8 @@ class Project:
     def _steps(self, request: dict[str, Any], heads: Any, context: Any) -> Iterator[Any]:
         number, record = self._contexts, self._record
         self._contexts += 1
+        if request.get("record"):
+            _widen(context)
         steps: list[Any] = self._script._upgrade_revs("heads", heads)
         pending = {step.revision.revision: step for step in steps}
         for name in request["revisions"]:
@@ -743,6 +745,13 @@ class Project:
         flat = [one for each in found for one in (each if isinstance(each, list) else [each])]
         flat = [one for one in flat if not _schemas(one) & {*(request.get("ignored") or ())}]
         self._tell("differences", operations=[_difference(one) for one in flat])
+
+
+def _widen(context: Any) -> None:
+    """Let the version table of a shadow hold names of any length; a target's may be made so."""
+    conn = context.connection
+    table = conn.dialect.identifier_preparer.format_table(context._version)
+    conn.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN version_num TYPE text")
 
 
 def _search_path(conn: Any) -> str | None:

@@ -56,8 +56,11 @@ class AlembicTable:
         return [str(revision) for (revision,) in conn.execute(query)]
 
     def occupied(self, conn: Connection) -> Sequence[str]:
-        """Return the tables and views of the history's schemas, or of the whole database."""
-        return catalog.tables(conn, self.directory.schemas)
+        """Return the tables and views of the history's schemas, or of the whole database.
+
+        A version table that is there and empty says nothing, so it is none of them.
+        """
+        return [one for one in catalog.tables(conn, self.directory.schemas) if one != self.table]
 
     def entries(self, conn: Connection) -> Sequence[Entry]:
         """Return every revision that the heads stand for, and heads that no file is of.

@@ -14,6 +14,7 @@ import pytest
 from migsafe.catalog import schema
 from tests.conftest import Called
 from tests.db.alembic_projects import (
+    ASYNC_ENV,
     ENV,
     EXTERNAL_ENV,
     TENANTS_ENV,
@@ -461,3 +462,70 @@ def test_models_are_compared_with_the_schema_as_env_py_has_it(
     config.unlink()
     (folder / "env.py").write_text(ENV)
     assert any("no target_metadata" in note for note in run("verify").report.notes)
+
+
+def test_an_async_env_py_is_run_with_receipts_and_an_autocommit_block(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    lay(workdir, BODIES[:3], ASYNC_ENV)
+    applied = run("apply")
+    assert [step.outcome for step in applied.report.steps] == ["done"] * 3, applied
+    assert versions(conn) == ["a3"]
+    assert [one for one in receipts(conn) if one[0] == "a3"] == [
+        ("a3", "began", None), ("a3", "statement", 1), ("a3", "done", None),
+    ]  # fmt: skip
+
+
+def test_both_heads_of_a_branch_are_named_and_applied(workdir: Path, run: Run, conn: Conn) -> None:
+    lay(workdir, BODIES[:1])
+    folder = workdir / "migrations" / "versions"
+    for name, column in (("left", "tall"), ("right", "wide")):
+        body = f'op.add_column("people", sa.Column("{column}", sa.Text))'
+        (folder / f"{name}.py").write_text(revision(name, body, "a1"))
+
+    applied = run("apply")
+
+    assert applied.code == 0, applied
+    assert [f.code for f in applied.report.findings if f.severity == "warning"] == ["MH119"]
+    assert versions(conn) == ["left", "right"]
+    assert run("verify").code == 0
+    (folder / "merge.py").write_text(revision("merge", "", ("left", "right")))
+    assert run("apply").code == 0
+    assert versions(conn) == ["merge"]
+    conn.execute("DELETE FROM alembic_version; INSERT INTO alembic_version VALUES ('left')")
+    status = run("status").report.history
+    assert status is not None
+    assert (status.applied, status.pending) == (("a1", "left"), ("right", "merge"))
+
+
+def test_a_revision_too_long_for_the_version_table_is_rolled_back_there(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    long = "f" * 40
+    write(workdir, {long: revision(long, BODIES[0])})
+    failed = run("apply")
+    assert failed.code == 5, failed
+    assert "22001" in str(failed.report.steps[0].error)
+    assert conn.execute("SELECT to_regclass('people')").fetchone() == (None,)
+    conn.execute("DROP TABLE IF EXISTS alembic_version")
+    conn.execute("CREATE TABLE alembic_version (version_num text PRIMARY KEY)")
+    assert run("apply").code == 0
+    assert versions(conn) == [long]
+    assert run("verify").code == 0
+
+
+def test_the_sql_of_revisions_is_kept_only_where_their_files_are_all(
+    workdir: Path, run: Run
+) -> None:
+    folder = lay(workdir, BODIES[:1]) / "versions"
+    kept = workdir / ".migsafe" / "replays"
+    assert run("plan").code == 0
+    assert len(list(kept.glob("[!.]*"))) == 1
+    (folder / "a1.py").write_text(revision("a1", BODIES[0].replace("email", "mail")))
+    assert run("plan").code == 0
+    assert len(list(kept.glob("[!.]*"))) == 2
+    (workdir / "names.py").write_text('NAME = "phone"')
+    body = 'import names\nop.add_column("people", sa.Column(names.NAME, sa.Text))'
+    (folder / "a2.py").write_text(revision("a2", body, "a1"))
+    assert run("plan").code == 0
+    assert len(list(kept.glob("[!.]*"))) == 2
