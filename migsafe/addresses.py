@@ -64,6 +64,17 @@ def resolve(url: str | None, *, name: str, root: Path, env: EnvConfig | None = N
 
     `env` says whose credentials open a store of AWS, and in which region.
     """
+    url = followed(url, root)
+    if url.startswith(secrets.SCHEMES):
+        return _stored(url, name, root, _caller(env))
+    if url.startswith(_SIGNED):
+        return _signed(url, name, root, _caller(env))
+    where = parse(url, name=name)
+    return replace(where, params=tls.secured(where.params, root))
+
+
+def followed(url: str | None, root: Path) -> str:
+    """Return what `env:` and `file:` lead to: a URL, or a reference to a store of AWS."""
     if not url:
         raise UsageError(
             "target",
@@ -74,15 +85,10 @@ def resolve(url: str | None, *, name: str, root: Path, env: EnvConfig | None = N
         variable = url.removeprefix("env:")
         if not os.environ.get(variable):
             raise UsageError(f"env:{variable}", "the variable is not set", f"export {variable}")
-        url = os.environ[variable]
-    elif url.startswith("file:"):
-        url = _first_line(root / url.removeprefix("file:"))
-    if url.startswith(secrets.SCHEMES):
-        return _stored(url, name, root, _caller(env))
-    if url.startswith(_SIGNED):
-        return _signed(url, name, root, _caller(env))
-    where = parse(url, name=name)
-    return replace(where, params=tls.secured(where.params, root))
+        return os.environ[variable]
+    if url.startswith("file:"):
+        return _first_line(root / url.removeprefix("file:"))
+    return url
 
 
 def _caller(env: EnvConfig | None) -> secrets.Caller:
