@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 
 import msgspec
+import psycopg
 from psycopg import sql
 
-from migsafe import catalog
+from migsafe import catalog, target
 from migsafe.catalog import databases
 from migsafe.catalog.databases import Standing
 from migsafe.errors import UnreachableError
@@ -218,7 +219,15 @@ class Settle:
         pair = self.pair
         with pair.server() as conn, conn.transaction():
             for statement in creation.settle(present(pair, conn).name, pair.like):
-                conn.execute(statement)
+                self._set(conn, statement)
+
+    def _set(self, conn: Connection, statement: sql.Composed) -> None:
+        """Run one of them; an error may quote a value, which may be a secret."""
+        try:
+            conn.execute(statement)
+        except psycopg.errors.DataError as error:
+            place, problem = self.pair.where(self.pair.beside).place, target.explain(error, "")
+            raise UnreachableError(place, problem, "mend the setting, then go on") from None
 
     def undo(self) -> None:
         """Do nothing: they go with the copy."""

@@ -66,7 +66,7 @@ class Pair:
         """What the database was made with when the snapshot was taken."""
         import msgspec
 
-        return msgspec.convert(self.restoring.manifest.source["database"], Database)
+        return msgspec.json.decode((self.folder / pg_dump.DATABASE).read_bytes(), type=Database)
 
     @property
     def folder(self) -> Path:

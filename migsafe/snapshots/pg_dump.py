@@ -27,8 +27,10 @@ from migsafe.snapshots.programs import FailedError, Programs
 if TYPE_CHECKING:
     from migsafe.target import Session
 
-#: What lies in the directory of a snapshot. `SUMS` is what `sha256sum -c` reads.
+#: What lies in the directory of a snapshot. `SUMS` is what `sha256sum -c` reads; `DATABASE` is not
+#: in the manifest because applications keep secrets in the settings of databases.
 DUMP, GLOBALS, FACTS, SUMS = "dump", "globals.sql", "facts.json", "SHA256SUMS"
+DATABASE = "database.json"
 
 #: What the name of a directory ends in as long as it is not complete.
 _PART = ".part"
@@ -192,8 +194,8 @@ def _source(dump: _Dump, session: Session) -> dict[str, Any]:
     from migsafe.snapshots import contents
 
     whole = databases.read(session, dump.taking.server.database)
+    _write(dump.part / DATABASE, asdict(whole))
     return {
-        "database": asdict(whole),
         "counts": contents.counts(session),
         "objects": contents.objects(session),
         "roles": contents.roles(session, whole.settings),
@@ -228,12 +230,17 @@ def _dump_globals(dump: _Dump) -> None:
             dump.tools.globals,
             *("--globals-only", "--no-role-passwords", "--no-password"),
             f"--file={dump.part / GLOBALS}",
-            f"--database={dump.taking.server.database}",
             f"--dbname={make_conninfo(**known)}",
+            *_through(dump.taking.server.database),
         )
     except FailedError as error:
         (dump.part / GLOBALS).unlink(missing_ok=True)
         dump.note(f"the roles are not in the snapshot: pg_dumpall failed: {error.first}")
+
+
+def _through(database: str) -> list[str]:
+    """Have pg_dumpall ask where we may connect; it takes some names for connection strings."""
+    return [] if "=" in database or "://" in database else [f"--database={database}"]
 
 
 def _warn_of_room(dump: _Dump, size: int) -> None:
