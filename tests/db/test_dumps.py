@@ -1,4 +1,4 @@
-"""Snapshots by pg_dump: one moment, complete or not there, and nothing of them in the wrong hands."""
+"""Snapshots by pg_dump: of one moment, complete or not there, and in nobody else's hands."""
 
 import os
 import signal
@@ -250,7 +250,7 @@ def test_a_dump_that_takes_too_long_is_given_up(place: Place, held: None) -> Non
 def test_a_program_that_takes_too_long_is_ended(place: Place, scripts: Callable[..., None]) -> None:
     scripts(pg_dump="exec sleep 60")
     began = time.monotonic()
-    with pytest.raises(UnreachableError, match="did not end in time: 1s; .*--snapshot-timeout"):
+    with pytest.raises(UnreachableError, match=r"did not end in time: 1s; .*--snapshot-timeout"):
         place.take(snapshot_timeout="1s")
     assert time.monotonic() - began < 10
     assert list(place.folder.iterdir()) == []
