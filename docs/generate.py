@@ -294,7 +294,7 @@ _MEANINGS = {
     "and `aws-secret:NAME`, `aws-ssm:/NAME` and `rds-iam://…`, which the page about "
     "[AWS](howto/aws.md#the-login) explains.",
     "env.NAME.snapshot": "The provider that `apply --snapshot` uses. The flag asks for the "
-    "snapshot, this key does not. `pg_dump` is served.",
+    "snapshot, this key does not. See [snapshots](howto/snapshots.md).",
     "env.NAME.lock_timeout": "How long a statement queues for a lock before its transaction is "
     "rolled back and tried again. A number with `ms`, `s`, `min` or `h`.",
     "env.NAME.statement_timeout": "How long a statement may work, unless it waits for others' "
@@ -305,6 +305,15 @@ _MEANINGS = {
     "env.NAME.profile": "Profile of the AWS configuration whose credentials are used.",
     "env.NAME.account": "The account of AWS that this target is in, 12 digits. Where the "
     "credentials are those of another one, nothing is done.",
+    "env.NAME.db_instance": "The instance of RDS that the URL leads to, by its identifier, where "
+    "the host does not say which.",
+    "env.NAME.db_cluster": "The same for a cluster. Only one of the two.",
+    "env.NAME.snapshot_timeout": "How long a snapshot may take, and how long a busy instance is "
+    "waited for before it. A number with `s`, `min`, `h` or `d`.",
+    "env.NAME.snapshot_keep": "After what time `snapshot prune` deletes a snapshot, written on it "
+    "when it is taken. A number with `s`, `min`, `h` or `d`.",
+    "env.NAME.snapshot_folder": "Where dumps and manifests are kept, from the directory of this "
+    "file on. Without the key `.migsafe/snapshots`.",
     "env.NAME.temporary_access": "Let this machine in for as long as a command runs, by a rule in "
     "the database's security group: see [AWS](howto/aws.md#temporary-access).",
     "env.NAME.security_group": "The group that gets the rule, where the database has several.",

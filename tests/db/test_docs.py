@@ -37,6 +37,7 @@ PLAYED = [
     "howto/gate",
     "howto/half-applied",
     "howto/shadow",
+    "howto/snapshots",
     "howto/verify-the-schema",
     "howto/write-audits",
 ]
@@ -220,8 +221,9 @@ def steady(text: str) -> str:
         (r"\s+", " "),
         (r"\b[0-9A-HJKMNP-TV-Z]{26}\b", "RUN"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
+        (r"\d{4}-\d\d-\d\d", "DATE"),
         (r"\d+\.\d\d s", "SECONDS"),
-        (r"\d+ bytes", "SIZE"),
+        (r"\d+ (bytes|kB)", "SIZE"),
         (r"on PostgreSQL \d+\.\d+", "on PostgreSQL VERSION"),
         (r"server process \d+", "server process PID"),
         (r"--host=\S+ --port=\S+ --username=\S+", "LOGIN"),
