@@ -270,7 +270,8 @@ def sweep(cloud: Cloud, folder: Path, *, group: str | None = None) -> Swept:
         for path, places in left.items():
             if places <= gone and (places or not _is_young(ours[path], now)):
                 path.unlink(missing_ok=True)
-    swept.unclear += [f"{r.id} in {r.group}" for r in rules if r.expires is None]
+    timeless = (r for r in rules if r.expires is None and (r.group, r.id) not in gone)
+    swept.unclear += [f"{rule.id} in {rule.group}" for rule in timeless]
     return swept
 
 

@@ -12,7 +12,7 @@ from ulid import ULID
 
 from migsafe import aws, target
 from migsafe.aws import access, doors, identify, intents
-from migsafe.config import Settings
+from migsafe.config import EnvConfig, Settings, address
 from migsafe.errors import ExitCode
 from migsafe.reports import Report
 from migsafe.target import Target
@@ -39,7 +39,7 @@ def granted(settings: Settings, where: Target, run: str) -> Iterator[None]:
     group = doors.group(database, env.security_group)
     folder = settings.root / _FOLDER
     _say(access.sweep(cloud, folder, group=group))
-    cidr = env.source_cidr or doors.own_address(env.address_services)
+    cidr = _source(env)
     door = doors.Door(group=group, cidr=cidr, port=database.port)
     _log.warning(
         "migsafe: %s: letting %s in to port %d by %s", cloud, door.cidr, door.port, door.group
@@ -47,6 +47,12 @@ def granted(settings: Settings, where: Target, run: str) -> Iterator[None]:
     with access.opened(cloud, door, folder, run):
         doors.await_answer(*_address(where), door)
         yield
+
+
+def _source(env: EnvConfig) -> str:
+    if env.source_cidr:
+        return address(env.source_cidr, "source_cidr")
+    return doors.own_address(env.address_services)
 
 
 def _address(where: Target) -> tuple[str, int]:
