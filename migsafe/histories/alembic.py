@@ -150,6 +150,21 @@ def checksum(text: str) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
+#: Modules that say the same each time that they are asked.
+_STEADY = {"__future__", "alembic", "collections", "sqlalchemy", "textwrap", "typing"}
+
+
+def wavering(migration: Migration) -> str | None:
+    """Say why a revision may send something else when it runs again, None where it may not."""
+    if migration.reads or not migration.sent:
+        return "looks at what the database answers, so that it may now do something else"
+    tree = ast.parse(migration.path.read_bytes())
+    names = [a.name for one in ast.walk(tree) if isinstance(one, ast.Import) for a in one.names]
+    names += [one.module or "." for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
+    other = next((name for name in names if name.partition(".")[0] not in _STEADY), None)
+    return f"imports {other}, which may say something else by now" if other else None
+
+
 def _says_nothing(node: ast.stmt) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)

@@ -15,7 +15,8 @@ several: the others are left alone, their connections only read. Others do somet
 
     discover  discovered; with "connect": false of the files alone
     upgrade   end; `revisions` in their order, `inside[id]` SQL for the end of one's transaction,
-              `statement[id]` with {index} filled in for after each statement of those `alone`. To
+              `statement[id]` with {index} filled in for after each statement of those `alone`,
+              `done[id]` how many of one's statements are in effect: nothing is sent for them. To
               each `committed`, or `ran` where env.py has yet to commit, the parent says
               {"go": bool}; at the end what env.py did commit is `committed` and `late`
     lead      nothing; `redirect` and `session` anew, before there is a connection
@@ -235,7 +236,7 @@ class Record:
     def begin(self, revision: str | None, path: str, raw: Any, context: int) -> None:
         """Attribute what follows to a revision."""
         self.revision, self.path, self.raw, self.context = revision, path, raw, context
-        self.at, self.index, self.sent = "revision", 0, ""
+        self.at, self.index, self.sent, self.done = "revision", 0, "", 0
         self.running: int | None = None
         self.error: BaseException | None = None
         self.has_read = self.committed_before = self.committing = False
@@ -248,7 +249,7 @@ class Record:
 
         event.listen(Engine, "do_connect", connections.connect)
         event.listen(Pool, "connect", connections.begin)
-        event.listen(Engine, "before_cursor_execute", self._before)
+        event.listen(Engine, "before_cursor_execute", self._sending, retval=True)
         event.listen(Engine, "after_cursor_execute", self._after)
         event.listen(Engine, "handle_error", self._failed)
         event.listen(Engine, "commit", self._commit)
@@ -273,6 +274,15 @@ class Record:
 
     def _failed(self, _: Any) -> None:
         self._watch.busy = None
+
+    def _sending(
+        self, conn: Any, cursor: Any, text: str, parameters: Any, context: Any, several: bool
+    ) -> tuple[str, Any]:
+        """Hear of a statement; in place of one that is in effect, send what does nothing."""
+        self._before(conn, cursor, text, parameters, context, several)
+        if self.running is None or self.running > self.done:
+            return text, parameters
+        return "DO $$BEGIN END$$", [()] if isinstance(parameters, list) else ()
 
     def _before(
         self, conn: Any, cursor: Any, text: str, parameters: Any, context: Any, _: bool
@@ -314,7 +324,7 @@ class Record:
         self._watch.busy = None
         if self.at == "revision" and self.running is not None:
             self.running = None
-            if self.receipt:
+            if self.receipt and self.index > self.done:
                 self.run(conn, [self.receipt.replace("{index}", str(self.index))])
 
 
@@ -678,6 +688,7 @@ class Project:
         def migrate(**arguments: Any) -> None:
             record.receipt = request["statement"][name] if alone else None
             record.whole = bool(request.get("record"))
+            record.done = (request.get("done") or {}).get(name, 0)
             try:
                 upgrade(**arguments)
                 record.run(context.connection, (request.get("inside") or {}).get(name, []))

@@ -23,6 +23,10 @@ _RECEIPTS = """
         ORDER BY migration, id DESC) AS last
     WHERE event <> 'rolled_back'"""
 
+_BEGAN = """
+    SELECT checksum FROM migsafe.receipts
+    WHERE history = %s AND migration = %s AND event = 'began' ORDER BY id DESC LIMIT 1"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlembicTable:
@@ -75,11 +79,22 @@ class AlembicTable:
         names = [m.name for m in self.directory.migrations if m.name in known] + unknown
         return [_entry(name, *kept.get(name, (None, None))) for name in names]
 
+    def _has_ledger(self, conn: Connection) -> bool:
+        row = catalog.one(conn, "SELECT to_regclass('migsafe.receipts') IS NOT NULL")
+        return bool(row[0])
+
     def _receipts(self, conn: Connection) -> dict[str, tuple[str, datetime]]:
-        if not catalog.one(conn, "SELECT to_regclass('migsafe.receipts') IS NOT NULL")[0]:
+        if not self._has_ledger(conn):
             return {}
         rows = conn.execute(_RECEIPTS, [f"{self.directory.kind}:{self.table}"])
         return {str(name): (str(checksum), at) for name, checksum, at in rows}
+
+    def began_with(self, conn: Connection, migration: Migration) -> str | None:
+        """Return the checksum of the revision when it last began outside a transaction."""
+        if not self._has_ledger(conn):
+            return None
+        rows = conn.execute(_BEGAN, [f"{self.directory.kind}:{self.table}", migration.name])
+        return next((str(checksum) for (checksum,) in rows), None)
 
     def matches(self, migration: Migration, checksum: str) -> bool:
         """Compare what the revision does; where it stands may change."""

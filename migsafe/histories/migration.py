@@ -19,7 +19,8 @@ class Migration:
     in the tool's own form. `version` is the tool's key, where that is not the name.
     `transaction` is False where the file asks to run outside one. `problem` says why the file
     cannot run; it matters only while the migration is pending. Of a file that is not SQL, `lines`
-    has the line of each statement in it, and `reads` says that it asks the database what to do.
+    has the line of each statement in it, `sent` the number of what it was sent in, where answers
+    play no part, and `reads` says that it asks the database what to do.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Migration:
     transaction: bool = True
     problem: str | None = None
     lines: Sequence[int] = ()
+    sent: Sequence[int] = ()
     reads: bool = False
 
 

@@ -50,6 +50,13 @@ class Halfway:
         """The statements that are not in effect."""
         return self.step.statements[self.least :]
 
+    @property
+    def sent(self) -> int | None:
+        """How many are in effect as its tool sends them; None where it stopped within one."""
+        numbers = self.step.migration.sent or range(1, len(self.step.statements) + 1)
+        done = max(numbers[: self.least], default=0)
+        return None if any(number <= done for number in numbers[self.least :]) else done
+
     def remaining(self) -> Step:
         """Return the step that runs the rest, in a session that is set as it would have been."""
         done = self.step.statements[: self.least]
@@ -90,7 +97,10 @@ def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
         return Halfway(step=step, unknown=where)
     identity = histories.identity(wanted(session))
     receipts = {u.migration: u.statements for u in ledger.unfinished(session.conn, identity)}
-    return compared(step, played, facts.effective(live), receipts.get(migration.name))
+    known = receipts.get(migration.name)
+    if known is not None and migration.sent:
+        known = sum(number <= known for number in migration.sent)
+    return compared(step, played, facts.effective(live), known)
 
 
 def compared(
@@ -106,7 +116,7 @@ def compared(
     near = baseline.nearest(initial, played.deltas, live)
     least, most = _settled(step.statements, near.states[0], near.states[-1])
     if receipts is not None:
-        least, most = _witnessed(step.statements, receipts, least, most)
+        least, most = _witnessed(step, receipts, least, most)
     least, most = _repeated(step.statements, least, most)
     silent = tuple(
         statement.line
@@ -131,16 +141,15 @@ def _settled(statements: Sequence[Statement], least: int, most: int) -> tuple[in
     return least, most
 
 
-def _witnessed(
-    statements: Sequence[Statement], receipts: int, least: int, most: int
-) -> tuple[int, int]:
+def _witnessed(step: Step, receipts: int, least: int, most: int) -> tuple[int, int]:
     """Narrow the answer by receipts, which are committed with what they tell of.
 
-    Only a statement that refuses transactions may be in effect before its receipt is. Facts that
-    contradict receipts are of somebody else's making, and stand.
+    Only a statement that refuses transactions may be in effect before its receipt is, and any of
+    an `autocommit_block`. Facts that contradict receipts are of somebody else's making, and stand.
     """
-    after = next((part for part in sql.blocks(statements) if part[-1].index > receipts), ())
-    bare = len(after) == 1 and bool(after[0].refuses)
+    blocks = sql.blocks(step.statements)
+    after = next((part for part in blocks if part[-1].index > receipts), ())
+    bare = len(after) == 1 and bool(after[0].refuses or step.migration.sent)
     low, high = max(least, receipts), min(most, receipts + bare)
     return (low, high) if low <= high else (least, most)
 

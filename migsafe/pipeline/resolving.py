@@ -7,7 +7,7 @@ from migsafe.baseline import Verdict
 from migsafe.config import Settings
 from migsafe.errors import BusyError, ExitCode, UnreachableError, UsageError, nearest
 from migsafe.findings import Finding, Severity
-from migsafe.histories import Standing, State
+from migsafe.histories import Migration, Standing, State
 from migsafe.pipeline import baselining, doubts, evidence, records
 from migsafe.pipeline.applying import watched
 from migsafe.pipeline.questions import check_writable
@@ -106,13 +106,7 @@ def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Repo
 
     standing = session.stand()
     migration = wanted(session).directory.named(name)
-    if wanted(session).directory.kind == "alembic":
-        raise UsageError(
-            name,
-            "is Python, which cannot be begun in its middle",
-            "bring it to its end or undo it by hand, then migsafe resolve --applied or "
-            "--rolled-back",
-        )
+    _check_repeatable(session, migration)
     if name in standing.applied and not _is_unfinished(standing, name):
         raise UsageError(name, "is already recorded as applied", "see migsafe status")
     if session.busy and any(f.code == "MH103" for f in standing.findings):
@@ -126,13 +120,18 @@ def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Repo
         refused = halfway.finding(found, is_open=is_open)
         report = session.report(ExitCode.FINDINGS, findings=(refused,), next=refused.remedy)
         return kept(session, report)
+    if found.sent is None:
+        problem = "stopped between two statements that it sends at once"
+        raise UsageError(name, problem, _BY_HAND)
     check_writable(session)
     if open_ones := _baselined(session, name, notify):
         advice = "settle these first, then finish it."
         return kept(session, session.report(ExitCode.UNMANAGED, findings=open_ones, next=advice))
     runner, _ = watched(session, (), notify, show)
-    assert isinstance(runner, Runner)  # noqa: S101  # what is no Alembic history
-    result = runner.finish(found.remaining(), is_open=is_open)
+    if isinstance(runner, Runner):
+        result = runner.finish(found.remaining(), is_open=is_open)
+    else:
+        result = runner.finish(found.step, found.sent, is_open=is_open)
     session.renew()
     code = ExitCode.OK if result.outcome is Outcome.DONE else ExitCode.DIRTY
     note = f"{total - len(found.rest)} of {total} statements were in effect before."
@@ -140,6 +139,25 @@ def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Repo
     advice = "migsafe verify" if code is ExitCode.OK else "migsafe baseline, once it is repaired."
     report = session.report(code, findings=findings_, steps=(result,), notes=(note,), next=advice)
     return kept(session, report, store=True)
+
+
+_BY_HAND = "bring it to its end or undo it by hand, then migsafe resolve --applied or --rolled-back"
+
+
+def _check_repeatable(session: Session, migration: Migration) -> None:
+    """Refuse to finish a revision of Alembic that may send something else than it has sent."""
+    from migsafe.histories import alembic
+    from migsafe.histories.alembic_table import AlembicTable
+
+    history = wanted(session)
+    if not isinstance(history, AlembicTable):
+        return
+    reason = migration.problem or alembic.wavering(migration)
+    began = history.began_with(session.conn, migration)
+    if began not in (None, migration.checksum):
+        reason = "was edited after it began"
+    if reason:
+        raise UsageError(migration.name, reason, _BY_HAND)
 
 
 def _baselined(session: Session, name: str, notify: Notify) -> tuple[Finding, ...]:

@@ -21,10 +21,13 @@ from migsafe.replay import Notify, Stage, cache
 
 @dataclass(slots=True)
 class _Script:
-    """What one revision has sent so far; `lines` are those of the file, a statement each."""
+    """What one revision has sent so far: a line and the driver's number for each statement."""
 
     texts: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    #: Whether it may look at what a statement returns.
+    returns: bool = False
     alone: bool = False
     reads: bool = False
     problem: str | None = None
@@ -51,16 +54,21 @@ class _Script:
         self.alone = self.alone or bool(event["autocommit"])
         self.texts += [statement.text for statement in parsed]
         self.lines += [line] * len(parsed)
+        self.sent += [int(event["index"])] * len(parsed)
+        self.returns = self.returns or bool(event.get("reads"))
 
-    def whole(self) -> tuple[list[str], list[int]]:
-        """Return the statements and their lines, in the search_path that env.py has chosen."""
+    def finish(self) -> None:
+        """Set the search_path that env.py has chosen around the statements."""
         if not (self.search_path and self.texts):
-            return self.texts, self.lines
+            return
         chosen = f"search_path = {self.search_path}"
+        self.texts.insert(0, f"SET {chosen}" if self.alone else f"SET LOCAL {chosen}")
+        self.lines.insert(0, self.lines[0])
+        self.sent.insert(0, 0)
         if self.alone:
-            ends = [f"SET {chosen}", *self.texts, "RESET search_path"]
-            return ends, [self.lines[0], *self.lines, self.lines[-1]]
-        return [f"SET LOCAL {chosen}", *self.texts], [self.lines[0], *self.lines]
+            self.texts.append("RESET search_path")
+            self.lines.append(self.lines[-1])
+            self.sent.append(self.sent[-1])
 
 
 #: How drivers write a value that is sent apart.
@@ -73,6 +81,7 @@ class _Kept(msgspec.Struct):
     name: str
     text: str
     lines: tuple[int, ...]
+    sent: tuple[int, ...]
     transaction: bool
     reads: bool
     problem: str | None
@@ -103,6 +112,7 @@ def _filled(migration: Migration, kept: _Kept) -> Migration:
         migration,
         text=kept.text,
         lines=kept.lines,
+        sent=kept.sent,
         transaction=kept.transaction,
         reads=kept.reads,
         problem=kept.problem,
@@ -134,12 +144,13 @@ def _kept(scripts: dict[str, _Script], after: str | None) -> list[_Kept]:
     found: list[_Kept] = []
     behind = None
     for name, script in scripts.items():
-        texts, lines = script.whole()
+        script.finish()
         found.append(
             _Kept(
                 name=name,
-                text=";\n".join(texts),
-                lines=tuple(lines),
+                text=";\n".join(script.texts),
+                lines=tuple(script.lines),
+                sent=() if script.returns else tuple(script.sent),
                 transaction=not script.alone,
                 reads=script.reads,
                 problem=script.problem or behind,

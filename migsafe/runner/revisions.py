@@ -22,7 +22,7 @@ from migsafe.errors import MigsafeError, redacted
 from migsafe.histories import driver
 from migsafe.ledger import Receipt
 from migsafe.outcomes import Outcome, StepResult
-from migsafe.runner import At, Limits
+from migsafe.runner import At, Limits, concurrently
 from migsafe.runner.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class Revisions:
     before: Callable[[Step], None] = field(default=lambda _: None)
     at: At = field(default_factory=At)
     _driver: Driver | None = None
+    #: Of a revision that is finished: how many statements are in effect, and whether it is begun.
+    _done: dict[str, int] = field(default_factory=dict)
+    _open: set[str] = field(default_factory=set)
     _interrupts: Interrupts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +84,20 @@ class Revisions:
                     pause = random.uniform(0, min(10.0, 0.1 * 2**attempt))  # noqa: S311
                     self._interrupts.sleep(pause)
             yield from _skipped(steps[done:])
+
+    def finish(self, step: Step, done: int, *, is_open: bool) -> StepResult:
+        """Run what follows the first `done` statements of a revision, and record it.
+
+        `is_open` says that its start is recorded already. It stays unfinished where this fails.
+        """
+        self._done = {step.migration.name: done}
+        self._open = {step.migration.name} if is_open else set()
+        for statement, number in zip(step.statements, step.migration.sent, strict=True):
+            if number > done:
+                concurrently.replace(self.turn.runner, statement)
+        (result,) = self.run([replace(step, alone=step.alone or "the rest of it")])
+        dirty = result.outcome is not Outcome.DONE
+        return replace(result, outcome=Outcome.DIRTY) if dirty else result
 
     def _is_passing(self, result: StepResult) -> bool:
         busy = result.outcome is Outcome.BUSY
@@ -143,7 +160,7 @@ class Revisions:
         if self.turn.lost:
             return outcomes.lost(step)
         self.before(step)
-        if not step.alone:
+        if not step.alone or step.migration.name in self._open:
             return None
         conn = self.turn.runner
         try:
@@ -193,6 +210,7 @@ class Revisions:
             "do": "upgrade",
             "revisions": [step.migration.name for step in steps],
             "inside": done,
+            "done": self._done,
             "alone": [step.migration.name for step in alone],
             "statement": {
                 step.migration.name: target.filled(conn, [self._receipt(step, "statement")])[0]
@@ -213,7 +231,8 @@ class Revisions:
             return outcomes.lost(step)
         outcome = Outcome.BUSY if code in _PASSING else Outcome.FAILED
         # What it asked the database may have led it out of its transaction, as on no shadow.
-        if event.get("committed_before") or (step.alone and not self._withdrawn(step)):
+        stays = event.get("committed_before") or step.migration.name in self._done
+        if stays or (step.alone and not self._withdrawn(step)):
             outcome = Outcome.DIRTY
         interrupted = bool(event.get("interrupted")) or self._interrupts.pending
         said = event["message"] or "(the server's log has the text, which may quote rows)"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from migsafe.catalog import schema
+from migsafe.histories import Migration, alembic
 from tests.conftest import Called
 from tests.db.alembic_projects import (
     ASYNC_ENV,
@@ -363,7 +365,8 @@ def test_a_deployer_killed_outside_a_transaction_is_found_and_its_step_settled(
         "began",
         "statement",
     ]
-    assert run("resolve", "a2", "--finish").code == 2
+    unsure = run("resolve", "a2", "--finish")
+    assert (unsure.code, [f.code for f in unsure.report.findings]) == (1, ["MH116"])
     assert run("resolve", "--applied", "a2", "--force").code == 0
     assert versions(conn) == ["a2"]
     assert run("apply").code == 0
@@ -529,3 +532,58 @@ def test_the_sql_of_revisions_is_kept_only_where_their_files_are_all(
     (folder / "a2.py").write_text(revision("a2", body, "a1"))
     assert run("plan").code == 0
     assert len(list(kept.glob("[!.]*"))) == 2
+
+
+HALF = """
+with op.get_context().autocommit_block():
+    op.execute("INSERT INTO seeds VALUES (1)")
+    op.create_index("once", "people", ["email"], unique=True, postgresql_concurrently=True)
+    op.execute("INSERT INTO seeds VALUES (2)")
+"""
+
+
+def test_a_revision_that_stopped_midway_is_finished_where_it_stopped(
+    workdir: Path, run: Run, conn: Conn
+) -> None:
+    folder = lay(workdir, (BODIES[0] + '\nop.execute("CREATE TABLE seeds (id int)")', HALF))
+    assert run("apply", "--to", "a1").code == 0
+    conn.execute("INSERT INTO people (email) VALUES ('same'), ('same')")
+    assert run("apply", "--no-derived").code == 6
+    assert run("resolve", "a2", "--finish").code == 6  # the rows are as they were
+    conn.execute("DELETE FROM people")
+    file = folder / "versions" / "a2.py"
+    text = file.read_text()
+    file.write_text(text.replace("(2)", "(3)"))
+    edited = run("resolve", "a2", "--finish")
+    assert (edited.code, "edited" in edited.err) == (2, True)
+    file.write_text(text)
+
+    finished = run("resolve", "a2", "--finish")
+
+    assert finished.code == 0, finished
+    assert conn.execute("SELECT id FROM seeds ORDER BY 1").fetchall() == [(1,), (2,)]
+    assert conn.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'once'::regclass"
+    ).fetchone() == (True,)
+    assert versions(conn) == ["a2"]
+    assert run("status").code == 0
+    assert run("verify").code == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "changes", "reason"),
+    [
+        ("pass", {}, None),
+        ("import uuid", {}, "imports uuid, which may say something else by now"),
+        ("pass", {"sent": ()}, "looks at what the database answers"),
+        ("pass", {"reads": True}, "looks at what the database answers"),
+    ],
+)
+def test_a_revision_that_may_say_something_else_is_not_finished(
+    tmp_path: Path, body: str, changes: dict[str, Any], reason: str | None
+) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(revision("a", body))
+    one = Migration(name="a", path=path, text="", checksum="", sent=(1,))
+    said = alembic.wavering(replace(one, **changes))
+    assert said is None if reason is None else str(said).startswith(reason)

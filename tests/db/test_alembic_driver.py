@@ -699,3 +699,24 @@ def test_values_that_asyncpg_sends_apart_are_written_as_literals(start: Start, c
     for event in events[1:]:
         conn.execute(event["sql"].encode())
     assert conn.execute("SELECT t FROM t").fetchall() == [made]
+
+
+@pytest.mark.parametrize("env", [projects.ENV, projects.ASYNC_ENV], ids=["sync", "async"])
+def test_nothing_is_sent_for_statements_that_are_in_effect(
+    start: Start, conn: Conn, env: str
+) -> None:
+    conn.execute("CREATE TABLE receipts (index int); CREATE TABLE t (a text)")
+    body = """
+    table = op.create_table("t", sa.Column("a", sa.Text))
+    op.bulk_insert(table, [{"a": "1"}, {"a": "2"}], multiinsert=False)
+    op.execute(sa.text("INSERT INTO t VALUES (:a)").bindparams(a="3"))
+    op.execute("INSERT INTO t VALUES ('4')")
+    """
+    driver = start({"a": revision("a", body)}, env)
+    events = driver.upgrade(
+        "a", alone=["a"], statement={"a": "INSERT INTO receipts VALUES ({index})"}, done={"a": 4}
+    )
+    assert [event["event"] for event in events][-2:] == ["committed", "end"]
+    assert values(conn, "SELECT a FROM t") == ["4"]
+    assert values(conn, "SELECT index FROM receipts") == [5]
+    assert values(conn, "SELECT version_num FROM alembic_version") == ["a"]
