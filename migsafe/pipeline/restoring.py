@@ -13,7 +13,7 @@ from ulid import ULID
 from migsafe import restore as restoring
 from migsafe import target
 from migsafe.config import Settings
-from migsafe.errors import ExitCode, MigsafeError, UnreachableError, UsageError
+from migsafe.errors import BusyError, ExitCode, MigsafeError, UnreachableError, UsageError
 from migsafe.findings import Finding
 from migsafe.pipeline.session import KEPT, Notify, directory_of, git_commit
 from migsafe.pipeline.snapshotting import folder as shelf
@@ -75,6 +75,8 @@ def restore(settings: Settings, asked: Asked, notify: Notify) -> Report:
         return _shown(night)
     folder = night.journal.path.parent
     with journal.held(folder, night.journal.record.key):
+        _refuse_stale(night, journal.journals(folder))
+        night.journal.kept = True
         try:
             notes = _acted(night)
         except Differs as error:
@@ -89,6 +91,9 @@ def _night(settings: Settings, asked: Asked, notify: Notify) -> _Night:
     from migsafe.restore.ways import WAYS
 
     started, clock = datetime.now(UTC), time.monotonic()
+    if (settings.url or "").startswith("rds-iam:"):
+        problem = "rds-db:connect names the database that was, so no copy takes its tokens"
+        raise UsageError("rds-iam://…", problem, "give a URL with a password for a restore")
     where = target.resolve(settings.url, name=settings.name, root=settings.root, env=settings.env)
     known = _manifest(settings, where, asked.name)
     if known.provider not in WAYS:
@@ -116,6 +121,12 @@ def _night(settings: Settings, asked: Asked, notify: Notify) -> _Night:
         way=WAYS[known.provider](kept),
         earlier=earlier,
     )
+
+
+def _refuse_stale(night: _Night, now: Sequence[Journal]) -> None:
+    """Refuse what was decided by journals that another process has gone on with since."""
+    if [one.record for one in now] != [one.record for one in night.earlier]:
+        raise BusyError(night.asked.name, "another process was restoring", "look again, then go on")
 
 
 def _manifest(settings: Settings, where: "Target", name: str) -> Manifest:
@@ -162,9 +173,8 @@ def _journal(
         return found[0]
     for one in mine:
         _refuse_open(one, known)
-    make = journal.begin if asked.yes else journal.fresh
-    folder = settings.root / KEPT / "restores"
-    return make(folder, run=known.run, provider=known.provider, key=key, place=where.place)
+    folder, place = settings.root / KEPT / "restores", where.place
+    return journal.fresh(folder, run=known.run, provider=known.provider, key=key, place=place)
 
 
 def _refuse_open(one: Journal, known: Manifest) -> None:
@@ -236,7 +246,7 @@ def _stopped(night: _Night, error: BaseException) -> Report:
     """Report what stopped midway, with the commands that go on and back."""
     kept = night.journal
     if not kept.record.entries:
-        kept.path.unlink(missing_ok=True)  # nothing was begun: there is nothing to go on with
+        kept.path.unlink(missing_ok=True)  # nothing was begun, so there is nothing to go on with
     if not kept.midway and isinstance(error, MigsafeError):
         raise error
     stopped = not isinstance(error, MigsafeError)
@@ -264,7 +274,8 @@ def _report(night: _Night, code: ExitCode, *, lost: Sequence[str] = (), **parts:
     import msgspec
 
     memory = night.journal.record.memory
-    found = msgspec.convert(memory.get("findings", []), list[Finding])
+    compared = [] if night.asked.undo else memory.get("findings", [])
+    found = msgspec.convert(compared, list[Finding])
     notes = (*parts.pop("notes", ()), *memory.get("notes", ()))
     return Report(
         command="restore",

@@ -44,7 +44,8 @@ def _facts(expected: Fingerprint, found: Fingerprint) -> Iterator[Finding]:
             f"{expected.fact_count} then",
         )
     if expected.migrations is not None and expected.migrations != found.migrations:
-        problem = "cannot be read" if found.migrations is None else "has other rows"
+        unread = "was not read: it is gone, or its migrations are not named"
+        problem = unread if found.migrations is None else "has other rows"
         yield finding("restored-history", f"the history's own table {problem}")
 
 

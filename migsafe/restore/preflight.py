@@ -146,6 +146,8 @@ def _of(scene: Scene, old: Thing | None) -> Iterator[str]:
     replicas = old.described.get("ReadReplicaDBInstanceIdentifiers") or old.described.get(
         "ReadReplicaIdentifiers"
     )
+    if scene.restoring.manifest.source.get("proxies") is None:
+        yield "Which proxies lead to it was not known: point them to the copy by hand."
     if replicas:
         yield f"Its read replicas go on following the old one: {', '.join(replicas)}."
 

@@ -80,13 +80,16 @@ def _limit(conn: Connection, name: str, limit: int) -> None:
 
 
 def _ended(conn: Connection, names: Sequence[str]) -> int:
-    """Tell every session to end, and return how many there were; a superuser's is none of ours."""
+    """Tell every session to end, and return how many there were; a superuser's is none of ours.
+
+    What kind of backend one is, is hidden from who may not read statistics; what has no user, such
+    as autovacuum, ends by itself.
+    """
     row = conn.execute(
         """SELECT count(pg_catalog.pg_terminate_backend(a.pid))
            FROM pg_catalog.pg_stat_activity AS a
            JOIN pg_catalog.pg_roles AS r ON r.oid = a.usesysid
            WHERE a.datname = ANY(%s) AND a.pid <> pg_catalog.pg_backend_pid()
-             AND a.backend_type = 'client backend'
              AND (NOT r.rolsuper
                   OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user))""",
         [list(names)],

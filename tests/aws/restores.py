@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from ulid import ULID
 
 from migsafe.aws.identify import Database, Kind
@@ -88,16 +89,24 @@ def _filled(admin: str, port: int) -> None:
         conn.execute(CONTENT.encode())
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
 @dataclass(slots=True)
 class Clock:
     """Time that passes while somebody sleeps, and never else."""
 
     now: float = 0.0
     slept: list[float] = field(default_factory=list)
+    #: After how many naps somebody presses Ctrl-C; None for never.
+    interrupted: int | None = None
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
         self.slept.append(seconds)
+        if len(self.slept) == self.interrupted:
+            raise KeyboardInterrupt
 
     def read(self) -> float:
         return self.now
@@ -112,6 +121,8 @@ class Clinic:
     folder: Path
     cli: Callable[..., Called]
     manifest: Manifest
+    clock: Clock
+    patch: pytest.MonkeyPatch
     started: set[str] = field(default_factory=set)
 
     @property
@@ -145,6 +156,40 @@ class Clinic:
         clusters = {one.db_cluster_resource_id: name for name, one in backend.clusters.items()}
         return instances | clusters
 
+    def described(self, name: str) -> dict[str, Any]:
+        return self.cloud.described(name)
+
+    def described_all(self) -> list[dict[str, Any]]:
+        return [self.cloud.described(name) for name in self.cloud.backend().databases]
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return what the proxy leads to."""
+        found = self.cloud.client("rds").describe_db_proxy_targets(DBProxyName="front")
+        return list(found["Targets"])
+
+    def changes(self) -> list[str]:
+        """Return the calls that change something, in order."""
+        read = ("Describe", "Get", "List")
+        return [call.operation for call in self.cloud.calls if not call.operation.startswith(read)]
+
+    def before(self, operation: str, action: Callable[[], None], *, after: int) -> None:
+        """Do something just before a call of an operation is answered, `after` others of it."""
+        original, seen = Cloud._next_fault, list[str]()
+
+        def hook(cloud: Cloud, met: str) -> Any:
+            if met == operation:
+                seen.append(met)
+                if len(seen) == after + 1:
+                    action()
+            return original(cloud, met)
+
+        self.patch.setattr(Cloud, "_next_fault", hook)
+
+    def settle(self) -> None:
+        """Let AWS come to the end of whatever it is busy with."""
+        while changes := self.cloud.manners.changes:
+            self.cloud.manners.finish(changes[0].thing)
+
     def check(self) -> None:
         """Hold what must be true whenever a restore has stopped, wherever it stopped."""
         now = self.things()
@@ -159,6 +204,26 @@ class Clinic:
             assert self.pair.limits() == {"ehr": -1, "billing": -1}
 
 
+def opened(
+    cloud: Cloud,
+    pair: Pair,
+    clock: Clock,
+    folder: Path,
+    cli: Callable[..., Called],
+    found: Manifest,
+    patch: pytest.MonkeyPatch,
+) -> Iterator[Clinic]:
+    """Write down what there is, yield it, and let everybody in again."""
+    made = Clinic(cloud, pair, folder, cli, found, clock, patch)
+    made.write()
+    (folder / "migsafe.toml").write_text(config(found))
+    cloud.restores_to(pair.new)
+    made.started = set(made.things())
+    cloud.calls.clear()
+    yield made
+    pair.open()
+
+
 def instance(cloud: Cloud, pair: Pair, name: str = "clinic", **more: Any) -> dict[str, Any]:
     """Create an instance with all that a restore forgets."""
     ec2, rds = cloud.client("ec2"), cloud.client("rds")
@@ -171,7 +236,7 @@ def instance(cloud: Cloud, pair: Pair, name: str = "clinic", **more: Any) -> dic
     rds.create_db_parameter_group(
         DBParameterGroupName=f"pg-{name}", DBParameterGroupFamily="postgres16", Description="x"
     )
-    settings = {
+    settings: dict[str, Any] = {
         "VpcSecurityGroupIds": [group],
         "DBSubnetGroupName": f"net-{name}",
         "DBParameterGroupName": f"pg-{name}",
@@ -184,7 +249,10 @@ def instance(cloud: Cloud, pair: Pair, name: str = "clinic", **more: Any) -> dic
         "PreferredBackupWindow": "03:00-04:00",
         "Tags": [{"Key": "team", "Value": "clinic"}],
     }
-    return cloud.instance(name, port=pair.old, **settings | more)
+    cloud.instance(name, port=pair.old, **settings | more)
+    role = f"arn:aws:iam::{ACCOUNT}:role/export"
+    rds.add_role_to_db_instance(DBInstanceIdentifier=name, RoleArn=role, FeatureName="s3Export")
+    return cloud.described(name)
 
 
 def snapshot(

@@ -1,55 +1,225 @@
 """The way back on RDS: beside, verified, swapped; and from wherever it stops, on or back."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import replace
 
+import psycopg
 import pytest
 
+from migsafe import ledger
 from migsafe.errors import ExitCode
-from migsafe.snapshots import polling
-from tests.aws import restores
-from tests.aws.cloud import Cloud
-from tests.aws.restores import Clinic, Clock, Pair
-from tests.conftest import Called
+from migsafe.restore import journal
+from migsafe.snapshots import manifest
+from tests.aws.restores import Clinic
+
+#: What is asked of AWS for a copy beside.
+BESIDE = ["RestoreDBInstanceFromDBSnapshot", "ModifyDBInstance", "AddRoleToDBInstance"]
 
 
-@pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    with restores.pair() as running:
-        yield running
+def test_without_yes_nothing_is_changed_and_what_is_lost_is_said(clinic: Clinic) -> None:
+    called = clinic.restore()
 
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(polling, "sleep", made.sleep)
-    monkeypatch.setattr(polling, "clock", made.read)
-    return made
-
-
-@pytest.fixture
-def clinic(
-    cloud: Cloud,
-    pair: Pair,
-    clock: Clock,
-    workdir: Path,
-    migsafe: Callable[..., Called],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Clinic]:
-    """An instance with a snapshot; what is restored from it has the other server behind it."""
-    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
-    cloud.manners.instance_takes = 1
-    described = restores.instance(cloud, pair)
-    made = Clinic(cloud, pair, workdir, migsafe, restores.snapshot(cloud, described, pair))
-    made.write()
-    (workdir / "migsafe.toml").write_text(restores.config(made.manifest))
-    cloud.restores_to(pair.new)
-    made.started = set(made.things())
-    yield made
-    pair.open()
+    assert called.code == ExitCode.OK, called
+    found = called.report.restore
+    assert found is not None
+    assert found.lost[0].startswith("Everything that was written since")
+    assert "public.visits: 40 rows fewer now than then." in found.lost
+    assert found.estimate.startswith("not known")
+    assert called.report.next == f"migsafe restore {clinic.manifest.run} --yes, to do it."
+    assert clinic.changes() == []
+    assert not (clinic.folder / ".migsafe" / "restores").exists()
 
 
 def test_a_restore_beside_leaves_the_database_alone(clinic: Clinic) -> None:
     called = clinic.restore("--yes")
+
     assert called.code == ExitCode.OK, called
     clinic.check()
+    assert called.report.restore is not None
+    assert called.report.restore.outcome == "beside"
+    assert clinic.described(clinic.name)["DbiResourceId"] == clinic.resource
+    assert clinic.changes() == ["AddTagsToResource", *BESIDE, "RemoveTagsFromResource"]
+    assert clinic.pair.limits() == {"ehr": -1, "billing": -1}
+
+
+def test_the_copy_has_all_that_a_restore_forgets(clinic: Clinic) -> None:
+    clinic.restore("--yes", "--swap")
+
+    then, now = clinic.manifest.source["described"], clinic.described(clinic.name)
+    for key in ("VpcSecurityGroups", "DBParameterGroups", "DBSubnetGroup", "MultiAZ", "TagList"):
+        assert _plain(now[key]) == _plain(then[key]), key
+    for key in ("DeletionProtection", "IAMDatabaseAuthenticationEnabled", "MaxAllocatedStorage"):
+        assert now[key] == then[key], key
+    assert now["AssociatedRoles"][0]["RoleArn"] == then["AssociatedRoles"][0]["RoleArn"]
+
+
+def test_a_swap_gives_the_name_to_the_copy_and_keeps_the_database(clinic: Clinic) -> None:
+    called = clinic.restore("--yes", "--swap")
+
+    assert called.code == ExitCode.OK, called
+    clinic.check()
+    now = clinic.described(clinic.name)
+    assert now["Endpoint"]["Address"] == clinic.manifest.source["host"]
+    assert now["Endpoint"]["Port"] == clinic.pair.new
+    assert called.report.restore is not None
+    assert clinic.things()[clinic.resource] == called.report.restore.old
+    assert clinic.pair.limits() == {"ehr": 0, "billing": 0}
+    assert [one["RdsResourceId"] for one in clinic.targets()] == [clinic.name]
+    said = " ".join(called.report.restore.by_hand)
+    for word in ("terraform import", "CloudFormation", "rds-db:connect", clinic.resource, "S3"):
+        assert word in said
+
+
+def test_a_restore_beside_is_swapped_later_and_may_be_swapped_back(clinic: Clinic) -> None:
+    clinic.restore("--yes")
+    refused = clinic.restore("--yes")
+    assert refused.code == ExitCode.USAGE
+    assert "--resume --swap --yes" in (refused.report.error or "")
+
+    assert clinic.restore("--resume", "--swap", "--yes").code == ExitCode.OK
+    clinic.check()
+    back = clinic.restore("--undo", "--yes")
+    assert back.code == ExitCode.OK, back
+    clinic.check()
+    copy = clinic.journal.record.memory["new"]
+    assert copy in clinic.things(), "a copy that has served holds writes of its own"
+    assert any("has been the database" in note for note in back.report.notes)
+
+
+def test_an_undo_deletes_a_copy_that_never_served(clinic: Clinic) -> None:
+    clinic.restore("--yes")
+    assert clinic.restore("--undo", "--yes").code == ExitCode.OK
+    clinic.check()
+    assert set(clinic.things()) == clinic.started
+
+
+def test_sessions_that_write_are_ended_before_the_swap_and_nobody_comes_in(clinic: Clinic) -> None:
+    url = f"postgresql://app@127.0.0.1:{clinic.pair.old}/ehr"
+    with psycopg.connect(url) as app:
+        assert clinic.restore("--yes", "--swap").code == ExitCode.OK
+        with pytest.raises(psycopg.OperationalError):
+            app.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError, match="too many connections"):
+        psycopg.connect(url)
+
+
+def test_a_copy_that_is_not_what_the_snapshot_held_is_never_swapped(clinic: Clinic) -> None:
+    held = clinic.manifest.fingerprint
+    counts = {**held.counts, "public.patients": 101}
+    clinic.change(fingerprint=replace(held, counts=counts))
+
+    called = clinic.restore("--yes", "--swap")
+    assert called.code == ExitCode.FINDINGS, called
+    (found,) = called.report.findings
+    assert found.message == "public.patients has 100 rows, 101 in the snapshot"
+    clinic.check()
+    assert clinic.journal.record.outcome == "differs"
+    assert clinic.things()[clinic.resource] == clinic.name
+
+    clinic.change(fingerprint=held)
+    assert clinic.restore("--resume", "--swap", "--yes").code == ExitCode.OK
+    clinic.check()
+
+
+def test_rows_that_others_wrote_meanwhile_are_no_difference(clinic: Clinic) -> None:
+    held = clinic.manifest.fingerprint
+    counts = {**held.counts, "public.patients": 90}
+    clinic.change(fingerprint=replace(held, counts=counts, later={"public.patients": 110}))
+    assert clinic.restore("--yes").code == ExitCode.OK
+
+
+def test_a_name_that_leads_to_the_database_itself_is_not_taken_for_the_copy(
+    clinic: Clinic,
+) -> None:
+    clinic.cloud.restores_to(clinic.pair.old)
+    called = clinic.restore("--yes")
+    assert called.code == ExitCode.DIRTY
+    assert "leads to the database itself" in (called.report.error or "")
+    assert clinic.restore("--undo", "--yes").code == ExitCode.OK
+    clinic.check()
+
+
+def test_the_snapshot_of_another_database_is_refused(clinic: Clinic) -> None:
+    clinic.change(place="other.example:5432/ehr")
+    called = clinic.restore("--yes")
+    assert called.code == ExitCode.USAGE
+    assert "the snapshot is of other.example:5432/ehr" in (called.report.error or "")
+    assert clinic.changes() == []
+
+
+def test_another_account_is_refused(clinic: Clinic) -> None:
+    clinic.change(source={**clinic.manifest.source, "account": "999999999999"})
+    called = clinic.restore("--yes")
+    assert called.code == ExitCode.UNREACHABLE
+    assert clinic.changes() == []
+
+
+def test_two_machines_do_not_restore_at_once(clinic: Clinic) -> None:
+    arn = clinic.manifest.source["arn"]
+    tags = [{"Key": "migsafe:restoring", "Value": "ANOTHER"}]
+    clinic.cloud.client("rds").add_tags_to_resource(ResourceName=arn, Tags=tags)
+    before = clinic.changes()
+
+    called = clinic.restore("--yes")
+    assert called.code == ExitCode.BUSY
+    assert "ANOTHER" in (called.report.error or "")
+    assert clinic.changes() == before
+
+
+def test_a_claim_ends_with_its_restore(clinic: Clinic) -> None:
+    for flags in (("--yes",), ("--resume", "--swap", "--yes"), ("--undo", "--yes")):
+        clinic.restore(*flags)
+        tags = {one["Key"] for thing in clinic.described_all() for one in thing["TagList"]}
+        assert "migsafe:restoring" not in tags, flags
+
+
+def test_two_processes_do_not_restore_at_once(clinic: Clinic) -> None:
+    folder = clinic.folder / ".migsafe" / "restores"
+    source = clinic.manifest.source
+    key = f"rds:{source['account']}:{source['region']}:{source['id']}"
+    with journal.held(folder, key):
+        assert clinic.restore("--yes").code == ExitCode.BUSY
+    assert clinic.changes() == []
+    assert not journal.journals(folder)
+
+
+def test_the_manifest_is_found_in_the_ledger_where_the_file_is_gone(clinic: Clinic) -> None:
+    text = manifest.encode(clinic.manifest)
+    found = clinic.manifest
+    kept = ledger.Kept(run=found.run, provider="rds", id=found.id, taken=found.taken, manifest=text)
+    (clinic.folder / ".migsafe" / "snapshots" / f"{found.run}.json").unlink()
+    with psycopg.connect(f"postgresql://owner@127.0.0.1:{clinic.pair.old}/ehr") as conn:
+        ledger.keep(conn, kept)
+        conn.commit()
+        try:
+            assert clinic.cli("restore", found.id).code == ExitCode.OK
+        finally:
+            conn.execute("DROP SCHEMA migsafe CASCADE")
+    assert clinic.restore().code == ExitCode.USAGE
+
+
+def test_no_password_reaches_journal_or_output(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = clinic.manifest.place
+    monkeypatch.setenv("MIGSAFE_URL", f"postgresql://owner:canary-4711@{place}")
+    (clinic.folder / "migsafe.toml").unlink()
+    clinic.cloud.fail("RestoreDBInstanceFromDBSnapshot", "AccessDenied")
+    for flags in (("--yes", "--debug"), ("--resume", "--swap", "--yes"), ("--undo", "--yes")):
+        called = clinic.restore(*flags)
+        assert "canary-4711" not in called.out + called.err
+    for path in (clinic.folder / ".migsafe").rglob("*.*"):
+        assert "canary-4711" not in path.read_text(), path
+
+
+def _plain(value: object) -> object:
+    """Leave out of a description what may differ: states, and the tags that a restore adds."""
+    if isinstance(value, list):
+        kept = [_plain(one) for one in value if not _ours(one)]
+        return sorted(kept, key=str)
+    if isinstance(value, dict):
+        return {k: v for k, v in value.items() if k not in ("Status", "ParameterApplyStatus")}
+    return value
+
+
+def _ours(one: object) -> bool:
+    return isinstance(one, dict) and str(one.get("Key", "")).startswith("migsafe:")
