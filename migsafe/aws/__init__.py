@@ -42,6 +42,15 @@ class Cloud:
         found = self.session.get_credentials()
         return isinstance(found, RefreshableCredentials) or not found.token
 
+    def expect(self, account: str | None) -> None:
+        """Raise UnreachableError where it is another account than this one."""
+        if account and self.account != account:
+            raise UnreachableError(
+                "AWS",
+                f"{self.identity} is of account {self.account}, not of {account}",
+                "choose the profile of that account",
+            )
+
     def client(self, service: str) -> Any:
         """Return a client that retries as long as a deployment can wait."""
         with explained("AWS"):
@@ -72,12 +81,7 @@ def connect(*, region: str | None, profile: str | None, account: str | None) -> 
         identity=caller["Arn"],
         session=session,
     )
-    if account and found.account != account:
-        raise UnreachableError(
-            "AWS",
-            f"{found.identity} is of account {found.account}, not of {account}",
-            "choose the profile of that account",
-        )
+    found.expect(account)
     return found
 
 

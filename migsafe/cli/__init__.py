@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from migsafe.cli import access as access
+from migsafe.cli import aws as aws
 from migsafe.cli import restoring as restoring
 from migsafe.cli import snapshots as snapshots
 from migsafe.cli.commands import cli
