@@ -149,6 +149,8 @@ def take(session: Session, notify: Notify, *, wait: bool = True, outcome: str = 
 
     settings = session.settings
     history = session.history.table if session.history else None
+    if not wait and named(settings) != "rds":
+        raise UsageError("--no-wait", "is for snapshots of RDS only", "leave it out")
     taken = provider(named(settings)).take(
         Taking(
             target=session.target,

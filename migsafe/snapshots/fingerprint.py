@@ -27,16 +27,18 @@ def read(conn: Connection, *, history: str | None, budget: float = BUDGET) -> Fi
     with _one_moment(conn):
         found = schema.facts(schema.read(conn))
         conn.execute("SELECT pg_catalog.set_config('search_path', '', true)")
-        counted = counts.read(conn, budget)
+        migrations = _rows(conn, history) if history else None
+        extensions, roles = _extensions(conn), _roles(conn)
+        counted = counts.read(conn, budget)  # last: it leaves no time to other questions
         return Fingerprint(
             facts=of(found),
             fact_count=len(found),
             counts=counted.rows,
             exact=not counted.estimated,
             estimated=counted.estimated,
-            migrations=_rows(conn, history) if history else None,
-            extensions=_extensions(conn),
-            roles=_roles(conn),
+            migrations=migrations,
+            extensions=extensions,
+            roles=roles,
         )
 
 

@@ -58,7 +58,7 @@ def take(taking: Taking) -> Manifest:
     place = _reached(taking)
     timeout = config.duration(taking.env.snapshot_timeout, "snapshot_timeout")
     now = preflight.usable(place.client, place.database, timeout=timeout, notify=taking.notify)
-    notes = [*_who(place), *preflight.check(place.client, place.database, now, datetime.now(UTC))]
+    notes = [*_who(place), *preflight.check(place.client, place.database, now, _now())]
     _told(taking, notes)
     _refuse_unwaited(taking, place.database, now)
     before = _looked(taking)
@@ -143,7 +143,7 @@ def _reached(shelf: Shelf) -> _Place:
 def _who(place: _Place) -> list[str]:
     database = place.database
     return [
-        f"{place.cloud}: {database.kind} {database.id} ({database.resource_id}), found by "
+        f"{place.cloud}: {database.kind} {database.id} ({database.resource_id}), found by its "
         f"{database.via}."
     ]
 
@@ -174,6 +174,7 @@ def _looked(taking: Taking) -> _Look:
     from migsafe import catalog, target
     from migsafe.catalog import counts
 
+    taking.notify("reading what the database holds")
     with target.translated(taking.target), _session(taking) as conn:
         fingerprint = taking.fingerprint(conn)
         unlogged = counts.unlogged(conn)
@@ -200,11 +201,15 @@ def _held(taking: Taking, before: Fingerprint) -> Fingerprint:
         return replace(before, exact=False, estimated=tuple(before.counts))
     with target.translated(taking.target), _session(taking) as conn:
         after = taking.fingerprint(conn)
-    if after.facts != before.facts:
+    if (after.facts, after.migrations) != (before.facts, before.migrations):
         problem = "the schema was changed while the snapshot was taken, nothing was applied"
         raise UnreachableError("snapshot", problem, "see who deploys, then run it again")
     unsure = {*before.estimated, *after.estimated}
-    later = {t: n for t, n in after.counts.items() if n != before.counts[t] and t not in unsure}
+    later = {
+        table: rows
+        for table, rows in after.counts.items()
+        if table not in unsure and rows != before.counts.get(table, rows)
+    }
     return replace(before, later=later, exact=not unsure, estimated=tuple(sorted(unsure)))
 
 
@@ -303,7 +308,7 @@ def _copy(place: _Place, one: Described) -> Copy:
         provider="rds",
         id=one[place.calls.id],
         run=tags.get(f"{TAG}run", ""),
-        taken=_moment(tags.get(f"{TAG}created")) or one["SnapshotCreateTime"],
+        taken=_moment(tags.get(f"{TAG}created")) or one.get("SnapshotCreateTime") or _now(),
         status=one["Status"],
         size=one.get("FullSnapshotSizeInBytes"),
         expires=_moment(tags.get(f"{TAG}expires")),
@@ -314,6 +319,11 @@ def _copy(place: _Place, one: Described) -> Copy:
 
 def _moment(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text) if text else None
+        found = datetime.fromisoformat(text) if text else None
     except ValueError:  # somebody has changed the tag
         return None
+    return found if found and found.tzinfo else None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
