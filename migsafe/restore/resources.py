@@ -89,7 +89,7 @@ class Kind(Protocol):
         ...
 
     def delete(self, name: str) -> bool:
-        """Begin to delete without a last snapshot; False where AWS is busy."""
+        """Begin to delete without a last snapshot; False where AWS is busy, or it is gone."""
         ...
 
 
@@ -139,10 +139,10 @@ class Instances:
         return answer is not None
 
     def delete(self, name: str) -> bool:
-        """Begin to delete without a last snapshot; False where AWS is busy."""
+        """Begin to delete without a last snapshot; False where AWS is busy, or it is gone."""
         which = {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}
-        operation, busy = "delete_db_instance", "InvalidDBInstanceState"
-        return asked(self.rds, operation, busy, **which) is not None
+        refused = ("InvalidDBInstanceState", "DBInstanceNotFound")
+        return asked(self.rds, "delete_db_instance", *refused, **which) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +186,10 @@ class Clusters:
         return answer is not None
 
     def delete(self, name: str) -> bool:
-        """Begin to delete without a last snapshot; False where AWS is busy."""
+        """Begin to delete without a last snapshot; False where AWS is busy, or it is gone."""
         which = {"DBClusterIdentifier": name, "SkipFinalSnapshot": True}
-        operation, busy = "delete_db_cluster", "InvalidDBClusterStateFault"
-        return asked(self.rds, operation, busy, **which) is not None
+        refused = ("InvalidDBClusterStateFault", "DBClusterNotFoundFault")
+        return asked(self.rds, "delete_db_cluster", *refused, **which) is not None
 
 
 def instance(described: Mapping[str, Any]) -> Thing:

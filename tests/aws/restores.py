@@ -185,6 +185,17 @@ class Clinic:
 
         self.patch.setattr(Cloud, "_next_fault", hook)
 
+    def wait(self, timeout: str) -> None:
+        """Have the command wait for so long at most."""
+        text = config(self.manifest) + f"snapshot_timeout = '{timeout}'\n"
+        (self.folder / "migsafe.toml").write_text(text)
+
+    def called(self, name: str, new: str) -> None:
+        """Let somebody else rename an instance of theirs, at once."""
+        databases = self.cloud.backend().databases
+        databases[new] = databases.pop(name)
+        databases[new].db_instance_identifier = new
+
     def settle(self) -> None:
         """Let AWS come to the end of whatever it is busy with."""
         while changes := self.cloud.manners.changes:

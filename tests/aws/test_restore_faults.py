@@ -7,6 +7,7 @@ import pytest
 
 from migsafe import restore
 from migsafe.errors import ExitCode
+from migsafe.restore.journal import Journal
 from tests.aws import refusals
 from tests.aws.restores import Clinic, Killed
 
@@ -33,7 +34,7 @@ def killed(patch: Patched, step: str, moment: str, way: str = "act") -> list[str
     """Let the process die at a step, before it is taken or before anybody hears of it."""
     taken, met = restore._taken, list[str]()
 
-    def dies(journal: restore.Journal, name: str, change: Callable[[], None]) -> None:
+    def dies(journal: Journal, name: str, change: Callable[[], None]) -> None:
         if name != step or getattr(change, "__name__", "") != way:
             taken(journal, name, change)
             return
@@ -119,7 +120,7 @@ REFUSED = [
     ("ModifyDBInstance", "Throttling", 10, ExitCode.DIRTY, "resume"),
     ("ModifyDBInstance", "AccessDenied", 1, ExitCode.DIRTY, "undo"),
     ("DeregisterDBProxyTargets", "Throttling", 10, ExitCode.DIRTY, "undo"),
-    ("RegisterDBProxyTargets", "InternalFailure", 10, ExitCode.DIRTY, "resume"),
+    ("RegisterDBProxyTargets", "Throttling", 10, ExitCode.DIRTY, "resume"),
     ("RemoveTagsFromResource", "Throttling", 10, ExitCode.OK, "undo"),
 ]
 
@@ -183,10 +184,12 @@ def test_a_copy_that_fails_is_undone(clinic: Clinic) -> None:
 
 
 def test_a_copy_that_is_not_ready_in_time_is_waited_for_again(clinic: Clinic) -> None:
-    clinic.cloud.manners.instance_takes = 400
+    clinic.wait("10min")
+    clinic.cloud.manners.instance_takes = 40
     called = clinic.restore("--yes")
     assert called.code == ExitCode.DIRTY
-    assert "is still creating after 4 h" in (called.report.error or "")
+    assert "is still creating after 10 min" in (called.report.error or "")
+    clinic.cloud.manners.instance_takes = 1
     clinic.settle()
     ended(clinic, "resume")
 
@@ -221,7 +224,7 @@ def test_somebody_who_takes_the_name_beside_is_not_touched(
 ) -> None:
     taken = restore._taken
 
-    def later(journal: restore.Journal, name: str, change: Callable[[], None]) -> None:
+    def later(journal: Journal, name: str, change: Callable[[], None]) -> None:
         if name == "restore beside" and change.__name__ == "act":
             clinic.cloud.instance(f"clinic-restore-{journal.record.id[-8:].lower()}")
         taken(journal, name, change)
@@ -241,18 +244,15 @@ def test_somebody_who_takes_the_name_between_the_renames_is_not_overwritten(
     with pytest.raises(Killed):
         clinic.restore("--yes", "--swap")
     assert met
-    clinic.cloud.instance("clinic")
-    thief = clinic.described("clinic")["DbiResourceId"]
+    thief = clinic.cloud.instance("thief")["DbiResourceId"]
+    clinic.called("thief", "clinic")
 
     for flags in (("--resume", "--swap"), ("--undo",)):
         called = clinic.restore(*flags, "--yes")
         assert called.code == ExitCode.DIRTY
         assert f"the name clinic is that of {thief}" in (called.report.error or "")
         assert clinic.described("clinic")["DbiResourceId"] == thief
-    clinic.cloud.client("rds").modify_db_instance(
-        DBInstanceIdentifier="clinic", NewDBInstanceIdentifier="thief", ApplyImmediately=True
-    )
-    clinic.settle()
+    clinic.called("clinic", "thief")
     ended(clinic, "resume")
 
 
