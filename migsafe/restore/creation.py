@@ -23,6 +23,9 @@ _PROVIDERS = {
     "b": ("builtin", "BUILTIN_LOCALE"),
 }
 
+#: The tablespace of template0.
+_USUAL = "pg_default"
+
 #: The version (server_version_num) that has providers.
 _PROVIDES = 150000
 
@@ -35,9 +38,10 @@ def create(name: str, like: Database, version: int) -> sql.Composed:
         "ENCODING": sql.Literal(like.encoding),
         "LC_COLLATE": sql.Literal(like.collate),
         "LC_CTYPE": sql.Literal(like.ctype),
-        "TABLESPACE": sql.Identifier(like.tablespace),
         "CONNECTION LIMIT": sql.Literal(like.limit),
     }
+    if like.tablespace != _USUAL:  # nobody may name it who has not been granted it
+        said["TABLESPACE"] = sql.Identifier(like.tablespace)
     if version >= _PROVIDES:
         said |= _locale(like)
     options = [sql.SQL(word) + sql.SQL(" ") + value for word, value in said.items()]

@@ -14,7 +14,7 @@ from migsafe.catalog.databases import Standing
 from migsafe.errors import UnreachableError
 from migsafe.findings import Finding, Severity
 from migsafe.restore import Differs, Restoring, Step, comparing, creation, dumps
-from migsafe.restore.pair import COPY, FILLING, FRESH, FULL, SERVED, Pair
+from migsafe.restore.pair import COPY, FILL, FILLING, FRESH, FULL, SERVED, Pair
 from migsafe.target import Connection, Session
 
 #: Seconds of a day: as long as the rows of a copy may take to be counted.
@@ -49,7 +49,7 @@ class Dump:
     def beside(self) -> Sequence[Step]:
         """Create, fill, settle, analyze, verify."""
         pair = self.pair
-        return [Whole(pair), Create(pair), Fill(pair), Settle(pair), Analyze(pair), Verify(pair)]
+        return [Create(pair), Fill(pair), Settle(pair), Analyze(pair), Verify(pair)]
 
     def swap(self) -> Sequence[Step]:
         """Give the names on, and see who answers."""
@@ -67,31 +67,6 @@ class Dump:
             "opens it; DROP DATABASE, once nothing in it is needed.",
             "migsafe's record is that of the snapshot, too: migsafe status says where it stands.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A step that changes nothing."""
-
-    pair: Pair
-
-    def done(self) -> bool:
-        """Tell nothing: what was so an hour ago is looked at again."""
-        return False
-
-    def undo(self) -> None:
-        """Do nothing: reading changes nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whole(_Reading):
-    """See that the dump is what was written."""
-
-    name: str = "check the dump"
-
-    def act(self) -> None:
-        """Compare the checksums of all files."""
-        dumps.whole(self.pair.folder, self.pair.restoring.manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +90,7 @@ class Create:
         """Drop it; keep one that has had the name, for nobody else has what was written there."""
         pair = self.pair
         with pair.server() as conn:
-            found = adopted(pair, conn)
+            found = mine(pair, conn)
             if found and pair.journal.record.memory.get(SERVED):
                 note(pair, f"{found.name} has been the database, and is kept with its rows.")
             elif found:
@@ -124,8 +99,11 @@ class Create:
 
 def ensure(pair: Pair, conn: Connection) -> Standing:
     """Return the copy, empty where there was none."""
-    found = adopted(pair, conn)
+    found = mine(pair, conn)
     if found is None:
+        if databases.look(conn, pair.beside):
+            problem, remedy = "is there and not of this restore", "rename it, then go on"
+            raise UnreachableError(pair.where(pair.beside).place, problem, remedy)
         conn.execute(creation.create(pair.beside, pair.like, conn.info.server_version))
         pair.mark(conn, FRESH)
         found = present(pair, conn)
@@ -133,17 +111,12 @@ def ensure(pair: Pair, conn: Connection) -> Standing:
     return found
 
 
-def adopted(pair: Pair, conn: Connection) -> Standing | None:
-    """Find the copy, also where a crash kept its comment away; refuse one of somebody else."""
-    found = pair.copy(conn)
+def mine(pair: Pair, conn: Connection) -> Standing | None:
+    """Find the copy, also where a crash kept its comment away."""
     there = databases.look(conn, pair.beside)
-    if found or there is None:
-        return found
-    if there.comment is None and _is_empty(pair):
+    if there and there.comment is None and _is_empty(pair):
         pair.mark(conn, FRESH)
-        return present(pair, conn)
-    place = pair.where(pair.beside).place
-    raise UnreachableError(place, "is there and not of this restore", "rename it, then go on")
+    return pair.copy(conn)
 
 
 def _is_empty(pair: Pair) -> bool:
@@ -169,7 +142,7 @@ class Fill:
     """Have pg_restore fill the copy."""
 
     pair: Pair
-    name: str = "restore the dump"
+    name: str = FILL
 
     def done(self) -> bool:
         """Tell whether all of the dump is in it."""
@@ -263,10 +236,15 @@ class Analyze:
 
 
 @dataclass(frozen=True, slots=True)
-class Verify(_Reading):
+class Verify:
     """Hold the copy against what was written down when the snapshot was taken."""
 
+    pair: Pair
     name: str = "verify"
+
+    def done(self) -> bool:
+        """Tell nothing: what was so an hour ago is looked at again."""
+        return False
 
     def act(self) -> None:
         """Compare facts, rows, sequences and the rest; raise Differs where anything is wrong."""
@@ -276,6 +254,9 @@ class Verify(_Reading):
         pair.journal.remember("findings", msgspec.to_builtins(found))
         if any(one.severity is Severity.ERROR for one in found):
             raise Differs(pair.where(pair.beside).place, found)
+
+    def undo(self) -> None:
+        """Do nothing: reading changes nothing."""
 
     def _differences(self, conn: Session) -> Iterator[Finding]:
         known = self.pair.restoring.manifest

@@ -26,6 +26,9 @@ _LONGEST = 63
 #: The states of a copy, as the last word of its comment.
 FRESH, FILLING, FULL = "empty", "filling", "complete"
 
+#: The name of the step after which the dump is read no more.
+FILL = "restore the dump"
+
 #: What the journal remembers: who is who by oid, and that the copy has had the name.
 COPY, OLD, SERVED = "copy", "old", "served"
 

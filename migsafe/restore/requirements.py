@@ -7,8 +7,8 @@ from psycopg import sql
 from migsafe import catalog
 from migsafe.catalog import databases
 from migsafe.errors import UnreachableError, UsageError
-from migsafe.restore import renaming
-from migsafe.restore.pair import Pair
+from migsafe.restore import dumps, renaming
+from migsafe.restore.pair import FILL, Pair
 from migsafe.snapshots import pg_dump, programs
 from migsafe.target import Connection
 
@@ -23,6 +23,8 @@ def check(pair: Pair, *, swap: bool) -> list[str]:
         remedy = "bring the directory there, or take another snapshot"
         raise UnreachableError(str(pair.folder), "there is no dump", remedy)
     programs.find(int(known.copy["program"]), wanted="pg_restore")
+    if not pair.journal.finished(FILL):
+        dumps.whole(pair.folder, known)
     place = pair.restoring.target.place
     with pair.server() as conn:
         _refuse_older(pair, conn)

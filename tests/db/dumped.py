@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -116,6 +116,25 @@ def look(server: str, name: str = ODD) -> Everything:
             sequences=contents.sequences(conn),
             objects=conn.execute("SELECT lo_get(oid) FROM pg_largeobject_metadata").fetchall(),
         )
+
+
+#: Of every role that a test makes; a server of the tests' own never asks for it.
+PASSWORD = "dumped"
+
+
+def login(admin: psycopg.Connection[Any], kind: str) -> str:
+    """Create a role of a kind and return its name, which stands for its password, too."""
+    name = f"role_{uuid.uuid4().hex[:12]}"
+    statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} {}")
+    admin.execute(statement.format(sql.Identifier(name), sql.Literal(PASSWORD), sql.SQL(kind)))
+    return name
+
+
+def as_role(url: str, role: str) -> str:
+    """Return a URL with another login."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role}:{PASSWORD}@{host}"))
 
 
 def names(server: str, like: str) -> set[str]:

@@ -1,0 +1,518 @@
+"""Dumps come back whole, beside the database and then in its place, whatever stops the way."""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from migsafe import cli, ledger
+from migsafe.config import EnvConfig
+from migsafe.errors import ExitCode, UnreachableError
+from migsafe.restore import Restoring, journal
+from migsafe.restore.databases import Create
+from migsafe.restore.pair import Pair
+from migsafe.snapshots import manifest, pg_dump
+from migsafe.target import parse
+from tests.conftest import Called, database_url
+from tests.db import dumped, dying
+from tests.db.dumped import Everything
+
+Conn = psycopg.Connection[Any]
+
+#: Rows of the reference clinic; where it is set, restores are killed everywhere, both ways.
+ROWS = int(os.environ.get("MIGSAFE_RESTORES", "0"))
+
+DAMAGE = """
+DELETE FROM visits; DROP SEQUENCE falling; CREATE TABLE later (id int);
+SELECT lo_unlink(oid) FROM pg_largeobject_metadata;
+"""
+
+
+@dataclass(slots=True)
+class House:
+    """A database, a folder beside it, and the snapshot that was taken last."""
+
+    server: str
+    name: str
+    folder: Path
+    run: str = ""
+
+    @property
+    def url(self) -> str:
+        return database_url(self.server, quote(self.name, safe=""))
+
+    def call(self, *arguments: str, url: str | None = None) -> Called:
+        """Run the command line in this process."""
+        where = ("--url", url or self.url, "--migrations", "db", "--format", "json")
+        out, err = StringIO(), StringIO()
+        with chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            code = cli.run([*arguments, *where])
+        return Called(code, out.getvalue(), err.getvalue())
+
+    def snapshot(self, url: str | None = None) -> None:
+        (self.folder / "db").mkdir(exist_ok=True)
+        (self.folder / "db" / "001_next.sql").write_text("CREATE TABLE next (id int);")
+        called = self.call("snapshot", "create", url=url)
+        assert called.code == ExitCode.OK, called
+        self.run = called.report.run
+
+    def restore(self, *flags: str, url: str | None = None) -> Called:
+        return self.call("restore", self.run, *flags, url=url)
+
+    def sql(self, text: str) -> list[tuple[Any, ...]]:
+        """Run SQL in the database."""
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            cursor = conn.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def databases(self) -> dict[str, tuple[int, bool]]:
+        """Return oid and openness of the databases with this name in theirs."""
+        with psycopg.connect(self.server) as conn:
+            query = """SELECT datname, oid::bigint, datallowconn FROM pg_database
+                       WHERE strpos(datname, %s) = 1"""
+            return {name: (oid, is_open) for name, oid, is_open in conn.execute(query, [self.name])}
+
+    def only(self) -> None:
+        """Drop what restores have left, but for the database itself."""
+        for name in set(self.databases()) - {self.name}:
+            dumped.drop(self.server, name)
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / ".migsafe" / "snapshots" / f"{self.run}.json"
+
+    @property
+    def dump(self) -> Path:
+        return self.folder / str(json.loads(self.manifest.read_text())["id"])
+
+
+@pytest.fixture
+def house(server: str, tmp_path: Path) -> Iterator[House]:
+    """A small database of its own name."""
+    name = f"house_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+        made = House(server, name, tmp_path)
+        made.sql("CREATE TABLE rooms AS SELECT n FROM generate_series(1, 10) AS n")
+        yield made
+        dumped.drop(server, name)
+
+
+@dataclass(slots=True)
+class Clinic(House):
+    """The database that has everything; `whole` is how it was, `damaged` how it is."""
+
+    whole: Everything | None = None
+    damaged: Everything | None = None
+
+
+@pytest.fixture(scope="module")
+def clinic(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+    url, folder = dumped.make(server), tmp_path_factory.mktemp("clinic")
+    made = Clinic(server, dumped.ODD, folder)
+    assert made.url == url
+    made.whole = dumped.look(server)
+    made.snapshot()
+    made.sql(DAMAGE)
+    made.damaged = dumped.look(server)
+    yield made
+    dumped.drop(server, dumped.ODD)
+
+
+def swapped(clinic: Clinic) -> None:
+    """The copy has the name and is as the database was; the old one is closed, and as it was."""
+    assert dumped.look(clinic.server) == clinic.whole
+    (old,) = (name for name in clinic.databases() if "_failed_" in name)
+    assert not clinic.databases()[old][1]
+
+
+def untouched(clinic: Clinic, oid: int) -> None:
+    """The old database has its name, lets people in, and is as it was."""
+    assert clinic.databases()[clinic.name] == (oid, True)
+    assert dumped.look(clinic.server) == clinic.damaged
+
+
+def test_everything_comes_back_under_the_old_name_and_an_undo_gives_it_back(clinic: Clinic) -> None:
+    oid, _ = clinic.databases()[clinic.name]
+
+    beside = clinic.restore("--yes")
+
+    assert beside.code == ExitCode.OK, beside
+    assert beside.report.restore
+    assert beside.report.restore.outcome == "beside"
+    untouched(clinic, oid)
+    done = clinic.restore("--yes", "--resume", "--swap")
+    assert done.code == ExitCode.OK, done
+    swapped(clinic)
+    undone = clinic.restore("--yes", "--undo")
+    assert undone.code == ExitCode.OK, undone
+    untouched(clinic, oid)
+    assert "is kept with its rows" in undone.report.notes[0]
+    clinic.only()
+
+
+def test_without_yes_nothing_changes(clinic: Clinic) -> None:
+    before = clinic.databases()
+
+    shown = clinic.restore("--swap")
+
+    assert shown.code == ExitCode.OK, shown
+    assert shown.report.restore
+    steps = [step.step for step in shown.report.restore.steps]
+    assert tuple(steps) == dying.STEPS
+    assert any("30 rows fewer" in line for line in shown.report.restore.lost)
+    assert clinic.databases() == before
+
+
+#: Where a restore is killed, and which way it goes then; all of them take minutes.
+FEW = {
+    "created, without its comment": "resume",
+    "while pg_restore works": "undo",
+    "filled, without its comment": "resume",
+    "after: settings and privileges": "undo",
+    "closed, not renamed": "undo",
+    "renamed, not committed": "resume",
+    "after: swap the names": "undo",
+}
+EVERYWHERE = [(point, way) for point in dying.POINTS for way in ("resume", "undo")]
+
+
+@pytest.mark.parametrize(("point", "way"), EVERYWHERE if ROWS else FEW.items())
+def test_a_killed_restore_goes_on_or_back(clinic: Clinic, point: str, way: str) -> None:
+    oid, _ = clinic.databases()[clinic.name]
+    flags = ("--url", clinic.url, "--migrations", "db", "--format", "json")
+
+    dying.die(point, ["restore", clinic.run, "--yes", "--swap", *flags], clinic.folder)
+
+    named = clinic.databases()
+    assert clinic.name in named
+    assert oid in {one for one, _ in named.values()}
+    if way == "undo":
+        gone_back = clinic.restore("--yes", "--undo")
+        assert gone_back.code == ExitCode.OK, gone_back
+        left = set(clinic.databases()) - {clinic.name}
+        served = point in ("after: swap the names", "before: check the name", *SERVED)
+        assert len(left) == int(served)
+    else:
+        gone_on = clinic.restore("--yes", "--resume", "--swap")
+        assert gone_on.code == ExitCode.OK, gone_on
+        swapped(clinic)
+        assert clinic.restore("--yes", "--undo").code == ExitCode.OK
+    untouched(clinic, oid)
+    clinic.only()
+
+
+#: Whether the copy has had the name is not known there, or it has.
+SERVED = ("closed, not renamed", "renamed, not committed", "after: check the name")
+
+
+@pytest.mark.parametrize("point", ["closed, not renamed", "before: swap the names"])
+def test_a_killed_undo_is_undone_again(clinic: Clinic, point: str) -> None:
+    oid, _ = clinic.databases()[clinic.name]
+    assert clinic.restore("--yes", "--swap").code == ExitCode.OK
+    flags = ("--url", clinic.url, "--migrations", "db", "--format", "json")
+
+    dying.die(point, ["restore", clinic.run, "--yes", "--undo", *flags], clinic.folder)
+
+    assert clinic.name in clinic.databases()
+    assert clinic.restore("--yes", "--undo").code == ExitCode.OK
+    untouched(clinic, oid)
+    clinic.only()
+
+
+def test_where_a_person_renamed_the_old_one_the_swap_is_finished(house: House) -> None:
+    house.snapshot()
+    assert house.restore("--yes").code == ExitCode.OK
+    with psycopg.connect(house.server, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {house.name} RENAME TO {house.name}_away".encode())
+
+    done = house.restore("--yes", "--resume", "--swap")
+
+    assert done.code == ExitCode.OK, done
+    assert house.sql("SELECT count(*) FROM rooms") == [(10,)]
+    assert f"{house.name}_away" in house.databases()
+
+
+def test_a_database_of_the_copys_name_is_neither_filled_nor_dropped(house: House) -> None:
+    house.snapshot()
+    pair = pair_of(house)
+    with psycopg.connect(house.server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {pair.beside} TEMPLATE {house.name}".encode())
+
+    with pytest.raises(UnreachableError, match="is there and not of this restore"):
+        Create(pair).act()
+    Create(pair).undo()
+
+    with psycopg.connect(database_url(house.server, pair.beside)) as other:
+        assert other.execute("SELECT count(*) FROM rooms").fetchone() == (10,)
+
+
+def test_a_name_that_is_taken_is_never_renamed_onto(house: House) -> None:
+    house.snapshot()
+    beside = house.restore("--yes")
+    assert beside.report.restore
+    taken = beside.report.restore.old
+    oid, _ = house.databases()[house.name]
+    with psycopg.connect(house.server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {taken}".encode())
+
+    stopped = house.restore("--yes", "--resume", "--swap")
+
+    assert stopped.code == ExitCode.DIRTY, stopped
+    assert "a name is taken" in str(stopped.report.error)
+    assert house.databases()[house.name] == (oid, True)
+    assert all(is_open for _, is_open in house.databases().values())
+    dumped.drop(house.server, taken)
+    assert house.restore("--yes", "--resume", "--swap").code == ExitCode.OK
+
+
+def pair_of(house: House) -> Pair:
+    """Return the databases of a restore that the command line knows nothing of."""
+    kept, known = house.folder / ".migsafe", manifest.load(house.manifest)
+    return Pair(
+        Restoring(
+            target=parse(house.url),
+            env=EnvConfig(url=""),
+            folder=kept / "snapshots",
+            manifest=known,
+            journal=journal.begin(
+                kept / "others", run=known.run, provider="pg_dump", key="", place=""
+            ),
+            notify=lambda _: None,
+            fingerprint=lambda *_, **__: known.fingerprint,
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["x" * 63, "é" * 31, "x" + "é" * 31], ids=["ascii", "even", "odd"])
+def test_the_names_of_a_copy_fit_and_are_its_own(house: House, name: str) -> None:
+    house.snapshot()
+    pair = pair_of(house)
+    text = house.manifest.read_text().replace(
+        f'"database": "{house.name}"', f'"database": "{name}"'
+    )
+    house.manifest.write_text(text)
+    other = pair_of(house)
+    for one, word in ((other.beside, "restore"), (other.aside, "failed")):
+        assert len(one.encode()) in (62, 63)
+        assert one.endswith(f"_{word}_{other.journal.record.id[-8:].lower()}")
+    assert pair.beside[-8:] != other.beside[-8:]
+
+
+def test_whoever_is_connected_is_ended_by_the_swap_and_comes_back_into_the_copy(
+    house: House,
+) -> None:
+    house.snapshot()
+    house.sql("DELETE FROM rooms")
+    with psycopg.connect(house.url, autocommit=True) as session:
+        assert house.restore("--yes", "--swap").code == ExitCode.OK
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+    assert house.sql("SELECT count(*) FROM rooms") == [(10,)]
+
+
+def test_a_deployment_that_runs_is_not_swapped_away(house: House) -> None:
+    house.snapshot()
+    with psycopg.connect(house.url, autocommit=True) as deployer:
+        deployer.execute("SELECT pg_advisory_lock(%s)", [ledger.LOCK])
+
+        refused = house.restore("--yes", "--swap")
+
+        assert refused.code == ExitCode.BUSY, refused
+        assert "a deployment is running" in refused.err
+        assert deployer.execute("SELECT 1").fetchone() == (1,)
+    assert set(house.databases()) == {house.name}
+
+
+def test_a_restore_from_another_machine_keeps_the_next_one_out(house: House) -> None:
+    house.snapshot()
+    with pair_of(house).claimed():
+        refused = house.restore("--yes")
+    assert refused.code == ExitCode.BUSY, refused
+    assert set(house.databases()) == {house.name}
+
+
+def test_a_dump_that_was_changed_is_not_restored(house: House) -> None:
+    house.snapshot()
+    data = bytearray((house.dump / "dump").read_bytes())
+    data[len(data) // 2] ^= 1
+    (house.dump / "dump").write_bytes(data)
+
+    for flags in ((), ("--yes",)):
+        refused = house.restore(*flags)
+        assert refused.code == ExitCode.UNREACHABLE, refused
+        assert "checksum" in refused.err
+    assert set(house.databases()) == {house.name}
+
+
+@pytest.mark.parametrize(
+    ("part", "found"),
+    [
+        (("fingerprint", "counts", "public.rooms"), "public.rooms has 10 rows, 11 in the snapshot"),
+        (("source", "counts", "public.fast"), "public.fast has 3 rows, 4 in the snapshot"),
+        (("source", "sequences", "public.numbers"), "numbers gives 9 next, 10 in the snapshot"),
+        (("source", "objects"), "0 large objects, 1 in the snapshot"),
+    ],
+    ids=["rows", "unlogged", "sequence", "large objects"],
+)
+def test_a_copy_that_is_not_what_the_snapshot_held_stays_beside(
+    house: House, part: tuple[str, ...], found: str
+) -> None:
+    house.sql(
+        """CREATE UNLOGGED TABLE fast AS SELECT n FROM generate_series(1, 3) AS n;
+           CREATE SEQUENCE numbers START 9"""
+    )
+    house.snapshot()
+    known = json.loads(house.manifest.read_text())
+    inner = known
+    for key in part[:-1]:
+        inner = inner[key]
+    held = inner[part[-1]]
+    inner[part[-1]] = [one + 1 for one in held] if isinstance(held, list) else held + 1
+    house.manifest.write_text(json.dumps(known))
+
+    differs = house.restore("--yes", "--swap")
+
+    assert differs.code == ExitCode.FINDINGS, differs
+    assert any(found in one.message for one in differs.report.findings)
+    assert house.restore("--yes", "--undo").code == ExitCode.OK
+    assert set(house.databases()) == {house.name}
+
+
+def test_a_schema_that_differs_is_named_fact_by_fact(house: House) -> None:
+    house.snapshot()
+    facts = json.loads((house.dump / "facts.json").read_text())
+    fact = ["column", "public.rooms", "n", "type", "integer"]
+    facts[facts.index(fact)] = [*fact[:-1], "bigint"]
+    (house.dump / "facts.json").write_text(json.dumps(facts))
+    sums = "".join(f"{digest}  {name}\n" for name, digest in pg_dump.checksums(house.dump))
+    known = json.loads(house.manifest.read_text())
+    known["sha256"] = hashlib.sha256(sums.encode()).hexdigest()
+    known["fingerprint"]["facts"] = "0" * 64
+    house.manifest.write_text(json.dumps(known))
+
+    differs = house.restore("--yes")
+
+    assert differs.code == ExitCode.FINDINGS, differs
+    said = [one.message for one in differs.report.findings]
+    assert "column public.rooms.n type is integer, expected bigint" in said
+
+
+@pytest.fixture
+def owner(house: House) -> Iterator[str]:
+    """A role without superuser's rights that owns the house and may create databases."""
+    with psycopg.connect(house.server, autocommit=True) as admin:
+        role = dumped.login(admin, "CREATEDB")
+        admin.execute(f"ALTER DATABASE {house.name} OWNER TO {role}".encode())
+        house.sql(f"ALTER TABLE rooms OWNER TO {role}; GRANT ALL ON SCHEMA public TO {role}")
+        yield role
+        for name, (_, is_open) in house.databases().items():
+            if is_open:
+                with psycopg.connect(database_url(house.server, name), autocommit=True) as conn:
+                    conn.execute(f"DROP OWNED BY {role}".encode())
+            admin.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER".encode())
+        dumped.drop(house.server, house.name)
+        admin.execute(f"DROP ROLE {role}".encode())
+
+
+def test_an_owner_who_may_create_databases_needs_no_superuser(house: House, owner: str) -> None:
+    url = dumped.as_role(house.url, owner)
+    house.snapshot(url)
+    house.sql("DELETE FROM rooms")
+
+    done = house.restore("--yes", "--swap", url=url)
+
+    assert done.code == ExitCode.OK, done
+    assert house.sql("SELECT count(*) FROM rooms") == [(10,)]
+    assert house.restore("--yes", "--undo", url=url).code == ExitCode.OK
+    assert house.sql("SELECT count(*) FROM rooms") == [(0,)]
+
+
+def test_a_session_that_the_role_may_not_end_stops_the_swap_before_anything_is_closed(
+    house: House, owner: str
+) -> None:
+    url = dumped.as_role(house.url, owner)
+    house.snapshot(url)
+    with psycopg.connect(house.url, autocommit=True) as superuser:
+        refused = house.restore("--yes", "--swap", url=url)
+
+        assert refused.code == ExitCode.UNREACHABLE, refused
+        assert f"the session {superuser.info.backend_pid} of" in refused.err
+        assert superuser.execute("SELECT 1").fetchone() == (1,)
+    assert set(house.databases()) == {house.name}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("ALTER ROLE {owner} NOCREATEDB", "may not create databases; ALTER ROLE"),
+        ("ALTER DATABASE {name} OWNER TO CURRENT_USER", "who owns the database; GRANT"),
+        (
+            "ALTER ROLE CURRENT_USER IN DATABASE {name} SET work_mem = '5MB'",
+            "may not set what other roles have set in this database",
+        ),
+    ],
+    ids=["creating", "owning", "setting"],
+)
+def test_what_a_role_may_not_do_is_said_before_anything_is_made(
+    house: House, owner: str, change: str, problem: str
+) -> None:
+    url = dumped.as_role(house.url, owner)
+    if "SET" in change:
+        house.sql(change.format(owner=owner, name=house.name))
+    house.snapshot(url)
+    if "SET" not in change:
+        house.sql(change.format(owner=owner, name=house.name))
+
+    refused = house.restore("--yes", "--swap", url=url)
+
+    assert refused.code == ExitCode.UNREACHABLE, refused
+    assert problem in refused.err
+    assert set(house.databases()) == {house.name}
+
+
+def test_a_role_that_is_gone_is_named_with_the_file_that_has_it(house: House) -> None:
+    with psycopg.connect(house.server, autocommit=True) as admin:
+        role = dumped.login(admin, "")
+        house.sql(f"GRANT SELECT ON rooms TO {role}")
+        house.snapshot()
+        house.sql(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}".encode())
+
+    refused = house.restore("--yes")
+
+    assert refused.code == ExitCode.UNREACHABLE, refused
+    assert f"the roles {role} are in the dump and not on the server" in refused.err
+    assert "globals.sql" in refused.err
+    assert set(house.databases()) == {house.name}
+
+
+def test_no_value_of_a_row_is_in_what_stops_pg_restore(house: House) -> None:
+    house.sql(
+        """CREATE FUNCTION fits(v text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
+           CREATE TABLE people (name text CHECK (fits(name)));
+           INSERT INTO people VALUES ('row-canary');
+           CREATE OR REPLACE FUNCTION fits(v text) RETURNS bool LANGUAGE plpgsql AS
+           'BEGIN RAISE EXCEPTION ''no % here'', v; END'"""
+    )
+    house.snapshot()
+
+    stopped = house.restore("--yes")
+
+    assert stopped.code == ExitCode.DIRTY, stopped
+    assert "COPY failed for table" in str(stopped.report.error)
+    assert "people" in str(stopped.report.error)
+    kept = [path.read_text() for path in (house.folder / ".migsafe" / "restores").glob("*.json")]
+    assert "row-canary" not in "".join([stopped.out, stopped.err, *kept])
+    assert house.restore("--yes", "--undo").code == ExitCode.OK
+    assert set(house.databases()) == {house.name}
