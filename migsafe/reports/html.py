@@ -17,7 +17,7 @@ from migsafe.errors import ExitCode
 from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.outcomes import Outcome, StepResult
-from migsafe.reports import Report
+from migsafe.reports import Report, recovery
 from migsafe.reports.text import because
 
 if TYPE_CHECKING:  # heavy, and only this format needs it
@@ -50,6 +50,7 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         rest=list(_rest(report.findings)),
         planned={step.migration: step for step in report.plan},
         timeline=_timeline(report),
+        copies={"headings": recovery.headings(report), "rows": recovery.rows(report)},
     )
 
 
@@ -104,6 +105,8 @@ _GOOD = {
     "verify": "As expected",
     "gate": "Open",
     "lint": "Looked through",
+    "restore": "Restored",
+    "snapshot create": "Taken",
 }
 _REFUSED = {
     "audit": "Not passed",

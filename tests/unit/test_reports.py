@@ -30,7 +30,7 @@ from migsafe.reports import (
     VerdictInfo,
 )
 from migsafe.reports import text as text_reports
-from migsafe.snapshots import Snapshot
+from migsafe.snapshots import Copy, Snapshot
 from migsafe.verify import Column, Difference, Verification
 
 #: Names as a clinic's schema may really have them, and some that it hopefully has not.
@@ -100,6 +100,8 @@ steps = st.builds(
     outcome=st.sampled_from(Outcome),
     attempts=st.integers(0, 100),
     seconds=seconds,
+    began=st.none() | times,
+    held=st.none() | seconds,
     error=optional,
     statement=numbers,
     line=numbers,
@@ -215,9 +217,25 @@ every_report = st.builds(
         provider=texts,
         id=texts,
         taken=times,
-        size=st.integers(0, 2**50),
-        sha256=texts,
+        size=st.none() | st.integers(0, 2**50),
+        sha256=optional,
         restore=texts,
+    ),
+    copies=tuples(
+        st.builds(
+            Copy,
+            provider=texts,
+            id=texts,
+            run=texts,
+            taken=times,
+            status=texts,
+            size=st.none() | st.integers(0, 2**50),
+            expires=st.none() | times,
+            keep=st.booleans(),
+            outcome=texts,
+            fate=texts,
+            why=texts,
+        )
     ),
     verification=st.none()
     | st.builds(
