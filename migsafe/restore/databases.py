@@ -158,8 +158,7 @@ class Fill:
                 drop(pair, conn, found)
                 ensure(pair, conn)
             pair.mark(conn, FILLING)
-            kept = pair.restoring
-            dumps.restore(pair.folder, kept.manifest, kept.target, conn, pair.beside)
+            dumps.restore(pair.folder, pair.restoring, conn, pair.beside)
             pair.mark(conn, FULL)
 
     def undo(self) -> None:

@@ -2,18 +2,24 @@
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from migsafe import facts
+from migsafe import catalog, facts
 from migsafe.errors import UnreachableError, redacted
 from migsafe.facts import Key
 from migsafe.findings import Finding, Severity
+from migsafe.restore import Restoring
 from migsafe.restore.comparing import finding
 from migsafe.snapshots import Manifest, fingerprint, pg_dump, programs
 from migsafe.snapshots.programs import FailedError
-from migsafe.target import Connection, Target
+from migsafe.target import Connection
+
+#: Seconds between two messages about how far it is.
+_SAID = 10.0
 
 #: How many facts that differ are findings of their own; arbitrary.
 _SHOWN = 20
@@ -39,8 +45,28 @@ def whole(folder: Path, known: Manifest) -> None:
         raise UnreachableError(str(folder), problem, "take another snapshot, or another copy of it")
 
 
-def restore(folder: Path, known: Manifest, where: Target, conn: Connection, name: str) -> None:
+@dataclass(slots=True)
+class _Progress:
+    """Says from time to time how large the copy is."""
+
+    restoring: Restoring
+    conn: Connection
+    name: str
+    said: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> None:
+        if time.monotonic() - self.said >= _SAID:
+            self.said = time.monotonic()
+            size = catalog.one(self.conn, "SELECT pg_database_size(%s)", [self.name])[0]
+            of = self.restoring.manifest.copy["bytes"]
+            self.restoring.notify(
+                f"restoring: {int(size) / 10**6:,.0f} MB, the database had {of / 10**6:,.0f} MB"
+            )
+
+
+def restore(folder: Path, restoring: Restoring, conn: Connection, name: str) -> None:
     """Have pg_restore fill an empty database of the server that a session is on."""
+    known, where = restoring.manifest, restoring.target
     tools = programs.find(int(known.copy["program"]), wanted="pg_restore")
     unknown = tools.major >= 17 and conn.info.server_version < 170000
     command: list[str | Path] = [
@@ -52,7 +78,8 @@ def restore(folder: Path, known: Manifest, where: Target, conn: Connection, name
         folder / pg_dump.DUMP,
     ]
     try:
-        programs.run(command, env=programs.environment(where))
+        watch = _Progress(restoring, conn, name)
+        programs.run(command, env=programs.environment(where), watch=watch)
     except FailedError as error:
         if unknown and _only_unknown(error.messages):
             return

@@ -30,8 +30,8 @@ def check(pair: Pair, *, swap: bool) -> list[str]:
         _refuse_older(pair, conn)
         for problem, remedy in (*_role(pair, conn, swap=swap), *_server(pair, conn)):
             raise UnreachableError(place, problem, remedy)
-        found = databases.look(conn, pair.name)
-        if swap and found:
+        old = pair.old(conn)
+        if swap and old and old.name == pair.name:
             renaming.refuse(pair, conn, [pair.name])
         return list(_notes(pair, conn))
 

@@ -119,11 +119,11 @@ def look(server: str, name: str = ODD) -> Everything:
 
 
 #: Of every role that a test makes; a server of the tests' own never asks for it.
-PASSWORD = "dumped"
+PASSWORD = "canary-of-a-password"
 
 
 def login(admin: psycopg.Connection[Any], kind: str) -> str:
-    """Create a role of a kind and return its name, which stands for its password, too."""
+    """Create a role of a kind that may log in, and return its name."""
     name = f"role_{uuid.uuid4().hex[:12]}"
     statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} {}")
     admin.execute(statement.format(sql.Identifier(name), sql.Literal(PASSWORD), sql.SQL(kind)))

@@ -3,6 +3,10 @@
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -21,7 +25,7 @@ from migsafe.errors import ExitCode, UnreachableError
 from migsafe.restore import Restoring, journal
 from migsafe.restore.databases import Create
 from migsafe.restore.pair import Pair
-from migsafe.snapshots import manifest, pg_dump
+from migsafe.snapshots import manifest, pg_dump, programs
 from migsafe.target import parse
 from tests.conftest import Called, database_url
 from tests.db import dumped, dying
@@ -516,3 +520,65 @@ def test_no_value_of_a_row_is_in_what_stops_pg_restore(house: House) -> None:
     assert "row-canary" not in "".join([stopped.out, stopped.err, *kept])
     assert house.restore("--yes", "--undo").code == ExitCode.OK
     assert set(house.databases()) == {house.name}
+
+
+def slow(folder: Path, house: House) -> dict[str, str]:
+    """Put a pg_restore in front that says that it is there, and waits; return the environment."""
+    with psycopg.connect(house.server) as conn:
+        real = programs.find(conn.info.server_version // 10000).folder
+    folder.mkdir()
+    for name, body in (("pg_dump", ""), ("pg_restore", f"echo $$ >{folder}/pid; sleep 2\n")):
+        script = folder / name
+        script.write_text(
+            f'#!/bin/sh\n[ "$1" = --version ] || {{ :; {body}}}\nexec {real / name} "$@"\n'
+        )
+        script.chmod(0o755)
+    return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def begun(house: House, env: dict[str, str], url: str) -> "subprocess.Popen[str]":
+    """Start a restore as a process of its own, and wait until pg_restore is at work."""
+    command = [sys.executable, "-m", "migsafe", "restore", house.run, "--yes"]
+    where = ("--migrations", "db", "--format", "json")
+    process = subprocess.Popen(
+        [*command, *where],
+        cwd=house.folder,
+        env=env | {"MIGSAFE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    pid = house.folder / "bin" / "pid"
+    while process.poll() is None and not (pid.is_file() and pid.read_text().strip()):
+        time.sleep(0.02)
+    return process
+
+
+def test_a_signal_ends_pg_restore_and_says_how_to_go_on(house: House, tmp_path: Path) -> None:
+    house.snapshot()
+    with begun(house, slow(tmp_path / "bin", house), house.url) as process:
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "--resume --yes goes on" in out
+    pid = (tmp_path / "bin" / "pid").read_text().strip()
+    assert not Path("/proc", pid).exists()
+    assert house.restore("--yes", "--resume").code == ExitCode.OK
+
+
+def test_the_process_list_of_a_restore_holds_no_password(
+    house: House, owner: str, tmp_path: Path
+) -> None:
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("needs /proc")
+    url = dumped.as_role(house.url, owner)
+    house.snapshot(url)
+    with begun(house, slow(tmp_path / "bin", house), url) as process:
+        pid = (tmp_path / "bin" / "pid").read_text().strip()
+        seen = Path("/proc", pid, "cmdline").read_text()
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.OK, err
+    assert "pg_restore" in seen
+    assert owner in seen
+    kept = [path.read_text() for path in (house.folder / ".migsafe").rglob("*.json")]
+    assert dumped.PASSWORD not in "".join([seen, out, err, *kept])
