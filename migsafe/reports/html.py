@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from migsafe.errors import ExitCode
 from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.outcomes import Outcome, StepResult
-from migsafe.reports import Report, recovery
+from migsafe.outcomes import Outcome
+from migsafe.reports import Planned, Report, recovery, timeline
 from migsafe.reports.text import because
 
 if TYPE_CHECKING:  # heavy, and only this format needs it
@@ -49,7 +49,8 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
         groups=list(_groups(report.findings)),
         rest=list(_rest(report.findings)),
         planned={step.migration: step for step in report.plan},
-        timeline=_timeline(report),
+        unreached=_unreached(report),
+        timeline=timeline.build(report),
         copies={"headings": recovery.headings(report), "rows": recovery.rows(report)},
     )
 
@@ -176,9 +177,10 @@ def _changed(report: Report) -> str:
     if not report.steps:
         return "" if written else "This run changed nothing in the database."
     done = sum(step.outcome is Outcome.DONE for step in report.steps)
-    if done == len(report.steps):
+    planned = max(len(report.steps), len(report.plan))
+    if done == planned:
         return ""  # the sentence says so
-    said = f"{done} of {_counted(len(report.steps), 'migration')} applied."
+    said = f"{done} of {_counted(planned, 'migration')} applied."
     half = [step.migration for step in report.steps if step.outcome is Outcome.DIRTY]
     return f"{said} A part of {half[0]} may be in effect." if half else said
 
@@ -278,91 +280,10 @@ def _rest(findings: Iterable[Finding]) -> Iterator[_Group]:
             yield _Group(title, tone, own)
 
 
-# ---------------------------------------------------------------- the picture of the run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bar:
-    """A stretch of the run, in thousandths of it; `held` is the end of it that was one transaction.
-
-    `tone` is None for what is known only to have been no migration.
-    """
-
-    label: str
-    seconds: float
-    start: int
-    width: int
-    held: int = 0
-    tone: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Timeline:
-    bars: Sequence[_Bar]
-    seconds: float
-    left_out: int
-    snapshot: int | None
-
-
-#: Steps that are drawn, the longest ones; arbitrary, what a page holds.
-_DRAWN = 40
-
-_TONES = {
-    Outcome.DONE: "info",
-    Outcome.BUSY: "warn",
-    Outcome.FAILED: "bad",
-    Outcome.DIRTY: "bad",
-    Outcome.SKIPPED: "quiet",
-}
-
-
-def _timeline(report: Report) -> _Timeline | None:
-    """Place the steps in the time of the run; None where it is not known when they began."""
-    known = [(_offset(report, step.began), step) for step in report.steps if step.began]
-    if not known:
-        return None
-    first, end = known[0][0], max(offset + step.seconds for offset, step in known)
-    total = max(report.seconds, end) or 1.0
-    longest = sorted(known, key=lambda item: item[1].seconds, reverse=True)[:_DRAWN]
-    bars = [_bar(offset, step, total) for offset, step in known if (offset, step) in longest]
-    before = _plain("Before: reading, asking, snapshot", 0.0, first, total)
-    after = _plain("After: comparing, recording", end, total, total)
-    taken = _offset(report, report.snapshot.taken) if report.snapshot else None
-    return _Timeline(
-        bars=[before, *bars, after],
-        seconds=total,
-        left_out=len(known) - len(bars),
-        snapshot=None if taken is None or taken > total else round(1000 * taken / total),
-    )
-
-
-def _offset(report: Report, moment: Any) -> float:
-    seconds: float = (moment - report.started).total_seconds()
-    return max(seconds, 0.0)
-
-
-def _bar(offset: float, step: StepResult, total: float) -> _Bar:
-    bar = _plain(step.migration, offset, offset + step.seconds, total)
-    held = min(round(1000 * (step.held or 0.0) / total), bar.width)
-    return _Bar(
-        label=bar.label,
-        seconds=step.seconds,
-        start=bar.start,
-        width=bar.width,
-        held=max(held, 3) if step.held else 0,
-        tone=_TONES[step.outcome],
-    )
-
-
-def _plain(label: str, start: float, end: float, total: float) -> _Bar:
-    """Build a bar that is wide enough to be seen, and that stays inside."""
-    width = max(round(1000 * (end - start) / total), 3)
-    return _Bar(
-        label=label,
-        seconds=end - start,
-        start=min(round(1000 * start / total), 1000 - min(width, 1000)),
-        width=min(width, 1000),
-    )
+def _unreached(report: Report) -> Sequence[Planned]:
+    """Return what was planned and has no step, because the run was stopped before it."""
+    names = {step.migration for step in report.steps}
+    return [planned for planned in report.plan if planned.migration not in names]
 
 
 # ---------------------------------------------------------------- filters
@@ -417,5 +338,5 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "place": _place,
     "unshown": _unshown,
     "shown": shown,
-    "tone_of": lambda outcome: _TONES[outcome],
+    "tone_of": lambda outcome: timeline.TONES[outcome],
 }
