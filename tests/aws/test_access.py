@@ -232,6 +232,17 @@ def test_a_rule_whose_answer_was_lost_is_our_own(
     assert rules(cloud) == {}
 
 
+def test_a_rule_of_which_no_answer_ever_came_is_found_by_its_run(
+    migsafe: Migsafe, cloud: Cloud, clinic: dict[str, Any]
+) -> None:
+    cloud.lose("AuthorizeSecurityGroupIngress", times=10)
+
+    assert migsafe("status").code == ExitCode.UNREACHABLE
+    assert len(cloud.called("RevokeSecurityGroupIngress")) == 1
+    assert rules(cloud) == {}
+    assert left() == []
+
+
 @pytest.mark.parametrize(
     ("said", "tags"), [(CIDR, {}), ("9.9.9.9", managed("01ANOTHER", timedelta(hours=1)))]
 )
