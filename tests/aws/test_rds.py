@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from migsafe.errors import ExitCode
-from migsafe.snapshots import manifest, polling
+from migsafe.snapshots import Shelf, manifest, polling, rds
 from migsafe.snapshots.manifest import Manifest
 from tests.aws.cloud import Cloud
 from tests.cli.cluster import Cluster
@@ -601,6 +601,27 @@ def test_what_cannot_be_deleted_does_not_save_the_others(clinic: Clinic) -> None
     assert done.code == ExitCode.UNREACHABLE
     assert sorted(copy.fate for copy in done.report.copies) == ["deleted", "failed", "kept"]
     assert "1 could not be deleted" in str(done.report.error)
+    assert len(clinic.snapshots()) == 2
+
+
+def test_a_snapshot_that_somebody_keeps_at_the_last_moment_is_kept(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = (clinic.call("snapshot", "create").report.run for _ in "ab")
+    expired(clinic, old)
+    found = rds.found
+
+    def then_kept(shelf: Shelf) -> Any:
+        copies = found(shelf)
+        expired(clinic, old, keep="true")
+        return copies
+
+    monkeypatch.setattr(rds, "found", then_kept)
+
+    done = clinic.call("snapshot", "prune", "--yes")
+
+    assert done.code == ExitCode.UNREACHABLE
+    assert clinic.cloud.called("DeleteDBSnapshot") == []
     assert len(clinic.snapshots()) == 2
 
 
