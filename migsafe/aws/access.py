@@ -148,12 +148,18 @@ def _added(client: Any, door: Door, record: Record) -> Rule | None:
         code = error.response["Error"]["Code"]
         if code == "InvalidPermission.Duplicate":
             return None
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-            record.forget()  # it was refused, so that there is nothing to look for
+        if _was_never_done(error):
+            record.forget()
         if code in _REFUSALS:
             raise UnreachableError(door.group, *_REFUSALS[code]) from None
         raise
     return _rule(answer["SecurityGroupRules"][0])
+
+
+def _was_never_done(error: Any) -> bool:
+    """Tell whether a refusal is of the only request there was; one before may have been done."""
+    said = error.response["ResponseMetadata"]
+    return bool(said["HTTPStatusCode"] < 500 and not said.get("RetryAttempts"))
 
 
 def _request(door: Door, intent: Intent) -> dict[str, Any]:

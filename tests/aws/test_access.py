@@ -243,6 +243,17 @@ def test_a_rule_of_which_no_answer_ever_came_is_found_by_its_run(
     assert left() == []
 
 
+def test_a_refusal_after_an_answer_that_was_lost_is_no_proof_that_nothing_is_open(
+    migsafe: Migsafe, cloud: Cloud, clinic: dict[str, Any]
+) -> None:
+    cloud.lose("AuthorizeSecurityGroupIngress")
+    cloud.fail("AuthorizeSecurityGroupIngress", "UnauthorizedOperation", status=403)
+
+    assert migsafe("status").code == ExitCode.UNREACHABLE
+    assert rules(cloud) == {}
+    assert left() == []
+
+
 @pytest.mark.parametrize(
     ("said", "tags"), [(CIDR, {}), ("9.9.9.9", managed("01ANOTHER", timedelta(hours=1)))]
 )
