@@ -143,7 +143,7 @@ _READ_ON = {
     "MH": "After MH101, MH102, MH115 and MH118 read [after P3005](howto/after-p3005.md), after "
     "MH104 and MH116 [half-applied](howto/half-applied.md), after MH117 "
     "[the shadow](howto/shadow.md). [How it works](how-it-works.md#evidence) says what "
-    "evidence is.",
+    "evidence is. MH121 to MH125 are about [the proof of past runs](howto/reports.md).",
     "MV": "[Verify the schema](howto/verify-the-schema.md) says what is compared, and how bad a "
     "difference is. MV111, MV112 and MV113 are verdicts of [the gate](howto/gate.md).",
 }
