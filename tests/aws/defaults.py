@@ -9,6 +9,7 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.rds.models import DBCluster, DBInstance, RDSBackend
+from moto.rds.utils import FilterDef
 
 from tests.aws.manners import manners
 
@@ -36,6 +37,8 @@ def install() -> None:
     DBInstance.latest_restorable_time = property(restorable_to)  # type: ignore[assignment,method-assign]
     DBCluster.latest_restorable_time = property(restorable_to)  # type: ignore[assignment,method-assign]
     DBCluster.status = property(lambda self: self._status, _set_status)  # type: ignore[assignment,method-assign]
+    by_resource = FilterDef(["db_cluster_resource_id"], "DB Cluster Resource Ids")
+    DBCluster.SUPPORTED_FILTERS["db-cluster-resource-id"] = by_resource
 
 
 def _endpoint(database: DBInstance) -> dict[str, Any] | None:

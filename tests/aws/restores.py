@@ -1,5 +1,6 @@
 """A clinic on RDS whose last migration went wrong: two real servers, one snapshot, one manifest."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,9 @@ import psycopg
 import pytest
 from ulid import ULID
 
+from migsafe import restore
 from migsafe.aws.identify import Database, Kind
+from migsafe.errors import ExitCode
 from migsafe.restore import journal
 from migsafe.restore.journal import Journal
 from migsafe.shadow import servers
@@ -19,6 +22,9 @@ from migsafe.snapshots import Fingerprint, Manifest, fingerprint, manifest, requ
 from tests.aws.cloud import ACCOUNT, REGION, Cloud
 from tests.cli.cluster import _free_port
 from tests.conftest import Called
+
+#: Whether every fault is tried, or enough of them; CONTRIBUTING has the variable.
+ALL = float(os.environ.get("MIGSAFE_FAULTS", "1")) > 1
 
 #: What the database held when the snapshot was taken.
 CONTENT = """
@@ -237,19 +243,13 @@ def opened(
 
 def instance(cloud: Cloud, pair: Pair, name: str = "clinic", **more: Any) -> dict[str, Any]:
     """Create an instance with all that a restore forgets."""
-    ec2, rds = cloud.client("ec2"), cloud.client("rds")
-    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-    group = ec2.create_security_group(GroupName=f"sg-{name}", Description="x", VpcId=vpc)["GroupId"]
-    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
-    rds.create_db_subnet_group(
-        DBSubnetGroupName=f"net-{name}", DBSubnetGroupDescription="x", SubnetIds=subnets
-    )
+    rds = cloud.client("rds")
+    network = _network(cloud, name)
     rds.create_db_parameter_group(
         DBParameterGroupName=f"pg-{name}", DBParameterGroupFamily="postgres16", Description="x"
     )
     settings: dict[str, Any] = {
-        "VpcSecurityGroupIds": [group],
-        "DBSubnetGroupName": f"net-{name}",
+        **network,
         "DBParameterGroupName": f"pg-{name}",
         "MultiAZ": True,
         "DeletionProtection": True,
@@ -266,6 +266,18 @@ def instance(cloud: Cloud, pair: Pair, name: str = "clinic", **more: Any) -> dic
     return cloud.described(name)
 
 
+def _network(cloud: Cloud, name: str) -> dict[str, Any]:
+    """Make a security group and a subnet group, and return the parameters that name them."""
+    ec2 = cloud.client("ec2")
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = ec2.create_security_group(GroupName=f"sg-{name}", Description="x", VpcId=vpc)["GroupId"]
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
+    cloud.client("rds").create_db_subnet_group(
+        DBSubnetGroupName=f"net-{name}", DBSubnetGroupDescription="x", SubnetIds=subnets
+    )
+    return {"VpcSecurityGroupIds": [group], "DBSubnetGroupName": f"net-{name}"}
+
+
 def snapshot(
     cloud: Cloud, described: dict[str, Any], pair: Pair, *, proxies: tuple[str, ...] = ()
 ) -> Manifest:
@@ -280,6 +292,61 @@ def snapshot(
         snapshot=f"migsafe-{name}",
         name=f"{name}-restore",
         tags={"migsafe:managed": "true"},
+    )
+    return _manifest(cloud, pair, database, copy, f"migsafe-{name}", built)
+
+
+def cluster(cloud: Cloud, pair: Pair, kind: Kind, name: str = "clinic") -> dict[str, Any]:
+    """Create a cluster with all that a restore forgets, and an engine that is not the default."""
+    network = _network(cloud, name)
+    cloud.client("rds").create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=f"cpg-{name}",
+        DBParameterGroupFamily="aurora-postgresql16",
+        Description="x",
+    )
+    more: dict[str, Any] = {
+        **network,
+        "DBClusterParameterGroupName": f"cpg-{name}",
+        "DeletionProtection": True,
+        "Tags": [{"Key": "team", "Value": "clinic"}],
+    }
+    if kind == "aurora":
+        return cloud.cluster(name, port=pair.old, **more)
+    own: dict[str, Any] = {
+        "Engine": "postgres",
+        "DBClusterInstanceClass": "db.m6gd.large",
+        "AllocatedStorage": 100,
+    }
+    return cloud.cluster(
+        name, port=pair.old, members=(), **more, **own, StorageType="io1", Iops=1000
+    )
+
+
+def snapshot_cluster(cloud: Cloud, described: dict[str, Any], pair: Pair, kind: Kind) -> Manifest:
+    """Take a snapshot of a cluster, and write down what a restore needs."""
+    rds, name = cloud.client("rds"), described["DBClusterIdentifier"]
+    cloud.manners.snapshot_takes = 0
+    asked = {"DBClusterSnapshotIdentifier": f"migsafe-{name}"}
+    rds.create_db_cluster_snapshot(DBClusterIdentifier=name, **asked)
+    copy = rds.describe_db_cluster_snapshots(**asked)["DBClusterSnapshots"][0]
+    members = [
+        cloud.described(one["DBInstanceIdentifier"]) for one in described["DBClusterMembers"]
+    ]
+    database = Database(
+        kind=kind,
+        id=name,
+        resource_id=described["DbClusterResourceId"],
+        arn=described["DBClusterArn"],
+        region=REGION,
+        account=ACCOUNT,
+        host=described["Endpoint"],
+        port=described["Port"],
+        via="endpoint",
+        described=described,
+        members=members,
+    )
+    built = requests.of_cluster(
+        described, members, snapshot=f"migsafe-{name}", name=f"{name}-restore", tags={}
     )
     return _manifest(cloud, pair, database, copy, f"migsafe-{name}", built)
 
@@ -332,3 +399,38 @@ def _manifest(
 def config(found: Manifest) -> str:
     """Return a config file whose target is the database of a manifest."""
     return f"[env.prod]\nurl = 'postgresql://owner@{found.place}'\nsnapshot = 'rds'\n"
+
+
+def killed(patch: pytest.MonkeyPatch, step: str, moment: str, way: str = "act") -> list[str]:
+    """Let the process die at a step, before it is taken or before anybody hears of it."""
+    taken, met = restore._taken, list[str]()
+
+    def dies(journal: Journal, name: str, change: Callable[[], None]) -> None:
+        if name != step or getattr(change, "__name__", "") != way:
+            taken(journal, name, change)
+            return
+        met.append(step)
+        if moment == "after":
+            change()
+        patch.setattr(restore, "_taken", taken)
+        raise Killed
+
+    patch.setattr(restore, "_taken", dies)
+    return met
+
+
+#: The flags of each way out, and how the restore has ended then.
+WAYS = {
+    "undo": (("--undo",), "undone"),
+    "resume": (("--resume", "--swap"), "swapped"),
+    "beside": (("--resume",), "beside"),
+}
+
+
+def ended(clinic: Clinic, way: str) -> None:
+    """Go on or back, and hold what must be so at the end."""
+    flags, outcome = WAYS[way]
+    called = clinic.restore(*flags, "--yes")
+    assert called.code == ExitCode.OK, called
+    assert clinic.journal.record.outcome == outcome
+    clinic.check()

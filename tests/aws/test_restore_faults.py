@@ -9,7 +9,7 @@ from migsafe import restore
 from migsafe.errors import ExitCode
 from migsafe.restore.journal import Journal
 from tests.aws import refusals
-from tests.aws.restores import Clinic, Killed
+from tests.aws.restores import ALL, Clinic, Killed, ended, killed
 
 #: All steps of a restore with a swap, in order.
 STEPS = (
@@ -30,40 +30,15 @@ STEPS = (
 Patched = pytest.MonkeyPatch
 
 
-def killed(patch: Patched, step: str, moment: str, way: str = "act") -> list[str]:
-    """Let the process die at a step, before it is taken or before anybody hears of it."""
-    taken, met = restore._taken, list[str]()
-
-    def dies(journal: Journal, name: str, change: Callable[[], None]) -> None:
-        if name != step or getattr(change, "__name__", "") != way:
-            taken(journal, name, change)
-            return
-        met.append(step)
-        if moment == "after":
-            change()
-        patch.setattr(restore, "_taken", taken)
-        raise Killed
-
-    patch.setattr(restore, "_taken", dies)
-    return met
+KILLS = [
+    *((step, "after", way) for step in STEPS[:5] for way in ("beside", "undo")),
+    *((step, "after", way) for step in STEPS[5:] for way in ("resume", "undo")),
+    *((step, "before", "undo") for step in STEPS[:5]),
+    *((step, "before", "resume") for step in (STEPS[5:] if ALL else STEPS[7:9])),
+]
 
 
-def ended(clinic: Clinic, way: str) -> None:
-    """Go on or back, and hold what must be so at the end."""
-    flags = ("--undo",) if way == "undo" else ("--resume", "--swap")
-    called = clinic.restore(*flags, "--yes")
-    assert called.code == ExitCode.OK, called
-    assert clinic.journal.record.outcome == ("undone" if way == "undo" else "swapped")
-    clinic.check()
-
-
-@pytest.mark.parametrize(
-    ("step", "moment", "way"),
-    [
-        *((step, "after", way) for step in STEPS for way in ("resume", "undo")),
-        *((step, "before", way) for step, way in zip(STEPS, ("resume", "undo") * 6, strict=True)),
-    ],
-)
+@pytest.mark.parametrize(("step", "moment", "way"), KILLS)
 def test_a_restore_that_is_killed_at_any_step_goes_on_or_back(
     clinic: Clinic, monkeypatch: Patched, step: str, moment: str, way: str
 ) -> None:
@@ -81,14 +56,11 @@ def test_a_restore_that_is_killed_at_any_step_goes_on_or_back(
     [
         ("protect it from deletion", "undo"),
         ("put the proxies back", "undo"),
-        ("rename the copy to the name", "undo"),
         ("rename the copy to the name", "resume"),
         ("rename the old one aside", "undo"),
-        ("rename the old one aside", "resume"),
-        ("take the proxies off", "undo"),
         ("close the database", "undo"),
-        ("restore beside", "undo"),
-    ],
+    ]
+    + [(step, way) for step in STEPS[5:9] for way in ("resume", "undo")] * ALL,
 )
 def test_an_undo_that_is_killed_at_any_step_goes_on_or_forward(
     clinic: Clinic, monkeypatch: Patched, step: str, way: str
@@ -106,16 +78,15 @@ def test_an_undo_that_is_killed_at_any_step_goes_on_or_forward(
 #: a fault that is mended by the retries of botocore ends well.
 REFUSED = [
     ("RestoreDBInstanceFromDBSnapshot", "Throttling", 4, ExitCode.OK, "undo"),
-    ("RestoreDBInstanceFromDBSnapshot", "Throttling", 10, ExitCode.DIRTY, "resume"),
+    ("RestoreDBInstanceFromDBSnapshot", "Throttling", 10, ExitCode.DIRTY, "beside"),
     ("RestoreDBInstanceFromDBSnapshot", "InstanceQuotaExceeded", 1, ExitCode.DIRTY, "undo"),
-    ("RestoreDBInstanceFromDBSnapshot", "InvalidDBSnapshotState", 1, ExitCode.DIRTY, "resume"),
+    ("RestoreDBInstanceFromDBSnapshot", "InvalidDBSnapshotState", 1, ExitCode.DIRTY, "beside"),
     ("RestoreDBInstanceFromDBSnapshot", "DBSubnetGroupNotFoundFault", 1, ExitCode.DIRTY, "undo"),
     ("RestoreDBInstanceFromDBSnapshot", "KMSKeyNotAccessibleFault", 1, ExitCode.DIRTY, "undo"),
     ("AddTagsToResource", "Throttling", 10, ExitCode.UNREACHABLE, None),
     ("DescribeDBSnapshots", "DBSnapshotNotFound", 1, ExitCode.UNREACHABLE, None),
     ("DescribeDBInstances", "Throttling", 4, ExitCode.OK, "undo"),
     ("DescribeDBInstances", "ExpiredToken", 1, ExitCode.UNREACHABLE, None),
-    ("ModifyDBInstance", "InvalidDBInstanceState", 1, ExitCode.OK, "undo"),
     ("ModifyDBInstance", "InvalidDBInstanceState", 3, ExitCode.OK, "undo"),
     ("ModifyDBInstance", "Throttling", 10, ExitCode.DIRTY, "resume"),
     ("ModifyDBInstance", "AccessDenied", 1, ExitCode.DIRTY, "undo"),
@@ -125,15 +96,20 @@ REFUSED = [
 ]
 
 
+#: What is asked for before a swap.
+BESIDE = ("RestoreDBInstanceFromDBSnapshot", "AddTagsToResource", "DescribeDBSnapshots")
+
+
 @pytest.mark.parametrize(("operation", "answer", "times", "code", "way"), REFUSED)
 def test_what_aws_refuses_is_waited_for_or_said_and_leaves_a_way(
     clinic: Clinic, operation: str, answer: str, times: int, code: ExitCode, way: str | None
 ) -> None:
     clinic.cloud.fail(operation, answer, times=times)
-    called = clinic.restore("--yes", "--swap")
+    swap = () if operation in BESIDE else ("--swap",)
+    called = clinic.restore("--yes", *swap)
     assert called.code == code, called
     if code is ExitCode.DIRTY:
-        assert "--resume --swap --yes goes on" in (called.report.next or "")
+        assert f"{' '.join(('--resume', *swap))} --yes goes on" in (called.report.next or "")
         assert "--undo --yes goes back" in (called.report.next or "")
         clinic.check()
     if way is None:  # nothing was begun, so there is nothing to go on with
@@ -162,7 +138,8 @@ def test_a_lost_answer_is_no_failure_and_nothing_is_done_twice(
     clinic: Clinic, operation: str, left: int
 ) -> None:
     clinic.before(operation, lambda: clinic.cloud.lose(operation), after=left)
-    assert clinic.restore("--yes", "--swap").code == ExitCode.OK
+    swap = () if operation in BESIDE else ("--swap",)
+    assert clinic.restore("--yes", *swap).code == ExitCode.OK
     clinic.check()
     assert len(clinic.things()) == 2
 
@@ -191,7 +168,7 @@ def test_a_copy_that_is_not_ready_in_time_is_waited_for_again(clinic: Clinic) ->
     assert "is still creating after 10 min" in (called.report.error or "")
     clinic.cloud.manners.instance_takes = 1
     clinic.settle()
-    ended(clinic, "resume")
+    ended(clinic, "beside")
 
 
 def test_a_snapshot_that_is_not_available_is_refused(clinic: Clinic) -> None:
