@@ -8,7 +8,7 @@ from pathlib import Path
 from migsafe import chain, ledger, reports
 from migsafe.chain import Link, broken
 from migsafe.config import Settings
-from migsafe.errors import ExitCode
+from migsafe.errors import BusyError, ExitCode
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.pipeline.session import KEPT, Session, opened
 from migsafe.reports import Report
@@ -121,7 +121,10 @@ def _same(file: Report, text: str) -> bool:
 
 
 def _unreported(session: Session, killed: Sequence[str]) -> Iterator[Finding]:
-    for run, recorded in ledger.unreported(session.conn):
+    missing = ledger.unreported(session.conn)
+    if missing and ledger.holder(session.conn, ledger.LOCK):
+        raise BusyError("ledger", "a deployment is running, whose report is to come", "wait for it")
+    for run, recorded in missing:
         found = broken(
             "MH125",
             "run-unreported",

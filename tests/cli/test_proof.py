@@ -202,6 +202,15 @@ def test_the_newest_run_is_missed_by_its_receipts(
     assert (killed.code, told(killed, past)) == (ExitCode.OK, set())
 
 
+def test_a_report_that_is_still_to_come_is_not_missed(
+    prove: Callable[..., Called], tamper: Callable[..., None], url: str
+) -> None:
+    tamper(GONE)
+    with psycopg.connect(url, autocommit=True) as deployer:
+        deployer.execute("SELECT pg_advisory_lock(%s)", [ledger.LOCK])
+        assert prove().code == ExitCode.BUSY
+
+
 def test_the_newest_run_is_missed_by_its_file_and_by_a_sum_that_was_noted(
     prove: Callable[..., Called],
     tamper: Callable[..., None],

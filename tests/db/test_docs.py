@@ -36,6 +36,7 @@ PLAYED = [
     "howto/derived-audits",
     "howto/gate",
     "howto/half-applied",
+    "howto/reports",
     "howto/shadow",
     "howto/snapshots",
     "howto/verify-the-schema",
@@ -220,6 +221,7 @@ def steady(text: str) -> str:
         (r" · url: .*", " · url"),  # the rest of its line
         (r"\s+", " "),
         (r"\b[0-9A-HJKMNP-TV-Z]{26}\b", "RUN"),
+        (r"\b[0-9a-f]{64}\b", "SUM"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
         (r"\d{4}-\d\d-\d\d", "DATE"),
         (r"\d+\.\d\d s", "SECONDS"),
