@@ -34,6 +34,11 @@ if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.verify import Expectation, Verification
 
 
+#: Seconds for which answers about the rows count as those of now: a snapshot may take hours.
+#: Arbitrary.
+_FRESH = 60.0
+
+
 def apply(
     settings: Settings,
     *,
@@ -59,7 +64,7 @@ def apply(
     """
     from migsafe.blockers import ending
     from migsafe.pipeline import baselining, evidence, records, snapshotting, unmanaged
-    from migsafe.snapshots import manifest
+    from migsafe.snapshots import manifest, polling
 
     allowed = ending.parse(terminate) if terminate is not None else None
     directory = directory_of(settings)
@@ -81,8 +86,7 @@ def apply(
         if code is ExitCode.UNMANAGED:
             return kept(session, unmanaged.report(session, found, planned, notify))
         if code is not ExitCode.OK:
-            advice = NEXT.get(code, "do what the remedies say, then migsafe plan.")
-            return kept(session, session.report(code, findings=found, plan=planned, next=advice))
+            return _refused(session, code, found, plan=planned)
         shown = case and evidence.info(case.weighed)
         if not built.steps and not case:
             return _verified(session, expectations, found, ())
@@ -93,7 +97,15 @@ def apply(
         taken = None
         if snapshot:
             notify("taking the snapshot")
+            asked = polling.clock()
             taken = snapshotting.before_run(session, notify, wait=wait)
+            if polling.clock() - asked > _FRESH:
+                notify("asking the audits again")
+                found, built, code = judge(session, audits, to, adopted, asking=asking)
+            if code is not ExitCode.OK:
+                parts = {"snapshot": manifest.snapshot(taken), "notes": taken.notes}
+                report = _refused(session, code, found, plan=planned, **parts)
+                return snapshotting.settled(session, taken, report, notify)
         if case:
             baselining.record(session, case.weighed, case.records)
             names = [migration.name for migration in case.records.applied]
@@ -110,6 +122,11 @@ def apply(
             notes=taken.notes if taken else (),
         )
         return snapshotting.settled(session, taken, report, notify) if taken else report
+
+
+def _refused(session: Session, code: ExitCode, found: Sequence[Finding], **parts: Any) -> Report:
+    advice = NEXT.get(code, "do what the remedies say, then migsafe plan.")
+    return kept(session, session.report(code, findings=found, next=advice, **parts))
 
 
 def watched(

@@ -477,6 +477,30 @@ def test_a_lock_that_is_lost_while_the_snapshot_is_taken_stops_the_run(
     assert clinic.untouched()
 
 
+def test_rows_that_came_while_the_snapshot_was_taken_are_asked_about_again(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clinic.folder / "db" / "1_visits.sql").write_text(
+        "ALTER TABLE ehr.notes ADD CONSTRAINT once UNIQUE (id);"
+    )
+    clinic.cloud.manners.snapshot_takes = 8
+    sleep = polling.sleep
+
+    def write(seconds: float) -> None:
+        clinic.conn.execute("INSERT INTO ehr.notes VALUES (7)")
+        sleep(seconds)
+
+    monkeypatch.setattr(polling, "sleep", write)
+
+    refused = clinic.apply()
+
+    assert refused.code == ExitCode.FINDINGS, refused
+    assert refused.report.snapshot is not None
+    assert refused.report.steps == ()
+    (snapshot,) = clinic.snapshots()
+    assert {"Key": "migsafe:outcome", "Value": "FINDINGS"} in snapshot["TagList"]
+
+
 # ---------------------------------------------------------------- clusters
 
 
