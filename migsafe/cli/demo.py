@@ -128,6 +128,13 @@ def _release(story: _Story, data: Path) -> None:
     story.run("migsafe verify", ExitCode.OK)
     _say("The proof is in the database, and stays there:")
     story.run("migsafe history", ExitCode.OK)
+    _say("And the way back, should it be needed; without --yes it says what it would take:")
+    story.run(f"migsafe restore {_taken(story)}", ExitCode.OK)
+
+
+def _taken(story: _Story) -> str:
+    """Return the run that took the last snapshot."""
+    return max(path.stem for path in (story.folder / ".migsafe" / "snapshots").glob("*.json"))
 
 
 def _lose_the_record(story: _Story) -> None:
