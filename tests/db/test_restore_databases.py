@@ -582,3 +582,59 @@ def test_the_process_list_of_a_restore_holds_no_password(
     assert owner in seen
     kept = [path.read_text() for path in (house.folder / ".migsafe").rglob("*.json")]
     assert dumped.PASSWORD not in "".join([seen, out, err, *kept])
+
+
+CASES = Path(__file__).parents[1] / "cases"
+
+#: Tables of the reference clinic of which there are always more, in an order that its keys allow.
+GROWING = (
+    *("appointments", "clinical_notes", "messages", "consents", "invoice_lines", "payments"),
+    "audit_log",
+)
+
+
+def grown(conn: Conn, rows: int) -> None:
+    """Lay out the reference clinic, with its rows again and again until there are so many."""
+    for migration in sorted((CASES / "ehr_prisma").glob("*/migration.sql")):
+        if "make_appointment_required" in migration.parent.name:
+            for file in ("ehr_rows.sql", "ehr_repair.sql"):
+                conn.execute((CASES / file).read_bytes())
+        conn.execute(migration.read_bytes())
+    once = sum(count(conn, table) for table in GROWING)
+    for table in GROWING:
+        names = [
+            str(name)
+            for (name,) in conn.execute(
+                """SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0
+                   AND NOT attisdropped AND atttypid <> 'bigint'::regtype ORDER BY attnum""",
+                [table],
+            )
+        ]
+        columns = ", ".join(f'"{name}"' for name in names)
+        values = ", ".join(f'"{n}"' if n != "id" else "id || '-' || k" for n in names)
+        more = f"SELECT {values} FROM {table}, generate_series(1, {rows // once}) AS k"
+        conn.execute(f"INSERT INTO {table} ({columns}) {more}".encode())
+
+
+def count(conn: Conn, table: str) -> int:
+    row = conn.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+    assert row
+    return int(row[0])
+
+
+@pytest.mark.skipif(not ROWS, reason="takes a minute: MIGSAFE_RESTORES says with how many rows")
+def test_the_reference_clinic_comes_back_with_all_its_rows(house: House) -> None:
+    house.sql("DROP TABLE rooms")
+    with psycopg.connect(house.url, autocommit=True) as conn:
+        grown(conn, ROWS)
+    whole = dumped.look(house.server, house.name)
+    assert sum(len(rows) for rows in whole.rows.values()) > ROWS
+    house.snapshot()
+    house.sql(
+        "DELETE FROM invoice_lines; DROP TABLE messages; ALTER TABLE clients DROP COLUMN phone"
+    )
+
+    done = house.restore("--yes", "--swap")
+
+    assert done.code == ExitCode.OK, done
+    assert dumped.look(house.server, house.name) == whole
