@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import messages
+from click_man.core import generate_man_page
 
-from migsafe import catalog, config, findings, hazards
+from migsafe import __version__, catalog, config, findings, hazards
 from migsafe.cli.commands import cli
 from migsafe.errors import ExitCode
 from migsafe.findings import Severity
@@ -27,6 +29,7 @@ WIDTH = 80
 def main(arguments: Sequence[str]) -> int:
     """Write every page, or name the stale ones; return the exit code."""
     pages = {DOCS / name: _page(build) for name, build in PAGES.items()}
+    pages |= {DOCS / "man" / name: text for name, text in _manual(cli, None, "migsafe")}
     stale = [path for path, text in pages.items() if _written(path) != text]
     if "--check" in arguments:
         for path in stale:
@@ -424,6 +427,38 @@ def _default(item: "dataclasses.Field[object]") -> str:
     return _code(str(value).lower() if isinstance(value, bool | int) else f'"{value}"')
 
 
+# ---------------------------------------------------------------- man/
+
+
+def _manual(
+    command: click.Command, parent: click.Context | None, name: str
+) -> Iterator[tuple[str, str]]:
+    """Yield a manual page, and those of the commands below it."""
+    ctx = click.Context(command, info_name=name, parent=parent)
+    text = generate_man_page(ctx, version=__version__, date=" ")  # a date would make it stale
+    yield f"{ctx.command_path.replace(' ', '-')}.1", text
+    for below, inner in getattr(command, "commands", {}).items():
+        yield from _manual(inner, ctx, below)
+
+
+# ---------------------------------------------------------------- errors.md
+
+
+def _errors() -> Iterator[str]:
+    yield "# Errors"
+    yield (
+        "Every failure is one line on stderr, `migsafe: CODE: where: what; what to do`, and the "
+        "`error` of the JSON report. These are all of them, by [exit code](exit-codes.md), with … "
+        "for what is filled in. What is *found* is no error: see [finding codes](findings.md)."
+    )
+    raised = sorted(set(messages.found(Path(config.__file__).parent)))
+    for code in ExitCode:
+        rows = [(r.place, r.problem, r.remedy) for r in raised if r.code is code]
+        if rows:
+            yield f"## {int(code)} {code.name}"
+            yield _table(("where", "what", "what to do"), sorted(set(rows)))
+
+
 # ---------------------------------------------------------------- layouts.md
 
 
@@ -479,6 +514,7 @@ PAGES: dict[str, Callable[[], Iterable[str]]] = {
     "cli.md": _cli,
     "exit-codes.md": _exit_codes,
     "findings.md": _findings,
+    "errors.md": _errors,
     "config.md": _config,
     "layouts.md": _layouts,
     "hazards/index.md": _hazard_index,

@@ -1,6 +1,5 @@
 """The commands. Each is flags and one call; `migsafe.cli.run` renders and exits."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,13 @@ if TYPE_CHECKING:
     from migsafe.reports import Report
 
 
+_ORDER = (
+    *("init", "status", "lint", "audit", "plan", "snapshot", "apply", "baseline", "resolve"),
+    *("verify", "gate", "restore", "history", "report"),
+    *("grants", "iam-policy", "access", "completion", "demo"),
+)
+
+
 class _InOrder(click.Group):
     """Lists commands in the order in which a release uses them."""
 
@@ -32,8 +38,8 @@ class _InOrder(click.Group):
     group_class = type  # groups below it are like it
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names as they were added."""
-        return list(self.commands)
+        """Return the names, those of the top in the order of a release."""
+        return sorted(self.commands, key=lambda name: _ORDER.index(name) if name in _ORDER else 0)
 
 
 @click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
@@ -190,7 +196,7 @@ def apply(
             asking=asking,
             notify=output.notify,
         )
-    ask = None if yes or not (sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
+    ask = _confirm if output.asks and not yes else None
     return pipeline.apply(
         settings,
         to=to,
@@ -358,6 +364,18 @@ def grants(options: Options, purposes: tuple[str, ...], prefix: str) -> int:
     from migsafe import config, pipeline
 
     click.echo(pipeline.grant(config.load(options), purposes, prefix=prefix))
+    return 0
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> int:
+    """Print what makes SHELL complete commands, flags and environments."""
+    from click.shell_completion import get_completion_class
+
+    complete = get_completion_class(shell)
+    assert complete is not None  # noqa: S101  # the choices are click's own
+    click.echo(complete(cli, {}, "migsafe", "_MIGSAFE_COMPLETE").source())
     return 0
 
 

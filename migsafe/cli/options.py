@@ -39,11 +39,29 @@ _OUTPUT = (
     _kept("-q", "--quiet", is_flag=True, help="No progress."),
     _kept("-v", "--verbose", is_flag=True, help="Everything, also what passed."),
     _kept("--debug", is_flag=True, help="Tracebacks on stderr."),
+    _kept("--no-input", is_flag=True, help="Ask nothing and page nothing, also on a terminal."),
 )
+
+def _environments(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Return the environments of the config file that begin so; none where it cannot be read."""
+    from migsafe import config
+    from migsafe.errors import UsageError
+
+    with contextlib.suppress(UsageError):
+        found = config.parse(Path(ctx.params.get("config") or config.FILE)).env
+        return [name for name in found if name.startswith(begun)]
+    return []
+
 
 _TARGET = (
     click.option("-c", "--config", type=_PATH, help="Config file.  [default: migsafe.toml]"),
-    click.option("-e", "--env", metavar="NAME", help="Environment of the config file."),
+    click.option(
+        "-e",
+        "--env",
+        metavar="NAME",
+        shell_complete=_environments,
+        help="Environment of the config file.",
+    ),
     click.option("--url", metavar="URL", help="Database; also MIGSAFE_URL, then DATABASE_URL."),
     click.option("--migrations", type=_PATH, help="Directory of migrations."),
     click.option("--history", type=click.Choice(get_args(Kind)), help="What kind it is."),

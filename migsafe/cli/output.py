@@ -35,6 +35,7 @@ class Output:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    no_input: bool = False
     command: str = ""
     #: What takes this process over after a good end; stdout is its own.
     then: tuple[str, ...] = ()
@@ -96,7 +97,21 @@ class Output:
             return
         name = "text" if self.then and report.ok else self.format
         text = RENDERERS[name](report, verbose=self.verbose)
+        if name == "text" and not self.then and self._is_too_long(text):
+            os.environ.setdefault("LESS", "FRX")  # quits where it fits, keeps colour and screen
+            click.echo_via_pager(text, color=self.colour)
+            return
         click.echo(text, err=bool(self.then) and name == "text", color=self.colour)
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is there to answer a question."""
+        return not self.no_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def _is_too_long(self, text: str) -> bool:
+        """Tell whether a text leaves the screen of a person who can page through it."""
+        height = shutil.get_terminal_size().lines
+        return self.asks and sys.stdout.isatty() and text.count("\n") >= height
 
 
 def parse_file(value: str) -> tuple[str, Path]:
