@@ -1,5 +1,8 @@
 """Whatever stops a restore on RDS, it ends resumable or undone, and somebody owns the name."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -270,3 +273,47 @@ def test_ctrl_c_says_how_to_go_on(clinic: Clinic) -> None:
     assert called.code == ExitCode.INTERRUPTED
     assert "--resume --swap --yes goes on" in (called.report.next or "")
     ended(clinic, "resume")
+
+
+#: Runs the command in a process of its own, which dies at a step without a last word.
+_DIES = """
+import os, signal, sys
+from migsafe import cli, restore
+from migsafe.snapshots import polling
+
+polling.sleep = lambda _: None
+taken = restore._taken
+
+def dies(journal, name, change):
+    taken(journal, name, change)
+    if name == sys.argv[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+restore._taken = dies
+cli.run(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "way"),
+    [("rename the old one aside", "resume"), ("rename the copy to the name", "undo")],
+)
+def test_a_process_that_is_killed_between_the_renames_is_no_loss(
+    clinic: Clinic, step: str, way: str
+) -> None:
+    command = ["restore", clinic.manifest.run, "--yes", "--swap"]
+    done = subprocess.run(
+        [sys.executable, "-c", _DIES, step, *command], cwd=clinic.folder, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    clinic.check()
+    if step == "rename the old one aside":
+        assert clinic.name not in clinic.things().values(), "nobody has the name"
+    ended(clinic, way)
+
+
+def test_a_copy_that_takes_longer_than_a_waiter_of_botocore_is_waited_for(clinic: Clinic) -> None:
+    clinic.cloud.manners.instance_takes = 45
+    began = clinic.clock.now
+    assert clinic.restore("--yes").code == ExitCode.OK
+    assert clinic.clock.now - began > 1800
