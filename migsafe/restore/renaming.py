@@ -15,7 +15,7 @@ from psycopg import sql
 from migsafe import catalog, ledger, target
 from migsafe.catalog import databases
 from migsafe.catalog.databases import Standing
-from migsafe.errors import BusyError, MigsafeError, UnreachableError
+from migsafe.errors import BusyError, UnreachableError
 from migsafe.restore.databases import present
 from migsafe.restore.pair import COPY, FULL, OLD, SERVED, Pair, comment
 from migsafe.target import Connection
@@ -54,24 +54,15 @@ class Swap:
                 pair.journal.remember(OLD, old.oid)
                 moves.insert(0, (old, pair.aside))
             refuse(pair, conn, [one.name for one, _ in moves])
-            with self._or_not_served(), _closed(conn, moves, self._place):
+            with _closed(conn, moves, self._place):
                 _rename(conn, moves, self._place, lambda: self._serve(conn))
 
     @property
     def _place(self) -> str:
         return self.pair.where(self.pair.name).place
 
-    @contextmanager
-    def _or_not_served(self) -> Iterator[None]:
-        """Take back that the copy has had the name, where it is known that it has not."""
-        self.pair.journal.remember(SERVED, True)
-        try:
-            yield
-        except MigsafeError:
-            self.pair.journal.remember(SERVED, False)
-            raise
-
     def _serve(self, conn: Connection) -> None:
+        """Open the copy; its comment is the database's, and no longer that of a copy."""
         _allow(conn, self.pair.name, True)
         comment(conn, self.pair.name, self.pair.like.comment)
 
@@ -83,21 +74,27 @@ class Swap:
             if old is None:
                 place, remedy = pair.where(pair.aside).place, "leave it, or restore another time"
                 raise UnreachableError(place, "the old database is gone", remedy)
-            if copy is None or copy.oid == old.oid:
-                _allow(conn, old.name, True)
-                return
-            moves = [(copy, pair.beside), (old, pair.name)]
+            moves = [(old, pair.name)]
+            if copy and copy.oid != old.oid:
+                moves.insert(0, (copy, pair.beside))
             if all(one.name == name for one, name in moves):
-                self._unserve(conn)
+                _open(conn, moves)
                 return
-            refuse(pair, conn, [copy.name, old.name])
+            pair.journal.remember(SERVED, True)
+            refuse(pair, conn, [one.name for one, _ in moves])
             with _closed(conn, moves, self._place):
-                _rename(conn, moves, self._place, lambda: self._unserve(conn))
+                _rename(conn, moves, self._place, lambda: self._unserve(conn, moves))
 
-    def _unserve(self, conn: Connection) -> None:
-        _allow(conn, self.pair.name, True)
-        _allow(conn, self.pair.beside, True)
-        self.pair.mark(conn, FULL)
+    def _unserve(self, conn: Connection, moves: _Moves) -> None:
+        _open(conn, moves)
+        if len(moves) > 1:
+            self.pair.mark(conn, FULL)
+
+
+def _open(conn: Connection, moves: _Moves) -> None:
+    """Let everybody into the databases, which have their new names."""
+    for _, name in moves:
+        _allow(conn, name, True)
 
 
 def refuse(pair: Pair, conn: Connection, names: Sequence[str]) -> None:
