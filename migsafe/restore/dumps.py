@@ -39,7 +39,11 @@ _SAFE = re.compile(
 
 def whole(folder: Path, known: Manifest) -> None:
     """Hold the files of a snapshot against its checksum; raise UnreachableError unless equal."""
-    sums = "".join(f"{digest}  {name}\n" for name, digest in pg_dump.checksums(folder))
+    try:
+        sums = "".join(f"{digest}  {name}\n" for name, digest in pg_dump.checksums(folder))
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise UnreachableError(str(error.filename or folder), problem, "mend that") from None
     if hashlib.sha256(sums.encode()).hexdigest() != known.sha256:
         problem = "the dump is not what was written: its checksum differs"
         raise UnreachableError(str(folder), problem, "take another snapshot, or another copy of it")
