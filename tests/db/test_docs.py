@@ -32,11 +32,14 @@ PAGES = sorted(
 )
 PLAYED = [
     "quickstart",
+    "howto/add-an-index",
     "howto/after-p3005",
     "howto/derived-audits",
     "howto/gate",
     "howto/half-applied",
+    "howto/optional-column",
     "howto/reports",
+    "howto/required-column",
     "howto/shadow",
     "howto/snapshots",
     "howto/verify-the-schema",
