@@ -39,7 +39,7 @@ def release(
             "PAUSE": "0",
             "TASK": task,
             "EXIT": code,
-            **{name: "x" for name in ("CLUSTER", "MIGRATIONS", "NETWORK")},
+            **dict.fromkeys(("CLUSTER", "MIGRATIONS", "NETWORK"), "x"),
         },
         capture_output=True,
         text=True,
