@@ -36,7 +36,9 @@ def _cloud(restoring: Restoring) -> Cloud:
     if env.account and env.account != source["account"]:
         problem = f"the snapshot is in account {source['account']}, not {env.account}"
         raise UsageError("AWS", problem, "take another snapshot, or correct the account")
-    return aws.connect(region=source["region"], profile=env.profile, account=source["account"])
+    cloud = aws.connect(region=source["region"], profile=env.profile, account=source["account"])
+    restoring.notify(str(cloud))
+    return cloud
 
 
 def scene(restoring: Restoring, cloud: Cloud) -> Scene:

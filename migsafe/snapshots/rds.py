@@ -114,6 +114,7 @@ def delete(shelf: Shelf, copy: Copy) -> None:
         if not ours or tags.get(f"{TAG}keep") == "true" or one["Status"] != "available":
             problem = "is not ours to delete, is to be kept, or is in use"
             raise UnreachableError(f"snapshot {copy.id}", problem, "look at its tags and status")
+        shelf.notify(f"{place.cloud}: deleting snapshot {copy.id}")
         getattr(place.client, place.calls.delete)(**{place.calls.id: copy.id})
 
 

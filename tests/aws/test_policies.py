@@ -17,7 +17,8 @@ from migsafe.aws.policies import COMMANDS, POLICIES, Place
 from migsafe.cli.commands import cli
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.restore import resources
-from tests.aws.cloud import ACCOUNT, REGION, Cloud
+from tests.aws.cloud import ACCOUNT, REGION, Call, Cloud
+from tests.aws.restores import Clinic
 from tests.conftest import Called
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,29 @@ def asked_by_the_code() -> set[str]:
     words = {word for path in files for word in _words(path)}
     words |= {f"{verb}_db_proxy_targets" for verb in ("register", "deregister")}  # made of both
     return {known[word] for word in words if word in known}
+
+
+#: What AWS checks a call against: the kind of each name in it (Service Authorization Reference).
+CHECKED = {
+    "DBInstanceIdentifier": "db",
+    "DBClusterIdentifier": "cluster",
+    "DBSnapshotIdentifier": "snapshot",
+    "DBClusterSnapshotIdentifier": "cluster-snapshot",
+    "SnapshotIdentifier": "cluster-snapshot",
+    "DBParameterGroupName": "pg",
+    "DBClusterParameterGroupName": "cluster-pg",
+    "DBSubnetGroupName": "subgrp",
+}
+
+
+def checked(call: Call) -> list[str]:
+    """Return the ARNs that a call of RDS is checked against; ``*`` of one that only reads."""
+    if call.operation.startswith("Describe") or "ProxyTargets" in call.operation:
+        return ["*"]
+    if "ResourceName" in call.params:
+        return [call.params["ResourceName"]]
+    start = f"arn:aws:rds:{REGION}:{ACCOUNT}"
+    return [f"{start}:{CHECKED[key]}:{call.params[key]}" for key in CHECKED if key in call.params]
 
 
 def _method(operation: str) -> str:
@@ -403,6 +427,25 @@ def test_another_account_than_the_expected_one_is_refused(
 
 
 # ---------------------------------------------------------------- in force
+
+
+@pytest.mark.parametrize("then", [("--swap", "--resume"), ("--undo",)])
+def test_a_restore_calls_nothing_that_its_policy_does_not_allow(
+    clinic: Clinic, migsafe: Migsafe, then: tuple[str, ...]
+) -> None:
+    policy = printed(migsafe("iam-policy", "restore"))
+    clinic.cloud.calls.clear()
+
+    for flags in (("--yes",), ("--yes", *then)):
+        called = clinic.restore(*flags)
+        assert called.code == ExitCode.OK, called
+
+    known = Loader().load_service_model("rds", "service-2")["operations"]
+    made = [call for call in clinic.cloud.calls if call.operation in known]
+    assert {"RestoreDBInstanceFromDBSnapshot", "ModifyDBInstance"} <= {one[0] for one in made}
+    for call in made:
+        for arn in checked(call):
+            assert permits(policy, f"rds:{call.operation}", arn), (call, arn)
 
 
 @pytest.fixture

@@ -577,8 +577,9 @@ def test_only_our_own_old_snapshots_of_this_database_go(clinic: Clinic) -> None:
     listed = clinic.call("snapshot", "list").report.copies
     dry = clinic.call("snapshot", "prune")
     before = len(clinic.snapshots())
-    done = clinic.call("snapshot", "prune", "--yes")
+    done = clinic.call("snapshot", "prune", "--yes", "-v")
 
+    assert "AWS account 123456789012, eu-central-1" in done.err
     assert [copy.run for copy in listed] == [new, old]
     assert {copy.run: copy.fate for copy in dry.report.copies} == {new: "kept", old: "to delete"}
     assert before == 4

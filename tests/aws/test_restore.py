@@ -153,6 +153,20 @@ def test_another_account_is_refused(clinic: Clinic) -> None:
     assert clinic.changes() == []
 
 
+def test_another_account_than_the_expected_one_is_refused(clinic: Clinic) -> None:
+    called = clinic.restore("--yes", "--expect-account", "999999999999")
+
+    assert called.code == ExitCode.USAGE, called
+    assert "is in account 123456789012, not 999999999999" in called.err
+    assert clinic.changes() == []
+
+
+def test_who_asks_and_where_is_told(clinic: Clinic) -> None:
+    called = clinic.restore("-v")
+
+    assert "AWS account 123456789012, eu-central-1, as arn:aws:sts::" in called.err
+
+
 def test_two_machines_do_not_restore_at_once(clinic: Clinic) -> None:
     arn = clinic.manifest.source["arn"]
     tags = [{"Key": "migsafe:restoring", "Value": "ANOTHER"}]
