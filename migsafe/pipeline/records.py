@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from migsafe import facts
 from migsafe.baseline import Verdict
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Migration, Standing, State
@@ -38,10 +39,18 @@ class Case:
     def decided(self) -> bool:
         """Whether the records can be made without a person.
 
-        Where nothing is in effect, it may as well be the wrong database, or the wrong schema.
+        Where nothing is in effect, it may as well be the wrong database, or the wrong schema, but
+        for one that has all that the prelude makes before the first migration, tables among it.
         """
         clear = not any(f.severity is Severity.ERROR for f in self.findings)
-        return clear and self.weighed.decided and bool(self.weighed.baseline.placed("in_effect"))
+        known = bool(self.weighed.baseline.placed("in_effect")) or self._is_initial
+        return clear and self.weighed.decided and known
+
+    @property
+    def _is_initial(self) -> bool:
+        initial = facts.effective(self.weighed.replay.initial)
+        has_tables = any(key.kind == "table" for key in initial)
+        return has_tables and all(self.weighed.seen.get(k) == v for k, v in initial.items())
 
 
 def case(session: Session, notify: Notify = silent) -> Case | None:
