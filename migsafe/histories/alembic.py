@@ -30,7 +30,7 @@ class AlembicDirectory(Directory):
 
     project: Project
     parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    #: The driver that has read the files, for who attaches the history next; it has no connection.
+    #: The driver that has read the files, for who runs env.py next; it has run no revision.
     first: list[Driver] = field(default_factory=list, repr=False, compare=False)
 
     def alias(self, migration: Migration) -> str:
@@ -39,17 +39,17 @@ class AlembicDirectory(Directory):
 
     @contextmanager
     def asked(self, to: Target, session: Sequence[str]) -> Iterator[Driver]:
-        """Yield a driver that leads to `to`: the first one where it is still there."""
-        if not self.first:
-            with driver.running(self.project, to=to, session=session) as running:
-                yield running
-            return
-        running = self.first.pop()
+        """Yield a driver that leads to `to`: the first one where it is still there.
+
+        It ends with the block unless that puts it into `first` again.
+        """
+        running = self.first.pop() if self.first else driver.start(self.project)
         try:
             running.lead(to, session)
             yield running
         finally:
-            running.close()
+            if not any(one is running for one in self.first):
+                running.close()
 
     def close(self) -> None:
         """End the driver that has read the files, if nobody has taken it."""

@@ -13,13 +13,14 @@ those of the file; `connection`, a URL, for an env.py that wants config.attribut
 connections; `database` and `table`, which of those that env.py runs with are meant, where there are
 several: the others are left alone, their connections only read. Others do something:
 
-    discover  discovered; with "connect": false of the files alone
+    discover  discovered; with "connect": false of the files alone; `again` where env.py let go of
+              its connections, so that this process may run it once more
     upgrade   end; `revisions` in their order, `inside[id]` SQL for the end of one's transaction,
               `statement[id]` with {index} filled in for after each statement of those `alone`,
               `done[id]` how many of one's statements are in effect: nothing is sent for them. To
               each `committed`, or `ran` where env.py has yet to commit, the parent says
               {"go": bool}; at the end what env.py did commit is `committed` and `late`
-    lead      nothing; `redirect` and `session` anew, before there is a connection
+    lead      nothing; `redirect` and `session` anew, for every connection from now on
     stamp     end; `revisions`, and whether to `purge` the table before
     check     differences between models and database, but for those in the `ignored` schemas
 
@@ -146,6 +147,7 @@ class Connections:
         """Choose where they lead, and how they begin."""
         self._redirect: dict[str, Any] | None = request.get("redirect")
         self._session: list[str] = request.get("session") or []
+        self._since = object()
         self._database = request.get("database") or self._database
         password = (self._redirect or {}).get("password")
         self.passwords = [str(password)] if password else []
@@ -162,8 +164,20 @@ class Connections:
         kept = {key: value for key, value in given.items() if not _PLACE.match(key)}
         return dialect.connect(**_DRIVERS[dialect.driver](kept, self._redirect))
 
+    def is_current(self, info: dict[str, Any]) -> bool:
+        """Tell whether a connection leads where they lead now."""
+        return info.get("since") is self._since
+
+    def renew(self, _: Any, record: Any, __: Any) -> None:
+        """Have a pool open another connection in place of one that leads elsewhere."""
+        from sqlalchemy.exc import DisconnectionError
+
+        if not self.is_current(record.info):
+            raise DisconnectionError
+
     def begin(self, raw: Any, record: Any) -> None:
         """Choose the parent's settings on a new connection."""
+        record.info["since"] = self._since
         if "asked" not in record.info and self._redirect:
             raise Refused("env.py connects by a `creator` of its own, which cannot be redirected")
         cursor = raw.cursor()
@@ -249,6 +263,7 @@ class Record:
 
         event.listen(Engine, "do_connect", connections.connect)
         event.listen(Pool, "connect", connections.begin)
+        event.listen(Pool, "checkout", connections.renew)
         event.listen(Engine, "before_cursor_execute", self._sending, retval=True)
         event.listen(Engine, "after_cursor_execute", self._after)
         event.listen(Engine, "handle_error", self._failed)
@@ -577,6 +592,7 @@ class Project:
         import sqlalchemy
 
         contexts: list[dict[str, Any]] = []
+        self._seen: list[Any] = []
         with warnings.catch_warnings(record=True) as caught:  # of revisions that are there twice
             warnings.simplefilter("always")
             revisions = [_revision(one) for one in self._script.walk_revisions()]
@@ -595,7 +611,7 @@ class Project:
         told["warnings"] = [str(one.message) for one in caught]
         told.update(alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__)
         told.update(python=sys.version.split()[0], commands=self._record.commands)
-        self._tell("discovered", **told)
+        self._tell("discovered", **told, again=all(conn.closed for conn in self._seen))
 
     def _check_locations(self) -> None:
         """Refuse an env.py that chooses other directories than those that were read before."""
@@ -609,6 +625,7 @@ class Project:
     def _context(self, current: Any, context: Any) -> dict[str, Any]:
         """Return what env.py configured, and what its version table says."""
         conn = context.connection
+        self._seen.append(conn)
         database, schema = conn.exec_driver_sql(
             "SELECT current_database(), current_schema()"
         ).fetchone()
@@ -657,6 +674,8 @@ class Project:
     def _steps(self, request: dict[str, Any], heads: Any, context: Any) -> Iterator[Any]:
         number, record = self._contexts, self._record
         self._contexts += 1
+        if not self._connections.is_current(context.connection.connection.info):
+            raise Refused("env.py keeps a connection that was opened for something else")
         if request.get("record"):
             _widen(context)
         steps: list[Any] = self._script._upgrade_revs("heads", heads)

@@ -160,8 +160,10 @@ def attach(directory: AlembicDirectory, target: Target) -> AlembicTable:
     """Ask env.py for its version table, without writing; of several, take the one that is meant."""
     session = ["SET default_transaction_read_only = on"]
     with directory.asked(target, session) as running:
-        contexts = running.one(do="discover")["contexts"]
-    project, one, others = contexts_of.chosen(contexts, directory.project)
+        found = running.one(do="discover")
+        project, one, others = contexts_of.chosen(found["contexts"], directory.project)
+        if found["again"] and project == directory.project:
+            directory.first.append(running)
     schema = one["version_table_schema"] or one["schema"]
     shared = any(other["names"] == one["names"] for other in others)
     directory = replace(

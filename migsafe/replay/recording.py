@@ -122,21 +122,23 @@ def _filled(migration: Migration, kept: _Kept) -> Migration:
 def _record(directory: AlembicDirectory, stage: Stage) -> list[_Kept]:
     scripts = {migration.name: _Script() for migration in directory.migrations}
     stopped: str | None = None
-    with shadow.opened(stage.config, major=stage.major, root=stage.root) as opened:
+    with (
+        driver.running(directory.project) as running,  # its imports take as long as the server
+        shadow.opened(stage.config, major=stage.major, root=stage.root) as opened,
+    ):
         shadow.prepare(opened, stage.config, stage.root, schema=stage.schema)
-        where = target.parse(opened.url, name="shadow")
-        with driver.running(directory.project, to=where) as running:
-            for event in running.events(do="upgrade", revisions=list(scripts), record=True):
-                if event["event"] == "began":
-                    scripts[event["revision"]].search_path = event.get("search_path")
-                elif event["event"] == "statement":
-                    scripts[event["revision"]].add(event)
-                elif event["event"] in ("committed", "ran") and not event.get("late"):
-                    running.say(go=True)
-                elif event["event"] == "failed":
-                    said = f"{event.get('sqlstate') or 'error'}: {event['message']}"
-                    stopped = redacted(f"fails on the shadow: {said}")
-                    scripts[event["revision"]].problem = stopped
+        running.lead(target.parse(opened.url, name="shadow"), session=())
+        for event in running.events(do="upgrade", revisions=list(scripts), record=True):
+            if event["event"] == "began":
+                scripts[event["revision"]].search_path = event.get("search_path")
+            elif event["event"] == "statement":
+                scripts[event["revision"]].add(event)
+            elif event["event"] in ("committed", "ran") and not event.get("late"):
+                running.say(go=True)
+            elif event["event"] == "failed":
+                said = f"{event.get('sqlstate') or 'error'}: {event['message']}"
+                stopped = redacted(f"fails on the shadow: {said}")
+                scripts[event["revision"]].problem = stopped
     return _kept(scripts, after=stopped)
 
 

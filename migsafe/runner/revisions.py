@@ -18,12 +18,12 @@ import psycopg
 from psycopg import sql
 
 from migsafe import histories, ledger, outcomes, target
-from migsafe.errors import MigsafeError, redacted
-from migsafe.histories import driver
+from migsafe.errors import MigsafeError, UsageError, redacted
 from migsafe.ledger import Receipt
 from migsafe.outcomes import Outcome, StepResult
 from migsafe.runner import At, Limits, concurrently
 from migsafe.runner.interrupts import Interrupts
+from migsafe.sql import parse
 
 if TYPE_CHECKING:
     from migsafe.deployers import Turn
@@ -120,6 +120,18 @@ class Revisions:
             yield self._cut_off(here, str(error))
 
     def _events(self, steps: Sequence[Step]) -> Iterator[StepResult]:
+        """Run the steps in the process that ran env.py before, else in one of their own."""
+        if self.history.directory.first:
+            try:
+                yield from self._told(steps)
+            except UsageError:  # an env.py that a process runs only once; no revision has begun
+                if self.at.migration in {step.migration.name for step in steps}:
+                    raise
+            else:
+                return
+        yield from self._told(steps)
+
+    def _told(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         by_name = {step.migration.name: step for step in steps}
         ran: list[Step] = []
         stopped = None
@@ -195,8 +207,8 @@ class Revisions:
         if conn.info.server_version >= 140000:
             session.append("SET client_connection_check_interval = '500ms'")
         conn.execute("SELECT pg_catalog.pg_advisory_unlock_all()")
-        project = self.history.directory.project
-        with driver.running(project, to=self.turn.target, session=session) as self._driver:
+        directory = self.history.directory
+        with directory.asked(self.turn.target, session) as self._driver:
             yield self._driver
         self._driver = None
 
@@ -204,7 +216,8 @@ class Revisions:
         conn = self.turn.runner
         done = {step.migration.name: target.filled(conn, self._ending(step)) for step in steps}
         if not ledger.exists(conn):
-            done[steps[0].migration.name].insert(0, ledger.DDL)
+            # asyncpg sends one statement at a time.
+            done[steps[0].migration.name][:0] = [one.text for one in parse(ledger.DDL)]
         alone = [step for step in steps if step.alone]
         return {
             "do": "upgrade",

@@ -577,3 +577,69 @@ def test_a_revision_that_may_say_something_else_is_not_finished(
     one = Migration(name="a", path=path, text="", checksum="", sent=(1,))
     said = alembic.wavering(replace(one, **changes))
     assert said is None if reason is None else str(said).startswith(reason)
+
+
+def test_a_baseline_goes_on_from_the_tables_that_the_prelude_makes(
+    project: Path, run: Run, conn: Conn, workdir: Path
+) -> None:
+    early = "CREATE TABLE early (id bigint)"
+    (workdir / "early.sql").write_text(early)
+    (workdir / "migsafe.toml").write_text('[shadow]\nprelude = ["early.sql"]\n')
+    conn.execute("CREATE TABLE early (id integer)")
+    assert run("apply", "--baseline").code == 7
+    conn.execute("ALTER TABLE early ALTER COLUMN id TYPE bigint")
+
+    applied = run("apply", "--baseline")
+
+    assert applied.code == 0, applied
+    assert versions(conn) == ["a5"]
+    assert run("verify").code == 0
+
+
+ONCE = """
+import sys
+if hasattr(sys, "ran"):
+    raise RuntimeError("this env.py runs once in a process")
+sys.ran = True
+"""
+
+POOLED = """
+from alembic import context
+import app
+
+with app.engine.connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+APP = """
+from sqlalchemy import create_engine
+engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/elsewhere")
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "app"),
+    [
+        (ONCE + ENV, ""),
+        (POOLED, APP),
+        (
+            POOLED.replace("with app.engine.connect() as connection", "if connection := app.held"),
+            APP + "held = engine.connect()\n",
+        ),
+    ],
+    ids=["that runs once", "with a pool that stays", "with a connection that stays"],
+)
+def test_an_env_py_that_has_been_run_before_is_applied_all_the_same(
+    run: Run, conn: Conn, workdir: Path, env: str, app: str
+) -> None:
+    lay(workdir, BODIES[:2], env)
+    (workdir / "app.py").write_text(app)
+
+    applied = run("apply")
+
+    assert applied.code == 0, applied
+    assert [step.outcome for step in applied.report.steps] == ["done"] * 2
+    assert versions(conn) == ["a2"]
+    assert [name for name, _, _ in receipts(conn)] == ["a1", "a2"]
