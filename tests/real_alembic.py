@@ -44,8 +44,8 @@ class Project:
     """A project whose wheel holds its history. Paths are below its site-packages.
 
     `own` are the words of its own upgrade, `before` is Python that prints the SQL of tables that
-    its code makes before the first revision. In all texts {site}, {url} and {folder} are filled in;
-    `files` are written to the folder, from where both sides import.
+    its code makes before the first revision. In all texts but `files`, which are
+    written to the folder, from where both sides import, {site}, {url} and {folder} are filled in.
     """
 
     name: str
@@ -59,6 +59,8 @@ class Project:
     history: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     before: str = ""
+    #: The revision that those tables are stamped with; without it, a baseline finds out.
+    stamped: str = ""
     #: Whether it runs from the beginning only: its own upgrade in two steps fails, too.
     whole: bool = False
 
@@ -81,10 +83,12 @@ storage:
 """
 
 _TABLES = """
+import re
 import sqlalchemy
 
 def show(one, *_, **__):
-    print(str(one.compile(dialect=engine.dialect)) + ";")
+    text = str(one.compile(dialect=engine.dialect)).strip()
+    print(re.sub(r"(TABLE|INDEX) ", r"\\1 IF NOT EXISTS ", text, count=1) + ";")
 
 engine = sqlalchemy.create_mock_engine("postgresql+psycopg2://", show)
 for one in {}:
@@ -102,6 +106,28 @@ EVERY = SqlEventLogStorageMetadata, RunStorageSqlMetadata, ScheduleStorageSqlMet
 _MLFLOW_TABLES = """
 from mlflow.store.tracking.dbmodels.initial_models import Base
 """ + _TABLES.format("[Base.metadata]")
+
+_FLASK = """
+import os
+from flask import Flask
+from flask_migrate import Migrate
+from ihatemoney.models import db
+
+def in_app(run):  # create_app() of this project upgrades at once
+    app = Flask("ihatemoney")
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    db.init_app(app)
+    Migrate(app, db)
+    with app.app_context():
+        run()
+"""
+
+_FLASK_SETTINGS = """
+import os
+
+SQLALCHEMY_DATABASE_URI = os.environ["DATABASE"]
+SECRET_KEY = "0"
+"""
 
 _OPTUNA = """
 import sys
@@ -142,6 +168,7 @@ PROJECTS = {
             files={"hook.py": _DAGSTER, "dagster.yaml": _DAGSTER_YAML},
             history={"connection": "{url}", "through": "hook:upgrading"},
             before=_DAGSTER_TABLES,
+            stamped="567bc23fd1ac",
         ),
         Project(
             name="mlflow",
@@ -189,19 +216,41 @@ PROJECTS = {
             },
         ),
         Project(
+            name="ihatemoney",
+            packages=("ihatemoney", "psycopg2-binary"),
+            path="ihatemoney/migrations",
+            config="ihatemoney/migrations/alembic.ini",
+            own=("ihatemoney", "db", "upgrade"),
+            environment={
+                "DATABASE": "{url}",
+                "IHATEMONEY_SETTINGS_FILE_PATH": "{folder}/settings.py",
+            },
+            files={"hook.py": _FLASK, "settings.py": _FLASK_SETTINGS},
+            history={"through": "hook:in_app"},
+        ),
+        Project(
             name="openwebui",
             packages=(
                 *("alembic==1.18.4", "sqlalchemy[asyncio]==2.0.50", "psycopg[binary]"),
                 *("psycopg2-binary", "pydantic", "bcrypt", "cryptography", "markdown"),
                 *("beautifulsoup4", "orjson", "aiohttp", "validators", "requests", "fastapi"),
+                *("typer", "uvicorn"),
             ),
             bare=("open-webui",),
             path="open_webui/migrations",
             config="open_webui/alembic.ini",
-            environment={"DATABASE_URL": "{url}", "DATA_DIR": "{folder}/home"},
+            environment={
+                "DATABASE_URL": "{url}",
+                "DATA_DIR": "{folder}/home",
+                "WEBUI_SECRET_KEY": "0" * 32,
+            },
         ),
     )
 }
+
+
+#: Those that install within seconds.
+SMALL = ("optuna", "ihatemoney")
 
 
 # ---------------------------------------------------------------- virtual environments
@@ -247,7 +296,7 @@ class Trial:
         self.bin = installed(project) / "bin"
         self.site = next((self.bin.parent / "lib").glob("python3*/site-packages"))
         #: What an apply needs where a table is there already.
-        self.first = ["--baseline"] if project.before else []
+        self.first = ["--baseline"] if project.before and not project.stamped else []
         self._write()
 
     def _write(self) -> None:
@@ -305,6 +354,12 @@ class Trial:
         if self.project.before and not template:
             with self.connect(database) as conn:
                 conn.execute((self.folder / "before.sql").read_bytes())
+                if self.project.stamped:
+                    conn.execute(
+                        "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL,"
+                        " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+                    )
+                    conn.execute("INSERT INTO alembic_version VALUES (%s)", [self.project.stamped])
         return database
 
     def connect(self, database: str) -> psycopg.Connection[Any]:
@@ -346,63 +401,88 @@ class Trial:
         return Said(code=done.returncode, seconds=time.monotonic() - began, report=report)
 
 
-def cut(trial: Trial, names: Sequence[str], cuts: Sequence[int]) -> tuple[int, int, list[str]]:
-    """Take the record away at some revisions: how many baselines are right, and what is wrong.
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """What came of a project. `false` counts revisions called applied that are not."""
 
-    The second number counts revisions that are called applied and are not.
-    """
-    right, false, wrong = 0, 0, []
-    for number in cuts:
-        fresh = trial.project.whole or number == cuts[0]
-        if fresh:
-            trial.make("cuts")
-        first = trial.first if fresh else []
-        applied = trial.run("cuts", "apply", *first, "--gate", "never", "--to", names[number])
-        assert applied.code == 0, applied.report
-        trial.make("cut", "cuts")
-        with trial.connect("cut") as conn:
-            conn.execute(f"DROP TABLE {applied.report['history']['table']}".encode())
-            conn.execute("DROP SCHEMA migsafe CASCADE")
-        found = trial.run("cut", "baseline").report["baseline"]
-        done = set(names[: number + 1])
-        claimed, denied = set(found["in_effect"]) - done, done & set(found["pending"])
-        false += len(claimed)
-        right += found["exact"] and not claimed and not denied
-        if claimed or denied or not found["exact"]:
-            wrong.append(f"{names[number]}: {sorted(claimed)} {sorted(denied)} {found['nearest']}")
-    return right, false, wrong
+    revisions: int
+    facts: int
+    different: list[Any]
+    codes: list[int]
+    cuts: int
+    own: float
+    apply: float
+    right: int = 0
+    false: int = 0
+    wrong: list[str] = field(default_factory=list)
 
 
-def row(trial: Trial, cuts: int = CUTS) -> list[Any]:
-    """Return what came of a project, a row of the table."""
+def judged(trial: Trial, cuts: int = CUTS) -> Found:
+    """Run a project in both ways, and take the record away at some revisions."""
     own, ours = trial.make("own"), trial.make("ours")
-    began = trial.upgrade(own)
-    codes = {
+    theirs = trial.upgrade(own)
+    said = {
         "status": trial.run(ours, "status"),
         "plan": trial.run(ours, "plan", *trial.first),
         "apply": trial.run(ours, "apply", *trial.first),
-        "after": trial.run(ours, "status"),
+        "status after": trial.run(ours, "status"),
         "verify": trial.run(ours, "verify"),
     }
-    for name, said in codes.items():
-        click.echo(f"  {name}: {said.code}, {said.seconds:.1f} s {_amiss(said)}", err=True)
-    theirs, made = trial.facts(own), trial.facts(ours)
-    different = [key for key in {*theirs, *made} if theirs.get(key) != made.get(key)]
-    click.echo(f"  different: {different[:5]}", err=True)
-    names = codes["after"].report["history"]["applied"]
+    for name, one in said.items():
+        click.echo(f"  {name}: {one.code}, {one.seconds:.1f} s {_amiss(one)}", err=True)
+    expected, made = trial.facts(own), trial.facts(ours)
+    names = said["status after"].report["history"]["applied"]
     chosen = random.Random(trial.project.name).sample(range(len(names)), min(cuts, len(names)))
-    right, false, wrong = cut(trial, names, sorted(chosen))
-    for line in wrong:
-        click.echo(f"  {line}", err=True)
+    found = Found(
+        revisions=len(names),
+        facts=len(made),
+        different=[key for key in {*expected, *made} if expected.get(key) != made.get(key)],
+        codes=[one.code for one in said.values()],
+        cuts=len(chosen),
+        own=theirs,
+        apply=said["apply"].seconds,
+    )
+    click.echo(f"  different: {found.different[:5]}", err=True)
+    for number in sorted(chosen):
+        _cut(trial, names, number, found, fresh=trial.project.whole or number == min(chosen))
+    return found
+
+
+def _cut(trial: Trial, names: Sequence[str], number: int, found: Found, *, fresh: bool) -> None:
+    """Take the record away after a revision, and count what a baseline says."""
+    if fresh:
+        trial.make("cuts")
+    first = trial.first if fresh else []
+    applied = trial.run("cuts", "apply", *first, "--gate", "never", "--to", names[number])
+    assert applied.code == 0, applied.report
+    trial.make("cut", "cuts")
+    with trial.connect("cut") as conn:
+        conn.execute(f"DROP TABLE {applied.report['history']['table']}".encode())
+        conn.execute("DROP SCHEMA migsafe CASCADE")
+    said = trial.run("cut", "baseline").report["baseline"]
+    done = set(names[: number + 1])
+    open_ones = set(said["pending"]) - set(said["undecidable"])
+    claimed, denied = set(said["in_effect"]) - done, done & open_ones
+    found.false += len(claimed)
+    found.right += said["exact"] and not claimed and not denied
+    click.echo(f"  at {names[number]}: {len(said['undecidable'])} undecidable", err=True)
+    if claimed or denied or not said["exact"]:
+        found.wrong.append(f"{names[number]}: {claimed} {denied} {said['drift'][:3]}")
+        click.echo(f"  wrong: {found.wrong[-1]}", err=True)
+
+
+def row(name: str, found: Found) -> list[Any]:
+    """Return a row of the table."""
+    different = len(found.different)
     return [
-        trial.project.name,
-        len(names),
-        f"{len(made)} {'equal' if not different else f'{len(different)} differ'}",
-        " ".join(str(said.code) for said in codes.values()),
-        f"{right}/{len(chosen)}",
-        false,
-        f"{began:.1f}",
-        f"{codes['apply'].seconds:.1f}",
+        name,
+        found.revisions,
+        f"{found.facts} {f'{different} differ' if different else 'equal'}",
+        " ".join(map(str, found.codes)),
+        f"{found.right}/{found.cuts}",
+        found.false,
+        f"{found.own:.1f}",
+        f"{found.apply:.1f}",
     ]
 
 
@@ -427,7 +507,7 @@ def main(names: Sequence[str]) -> None:
         for name in names or PROJECTS:
             click.echo(name, err=True)
             with tempfile.TemporaryDirectory() as folder:
-                rows.append(row(Trial(PROJECTS[name], server.url, Path(folder))))
+                rows.append(row(name, judged(Trial(PROJECTS[name], server.url, Path(folder)))))
     click.echo(tabulate(rows, HEADERS, disable_numparse=True))
 
 
