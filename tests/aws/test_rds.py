@@ -199,6 +199,17 @@ def test_the_snapshot_is_found_again_by_its_tags(clinic: Clinic) -> None:
     assert kept == timedelta(days=30)
 
 
+def test_no_password_is_in_what_is_written_down_or_said(clinic: Clinic) -> None:
+    applied = clinic.apply("-v", "--debug")
+
+    kept = clinic.conn.execute("SELECT manifest FROM migsafe.snapshots").fetchall()
+    written = [path.read_text() for path in (clinic.folder / ".migsafe").rglob("*.json")]
+    (snapshot,) = clinic.snapshots()
+    assert len(written) == 2
+    for text in (applied.out, applied.err, str(kept), str(snapshot), *written):
+        assert "of-a-test" not in text
+
+
 def test_an_instance_that_is_busy_is_waited_for(clinic: Clinic) -> None:
     database = clinic.cloud.backend().databases["clinic"]
     database.status = "modifying"
