@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -561,8 +561,19 @@ def test_a_signal_ends_pg_restore_and_says_how_to_go_on(house: House, tmp_path: 
     assert process.returncode == ExitCode.INTERRUPTED
     assert "--resume --yes goes on" in out
     pid = (tmp_path / "bin" / "pid").read_text().strip()
-    assert not Path("/proc", pid).exists()
+    for _ in range(200):
+        if not at_work(pid):
+            break
+        time.sleep(0.02)
+    assert not at_work(pid)
     assert house.restore("--yes", "--resume").code == ExitCode.OK
+
+
+def at_work(pid: str) -> bool:
+    """Tell whether a process is pg_restore; what has ended has no command line."""
+    with suppress(OSError):
+        return "pg_restore" in Path("/proc", pid, "cmdline").read_text()
+    return False
 
 
 def test_the_process_list_of_a_restore_holds_no_password(
