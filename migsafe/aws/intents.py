@@ -48,7 +48,7 @@ class Record:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             (self.path.parent.parent / ".gitignore").write_text("*\n", "utf-8")
             file = self._locks.enter_context(os.fdopen(_created(part), "wb"))
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else knows of it yet
             file.write(msgspec.json.encode(self.intent))
             file.flush()
             os.fsync(file.fileno())

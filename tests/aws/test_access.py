@@ -24,7 +24,7 @@ from tests.cli.cluster import Cluster
 from tests.cli.conftest import TWO, Migsafe, child, lay_out
 
 #: How many runs are killed; CONTRIBUTING says how to have more.
-KILLS = int(os.environ.get("MIGSAFE_ACCESS_KILLS", "8"))
+KILLS = int(os.environ.get("MIGSAFE_ACCESS_KILLS", "6"))
 
 CIDR = "9.9.9.9/32"
 FOLDER = Path(".migsafe", "access")
