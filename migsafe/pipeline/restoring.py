@@ -140,6 +140,10 @@ def _manifest(settings: Settings, where: "Target", name: str) -> Manifest:
         kept = _of_ledger(where, name)
     except UnreachableError as error:
         kept, problem = None, f", and the ledger cannot be read ({error})"
+    if kept is None and settings.env.snapshot == "rds":
+        from migsafe.restore import unwritten
+
+        kept = unwritten.found(where, settings.env, name)
     if kept is None:
         remedy = "migsafe snapshot list; a manifest is RUN.json where the snapshot was taken"
         raise UsageError(name, f"there is no manifest in {shelf(settings)}{problem}", remedy)

@@ -11,7 +11,10 @@ _ROUGHLY = 10
 
 
 def differences(expected: Fingerprint, found: Fingerprint) -> list[Finding]:
-    """Return what differs, and what could not be compared: that is an error as long as it may."""
+    """Return what differs, and what could not be compared: an error, too, where it was known."""
+    if not expected.facts:
+        unknown = "what the snapshot held is not known: its manifest is gone, so nothing is proved"
+        return [finding("restored-unknown", unknown)]
     return [
         *_facts(expected, found),
         *_names("extension", set(expected.extensions), set(found.extensions)),

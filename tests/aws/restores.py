@@ -202,6 +202,13 @@ class Clinic:
         databases[new] = databases.pop(name)
         databases[new].db_instance_identifier = new
 
+    def tag(self, tags: dict[str, str]) -> None:
+        """Put tags on the snapshot, as migsafe does when it takes one."""
+        said = {"migsafe:managed": "true", "migsafe:created": "2026-01-02T03:04:05Z", **tags}
+        pairs = [{"Key": key, "Value": value} for key, value in said.items()]
+        arn = self.manifest.copy["DBSnapshotArn"]
+        self.cloud.client("rds").add_tags_to_resource(ResourceName=arn, Tags=pairs)
+
     def settle(self) -> None:
         """Let AWS come to the end of whatever it is busy with."""
         while changes := self.cloud.manners.changes:

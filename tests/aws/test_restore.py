@@ -208,7 +208,22 @@ def test_the_manifest_is_found_in_the_ledger_where_the_file_is_gone(clinic: Clin
             assert clinic.cli("restore", found.id).code == ExitCode.OK
         finally:
             conn.execute("DROP SCHEMA migsafe CASCADE")
+            conn.commit()
     assert clinic.restore().code == ExitCode.USAGE
+
+
+def test_without_a_manifest_the_copy_is_made_and_never_called_verified(clinic: Clinic) -> None:
+    found = clinic.manifest
+    clinic.tag({"migsafe:resource-id": clinic.resource, "migsafe:run": found.run})
+    (clinic.folder / ".migsafe" / "snapshots" / f"{found.run}.json").unlink()
+
+    called = clinic.restore("--yes", "--swap")
+    assert called.code == ExitCode.FINDINGS, called
+    assert "nothing is proved" in called.report.findings[0].message
+    assert clinic.things()[clinic.resource] == clinic.name
+    clinic.check()
+    copy = next(one for one in clinic.described_all() if one["DbiResourceId"] != clinic.resource)
+    assert copy["MultiAZ"]
 
 
 def test_no_password_reaches_journal_or_output(

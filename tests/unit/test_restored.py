@@ -50,6 +50,13 @@ def test_each_difference_is_an_error(changed: dict[str, Any], message: str) -> N
     assert said(replace(HELD, **changed)) == [(Severity.ERROR, message)]
 
 
+def test_a_copy_of_what_nobody_wrote_down_is_not_called_equal() -> None:
+    unknown = Fingerprint(facts="", fact_count=0, counts={}, exact=False)
+    ((severity, message),) = said(HELD, unknown)
+    assert severity is Severity.ERROR
+    assert "nothing is proved" in message
+
+
 def test_a_history_that_was_not_read_is_no_pass() -> None:
     ((severity, message),) = said(replace(HELD, migrations=None))
     assert severity is Severity.ERROR
