@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fix docs bench hazards-matrix faults clean
+.PHONY: demo test check fix docs bench hazards-matrix alembic-projects faults clean
 
 demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
@@ -33,6 +33,9 @@ bench: $(READY)         ## ratios against psql, in one run
 
 hazards-matrix: $(READY) ## hold the hazards on each PostgreSQL that npm has; MAJORS="14 15" for some
 	$(BIN)/python -m tests.hazards_matrix $(MAJORS)
+
+alembic-projects: $(READY) ## hold real Alembic projects of the registry against their own upgrade
+	$(BIN)/python -m tests.real_alembic $(ARGS)
 
 faults: $(READY)        ## disturb deployments in many ways, and write docs/reliability.md
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -224,6 +224,60 @@ def applies(at: Server, count: int) -> Iterator[Race]:
     yield Race(name="the files in a bare psycopg loop", ours=loop(at, files), theirs=psql(script))
 
 
+#: Leads to the URL that -x names, and to migsafe's target.
+ENV = """
+from alembic import context
+from sqlalchemy import create_engine
+
+url = context.get_x_argument(as_dictionary=True).get("url", "postgresql+psycopg://")
+with create_engine(url).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def write_revisions(folder: Path, count: int) -> Path:
+    """Write the same history as an Alembic project; return the directory of env.py."""
+    versions = folder / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (folder / "alembic.ini").write_text(
+        "[alembic]\nscript_location = %(here)s/migrations\n", "utf-8"
+    )
+    (versions.parent / "env.py").write_text(ENV, "utf-8")
+    for number in range(count):
+        down = repr(f"r{number - 1:04}") if number else None
+        head = f'from alembic import op\nrevision = "r{number:04}"\ndown_revision = {down}\n'
+        body = f'def upgrade():\n    op.execute("""{small(number)}""")\n'
+        (versions / f"r{number:04}.py").write_text(head + body, "utf-8")
+    return versions.parent
+
+
+def revisions(at: Server, count: int) -> Iterator[Race]:
+    """Yield the apply of Alembic's revisions against its own, with their SQL kept and not."""
+    path = write_revisions(at.folder / "alembic", count)
+    words = [sys.executable, "-m", "migsafe", "apply", "--migrations", str(path), "--url"]
+    forget = f"rm -rf .migsafe && exec {' '.join(words)}"
+
+    def alembic(url: str) -> Command:
+        given = f"url={url.replace('://', '+psycopg://', 1)}"
+        program = Path(sys.executable).with_name("alembic")
+        return [program, "-c", path.parent / "alembic.ini", "-x", given, "upgrade", "heads"]
+
+    with at.empty() as url:
+        at.run(migsafe("apply", path)(url))
+    for name, ours in (
+        ("their SQL kept", migsafe("apply", path)),
+        ("nothing kept", lambda url: ["sh", "-c", f"{forget} '{url}'"]),
+    ):
+        yield Race(
+            name=f"apply {count} revisions, {name}",
+            ours=ours,
+            theirs=alembic,
+            bar=Bar(times=1, plus=0.5),
+        )
+
+
 def loop(at: Server, files: Sequence[Path]) -> Callable[[str], Command]:
     """Return what runs the files with psycopg alone, for scale."""
     listed = at.folder / "files.txt"
@@ -265,6 +319,7 @@ def races(at: Server, count: int) -> Iterator[Race]:
         name="--help", ours=lambda _: [MIGSAFE, "--help"], database=at.url, bar=Bar(plus=0.25)
     )
     yield from questions(at)
+    yield from revisions(at, count // 10)
 
 
 # ---------------------------------------------------------------- rounds and table

@@ -31,9 +31,6 @@ FOLDER = Path(
     os.environ.get("MIGSAFE_PROJECTS") or Path(tempfile.gettempdir()) / "migsafe-projects"
 )
 
-#: At how many revisions the record is taken away for a baseline.
-CUTS = 10
-
 
 class Unavailable(Exception):
     """The registry cannot be reached, or does not have the project."""
@@ -220,7 +217,7 @@ PROJECTS = {
             packages=("ihatemoney", "psycopg2-binary"),
             path="ihatemoney/migrations",
             config="ihatemoney/migrations/alembic.ini",
-            own=("ihatemoney", "db", "upgrade"),
+            own=("ihatemoney", "db", "upgrade", "-d", "{site}/ihatemoney/migrations"),
             environment={
                 "DATABASE": "{url}",
                 "IHATEMONEY_SETTINGS_FILE_PATH": "{folder}/settings.py",
@@ -417,7 +414,7 @@ class Found:
     wrong: list[str] = field(default_factory=list)
 
 
-def judged(trial: Trial, cuts: int = CUTS) -> Found:
+def judged(trial: Trial, cuts: int) -> Found:
     """Run a project in both ways, and take the record away at some revisions."""
     own, ours = trial.make("own"), trial.make("ours")
     theirs = trial.upgrade(own)
@@ -500,16 +497,21 @@ HEADERS = (
 )
 
 
-def main(names: Sequence[str]) -> None:
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--cuts", default=10, show_default=True, help="Baselines of each project.")
+def main(names: Sequence[str], cuts: int) -> None:
+    """Run projects, all without NAMES, and print the table."""
     rows = []
     # With stand-ins of extensions, as the shadow has, so that what asks for them finds the same.
     with shadow.opened(ShadowConfig(server="embedded"), major=18, root=Path()) as server:
         for name in names or PROJECTS:
             click.echo(name, err=True)
             with tempfile.TemporaryDirectory() as folder:
-                rows.append(row(name, judged(Trial(PROJECTS[name], server.url, Path(folder)))))
+                trial = Trial(PROJECTS[name], server.url, Path(folder))
+                rows.append(row(name, judged(trial, cuts)))
     click.echo(tabulate(rows, HEADERS, disable_numparse=True))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
