@@ -20,6 +20,7 @@ from migsafe.config import EnvConfig
 from migsafe.errors import UnreachableError
 from migsafe.snapshots import Manifest, Shelf, Taking, fingerprint, pg_dump, programs
 from migsafe.target import parse
+from tests.db import dumped
 
 Conn = psycopg.Connection[Any]
 
@@ -194,22 +195,22 @@ def test_the_roles_are_beside_the_dump_without_their_passwords(place: Place) -> 
 
 
 def test_a_role_without_rights_on_others_takes_its_own_database(place: Place) -> None:
-    name = place.conn.info.dbname
+    name, role = place.conn.info.dbname, dumped.login(place.conn, "")
     place.conn.execute(
-        f"""CREATE ROLE dumped_owner LOGIN; ALTER DATABASE {name} OWNER TO dumped_owner;
-            GRANT ALL ON ALL TABLES IN SCHEMA public TO dumped_owner;
-            GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO dumped_owner""".encode()
+        f"""ALTER DATABASE {name} OWNER TO {role};
+            GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
+            GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}""".encode()
     )
     try:
-        url = place.url.replace("postgres@", "dumped_owner@")
-        known = pg_dump.take(place.taking(url))
+        known = pg_dump.take(place.taking(dumped.as_role(place.url, role)))
     finally:
         place.conn.execute(
-            f"""ALTER DATABASE {name} OWNER TO CURRENT_USER; DROP OWNED BY dumped_owner;
-                DROP ROLE dumped_owner""".encode()
+            f"""ALTER DATABASE {name} OWNER TO CURRENT_USER; DROP OWNED BY {role};
+                DROP ROLE {role}""".encode()
         )
     assert known.fingerprint.counts == {"public.one": 500, "public.two": 300}
-    assert "dumped_owner" in known.source["roles"]
+    assert role in known.source["roles"]
+    assert (Path(known.id) / "globals.sql").is_file()
 
 
 def test_roles_that_cannot_be_dumped_are_a_note_and_no_end(
