@@ -281,6 +281,7 @@ def _part(taking: Taking) -> Iterator[Path]:
     lock = os.open(part, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _write_text(part / ".gitignore", "*\n")  # rows of patients in a repository stay there
         yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -163,7 +163,9 @@ def test_a_snapshot_restores_into_a_new_database(
     assert [Path(taken.id).resolve()] == [file.resolve() for file in stage.files()]
     file = stage.files()[0]
     inside = {path.name: path.stat() for path in file.iterdir()}
-    assert set(inside) == {"dump", "database.json", "facts.json", "globals.sql", "SHA256SUMS"}
+    assert set(inside) == {
+        *("dump", "database.json", "facts.json", "globals.sql", "SHA256SUMS", ".gitignore")
+    }
     assert taken.size == sum(each.st_size for each in inside.values())
     assert stat.S_IMODE(file.stat().st_mode) == 0o700
     assert {stat.S_IMODE(each.st_mode) for each in inside.values()} == {0o600}

@@ -168,6 +168,16 @@ def test_a_large_database_is_dumped_by_several_processes_into_a_directory(
         assert (count(copy, "one"), count(copy, "two"), count(copy, "three")) == (500, 300, 200)
 
 
+def test_git_never_takes_a_dump(place: Place) -> None:
+    known = place.take()
+    subprocess.run(["git", "init", "-q", place.folder], check=True)
+    said = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], cwd=place.folder, capture_output=True, text=True
+    )
+    assert Path(known.id).is_dir()
+    assert (said.returncode, said.stdout) == (0, "")
+
+
 def test_the_checksum_covers_every_file(place: Place) -> None:
     known = place.take()
     folder = Path(known.id)
@@ -175,7 +185,7 @@ def test_the_checksum_covers_every_file(place: Place) -> None:
     assert checked.returncode == 0
     sums = (folder / "SHA256SUMS").read_text()
     assert {line.split()[1] for line in sums.splitlines()} == {
-        *("dump", "database.json", "facts.json", "globals.sql")
+        *("dump", "database.json", "facts.json", "globals.sql", ".gitignore")
     }
     told = subprocess.run(["sha256sum", folder / "SHA256SUMS"], capture_output=True, text=True)
     assert told.stdout.split()[0] == known.sha256
