@@ -274,7 +274,7 @@ def _next(night: _Night) -> str | None:
 
 
 def _report(night: _Night, code: ExitCode, *, lost: Sequence[str] = (), **parts: Any) -> Report:
-    """Build the report, and keep it beside the others."""
+    """Build the report; what a restore has done is kept by its journal."""
     import msgspec
 
     memory = night.journal.record.memory
@@ -308,6 +308,7 @@ def _info(night: _Night, lost: Sequence[str]) -> RestoreInfo:
         run=known.run,
         provider=known.provider,
         snapshot=known.id,
+        place=known.place,
         taken=known.taken,
         copy=copy,
         old=old,

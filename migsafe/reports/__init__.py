@@ -149,6 +149,7 @@ class RestoreInfo:
     run: str
     provider: str
     snapshot: str
+    place: str
     taken: datetime
     copy: str
     old: str

@@ -52,8 +52,8 @@ def markdown(report: Report) -> str:
 
 def _heading(found: RestoreInfo) -> Iterator[str]:
     yield (
-        f"Restore {found.id} of {found.snapshot} ({found.provider}, run {found.run}), taken "
-        f"{found.taken:%Y-%m-%d %H:%M} UTC, as {found.copy}."
+        f"Restore {found.id} of {found.place} from {found.snapshot} ({found.provider}, run "
+        f"{found.run}), taken {found.taken:%Y-%m-%d %H:%M} UTC, as {found.copy}."
     )
     yield f"How long it takes: {found.estimate}."
 

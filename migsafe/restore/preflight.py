@@ -19,10 +19,11 @@ Described = Mapping[str, Any]
 
 def check(cloud: Cloud, scene: Scene, *, swap: bool) -> list[str]:
     """Return what a person has to know; raise where the restore could not be done."""
-    notes: list[str] = []
-    _refuse_snapshot(scene)
+    notes = [f"AWS account {cloud.account}, {cloud.region}, as {cloud.identity}."]
+    scene.restoring.notify(notes[0])
     old = scene.old()
     if scene.new() is None:
+        _refuse_snapshot(scene)
         _refuse_taken(scene, scene.beside)
         _refuse_groups(cloud, scene, notes)
         _refuse_full(scene, notes)

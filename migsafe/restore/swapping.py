@@ -13,8 +13,9 @@ from migsafe.restore import comparing, sessions
 from migsafe.restore.copying import judge, same_server, say
 from migsafe.restore.resources import Kind, Thing, asked
 from migsafe.restore.scene import SERVED, Scene
+from migsafe.restore.waiting import until
 
-#: Seconds in which a name leads to its new owner: AWS says about ten minutes for an instance.
+#: Seconds in which a name has to lead to its new owner. AWS says about ten minutes for an instance.
 _LEADING = 1800.0
 
 
@@ -164,7 +165,8 @@ class Check:
         host = scene.restoring.manifest.source["host"]
         if new.host != host:
             say(scene, f"The address is {new.host} now, and was {host}: point your services to it.")
-        scene.wait(lambda: self._answers(new), scene.name)
+        notify = scene.restoring.notify
+        until(lambda: self._answers(new), place=scene.name, timeout=_LEADING, notify=notify)
 
     def undo(self) -> None:
         """Do nothing: reading changes nothing."""

@@ -9,6 +9,7 @@ from migsafe import ledger
 from migsafe.errors import ExitCode
 from migsafe.restore import journal
 from migsafe.snapshots import manifest
+from tests.aws.cloud import ACCOUNT, REGION
 from tests.aws.restores import Clinic
 
 #: What is asked of AWS for a copy beside.
@@ -27,6 +28,7 @@ def test_without_yes_nothing_is_changed_and_what_is_lost_is_said(clinic: Clinic)
     assert called.report.next == f"migsafe restore {clinic.manifest.run} --yes, to do it."
     assert clinic.changes() == []
     assert not (clinic.folder / ".migsafe" / "restores").exists()
+    assert called.report.notes[0].startswith(f"AWS account {ACCOUNT}, {REGION}, as arn:")
 
 
 def test_a_restore_beside_leaves_the_database_alone(clinic: Clinic) -> None:
@@ -75,6 +77,7 @@ def test_a_restore_beside_is_swapped_later_and_may_be_swapped_back(clinic: Clini
     assert refused.code == ExitCode.USAGE
     assert "--resume --swap --yes" in (refused.report.error or "")
 
+    del clinic.cloud.backend().database_snapshots[clinic.manifest.id]  # the copy is there
     assert clinic.restore("--resume", "--swap", "--yes").code == ExitCode.OK
     clinic.check()
     back = clinic.restore("--undo", "--yes")
