@@ -167,6 +167,21 @@ def test_nothing_that_writes_is_allowed_on_everything() -> None:
             assert reads or statement["Sid"] == "RetargetProxies"
 
 
+def test_what_is_shared_is_limited_by_tags_and_services() -> None:
+    limits = {one["Sid"]: one.get("Condition") for one in everything()["Statement"]}
+    managed = {"StringEquals": {"aws:ResourceTag/migsafe:managed": "true"}}
+
+    assert limits["DeleteDBSnapshot"] == limits["DeleteDBClusterSnapshot"] == managed
+    assert limits["TagOwnSnapshots"] == {"ForAllValues:StringLike": {"aws:TagKeys": ["migsafe:*"]}}
+    assert limits["MakeRules"] == {"StringLike": {"aws:RequestTag/migsafe:run": "*"}}
+    made = {"StringEquals": {"ec2:CreateAction": "AuthorizeSecurityGroupIngress"}}
+    assert limits["TagRules"] == made
+    for sid in ("PassMonitoring", "PassRoles"):
+        assert "iam:PassedToService" in limits[sid]["StringEquals"]
+    for sid in ("VolumeKey", "DecryptSecret"):
+        assert "kms:ViaService" in limits[sid]["StringEquals"]
+
+
 def test_a_database_itself_is_never_to_be_deleted() -> None:
     place = Place(instances=("clinic",), clusters=())
     deleting = [
