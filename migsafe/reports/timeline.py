@@ -54,7 +54,9 @@ def build(report: Report) -> Timeline | None:
     total = max(report.seconds, end) or 1.0
     longest = sorted(known, key=lambda item: item[1].seconds, reverse=True)[:_DRAWN]
     bars = [_bar(offset, step, total) for offset, step in known if (offset, step) in longest]
-    before = _plain("Before: reading, asking, snapshot", 0.0, first, total)
+    before = _plain(
+        f"Before: reading, asking{', snapshot' * bool(report.snapshot)}", 0.0, first, total
+    )
     after = _plain("After: comparing, recording", end, total, total)
     taken = _offset(report, report.snapshot.taken) if report.snapshot else None
     return Timeline(
