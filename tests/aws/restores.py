@@ -196,6 +196,13 @@ class Clinic:
         text = config(self.manifest) + f"snapshot_timeout = '{timeout}'\n"
         (self.folder / "migsafe.toml").write_text(text)
 
+    def move(self, name: str, **more: Any) -> None:
+        """Go on with another instance and its snapshot."""
+        described = instance(self.cloud, self.pair, name, **more)
+        self.manifest = snapshot(self.cloud, described, self.pair)
+        self.write()
+        (self.folder / "migsafe.toml").write_text(config(self.manifest))
+
     def called(self, name: str, new: str) -> None:
         """Let somebody else rename an instance of theirs, at once."""
         databases = self.cloud.backend().databases

@@ -9,6 +9,7 @@ from migsafe import ledger
 from migsafe.errors import ExitCode
 from migsafe.restore import journal
 from migsafe.snapshots import manifest
+from tests.aws import restores
 from tests.aws.cloud import ACCOUNT, REGION
 from tests.aws.restores import Clinic
 
@@ -213,6 +214,39 @@ def test_the_manifest_is_found_in_the_ledger_where_the_file_is_gone(clinic: Clin
             conn.execute("DROP SCHEMA migsafe CASCADE")
             conn.commit()
     assert clinic.restore().code == ExitCode.USAGE
+
+
+def test_a_secret_that_rds_keeps_is_made_anew_and_said_to_be_another(clinic: Clinic) -> None:
+    clinic.move("managed", ManageMasterUserPassword=True)
+    old = clinic.manifest.source["secret"]
+
+    called = clinic.restore("--yes", "--swap")
+    assert called.code == ExitCode.OK, called
+    new = clinic.described("managed")["MasterUserSecret"]["SecretArn"]
+    assert new != old
+    assert called.report.restore is not None
+    assert any(f"{new}, not {old}" in line for line in called.report.restore.by_hand)
+    assert clinic.cloud.called("GetSecretValue")[0]["SecretId"] == new
+
+
+def test_a_replica_and_an_unknown_proxy_are_named(clinic: Clinic) -> None:
+    rds = clinic.cloud.client("rds")
+    rds.create_db_instance_read_replica(
+        DBInstanceIdentifier="reader", SourceDBInstanceIdentifier="clinic"
+    )
+    clinic.change(source={**clinic.manifest.source, "proxies": None})
+    notes = " ".join(clinic.restore().report.notes)
+    assert "Its read replicas go on following the old one: reader." in notes
+    assert "Which proxies lead to it was not known" in notes
+
+
+def test_the_login_that_may_not_close_the_database_is_refused_first(clinic: Clinic) -> None:
+    text = restores.config(clinic.manifest).replace("owner@", "app@")
+    (clinic.folder / "migsafe.toml").write_text(text)
+    called = clinic.restore("--yes", "--swap")
+    assert called.code == ExitCode.UNREACHABLE
+    assert "only its owner may close the database ehr" in (called.report.error or "")
+    assert "RestoreDBInstanceFromDBSnapshot" not in clinic.changes()
 
 
 def test_without_a_manifest_the_copy_is_made_and_never_called_verified(clinic: Clinic) -> None:
