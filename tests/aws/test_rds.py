@@ -99,8 +99,8 @@ def named(
         admin.execute(f'CREATE DATABASE "{name}"'.encode())
         url = asking.url.replace("/postgres", f"/{name}")
         with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute("CREATE SCHEMA ehr; CREATE TABLE ehr.notes (id int)")
-            conn.execute("INSERT INTO ehr.notes SELECT generate_series(1, 7)")
+            conn.execute("CREATE SCHEMA care; CREATE TABLE care.notes (id int)")
+            conn.execute("INSERT INTO care.notes SELECT generate_series(1, 7)")
             yield Clinic(cloud, conn, "", workdir, migsafe, asking.port)
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
@@ -112,7 +112,7 @@ def clinic(named: Clinic) -> Clinic:
         "clinic",
         port=named.port,
         MultiAZ=True,
-        Tags=[{"Key": "team", "Value": "ehr"}],
+        Tags=[{"Key": "team", "Value": "care"}],
         PreferredBackupWindow=_elsewhen(),
     )
     return named.moves_to(described["Endpoint"]["Address"])
@@ -175,9 +175,9 @@ def test_the_manifest_has_what_a_restore_needs_and_aws_does_not_keep(clinic: Cli
     assert restore["DBSnapshotIdentifier"] == kept.id
     assert restore["MultiAZ"] is True
     assert restore["DBSubnetGroupName"] == described["DBSubnetGroup"]["DBSubnetGroupName"]
-    assert {"Key": "team", "Value": "ehr"} in restore["Tags"]
+    assert {"Key": "team", "Value": "care"} in restore["Tags"]
     assert kept.restorable_to is not None
-    assert kept.fingerprint.counts == {"ehr.notes": 7}
+    assert kept.fingerprint.counts == {"care.notes": 7}
     assert kept.fingerprint.exact
     assert kept.copy["DbiResourceId"] == described["DbiResourceId"]
     row = clinic.conn.execute("SELECT manifest FROM migsafe.snapshots").fetchone()
@@ -355,7 +355,7 @@ def test_risks_around_the_snapshot_are_said(named: Clinic) -> None:
         PreferredBackupWindow=f"{now:%H:%M}-{now + timedelta(minutes=30):%H:%M}",
     )
     clinic = named.moves_to(described["Endpoint"]["Address"])
-    clinic.conn.execute("CREATE UNLOGGED TABLE ehr.cache (id int)")
+    clinic.conn.execute("CREATE UNLOGGED TABLE care.cache (id int)")
 
     notes = "\n".join(clinic.apply().report.notes)
 
@@ -364,7 +364,7 @@ def test_risks_around_the_snapshot_are_said(named: Clinic) -> None:
     assert "the snapshot is the only way back" in notes
     assert "single zone" in notes
     assert "not encrypted" in notes
-    assert "Unlogged tables come back empty: ehr.cache." in notes
+    assert "Unlogged tables come back empty: care.cache." in notes
 
 
 def test_without_waiting_there_has_to_be_a_second_way_back(named: Clinic) -> None:
@@ -415,7 +415,7 @@ def test_rows_that_others_write_meanwhile_are_between_two_counts(
     sleep = polling.sleep
 
     def write(seconds: float) -> None:
-        clinic.conn.execute("INSERT INTO ehr.notes VALUES (8)")
+        clinic.conn.execute("INSERT INTO care.notes VALUES (8)")
         sleep(seconds)
 
     monkeypatch.setattr(polling, "sleep", write)
@@ -423,8 +423,8 @@ def test_rows_that_others_write_meanwhile_are_between_two_counts(
     found = clinic.manifest(clinic.apply().report.run).fingerprint
 
     assert found.exact
-    assert found.counts == {"ehr.notes": 7}
-    assert found.later["ehr.notes"] > 7
+    assert found.counts == {"care.notes": 7}
+    assert found.later["care.notes"] > 7
 
 
 def test_a_schema_that_changes_meanwhile_stops_the_run(
@@ -433,7 +433,7 @@ def test_a_schema_that_changes_meanwhile_stops_the_run(
     sleep = polling.sleep
 
     def change(seconds: float) -> None:
-        clinic.conn.execute("CREATE TABLE IF NOT EXISTS ehr.hidden (id int)")
+        clinic.conn.execute("CREATE TABLE IF NOT EXISTS care.hidden (id int)")
         sleep(seconds)
 
     monkeypatch.setattr(polling, "sleep", change)
@@ -492,13 +492,13 @@ def test_rows_that_came_while_the_snapshot_was_taken_are_asked_about_again(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (clinic.folder / "db" / "1_visits.sql").write_text(
-        "ALTER TABLE ehr.notes ADD CONSTRAINT once UNIQUE (id);"
+        "ALTER TABLE care.notes ADD CONSTRAINT once UNIQUE (id);"
     )
     clinic.cloud.manners.snapshot_takes = 8
     sleep = polling.sleep
 
     def write(seconds: float) -> None:
-        clinic.conn.execute("INSERT INTO ehr.notes VALUES (7)")
+        clinic.conn.execute("INSERT INTO care.notes VALUES (7)")
         sleep(seconds)
 
     monkeypatch.setattr(polling, "sleep", write)

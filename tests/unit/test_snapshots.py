@@ -55,7 +55,10 @@ INSTANCE: dict[str, Any] = {
     "PerformanceInsightsEnabled": True,
     "PerformanceInsightsRetentionPeriod": 7,
     "DatabaseInsightsMode": "standard",
-    "TagList": [{"Key": "team", "Value": "ehr"}, {"Key": "aws:cloudformation:stack", "Value": "s"}],
+    "TagList": [
+        {"Key": "team", "Value": "care"},
+        {"Key": "aws:cloudformation:stack", "Value": "s"},
+    ],
 }
 
 AURORA: dict[str, Any] = {
@@ -138,7 +141,7 @@ def test_an_instance_gets_everything_back_that_a_restore_takes() -> None:
         "NetworkType": "IPV4",
         "DedicatedLogVolume": False,
         "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
-        "Tags": [{"Key": "team", "Value": "ehr"}, {"Key": "a", "Value": "b"}],
+        "Tags": [{"Key": "team", "Value": "care"}, {"Key": "a", "Value": "b"}],
     }
 
 
