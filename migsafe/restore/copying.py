@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from migsafe import target
 from migsafe.errors import UnreachableError
 from migsafe.findings import Finding, Severity
 from migsafe.restore import Differs, comparing, configured, sessions
@@ -228,6 +229,7 @@ class Verify:
             if same_server(scene, conn):
                 problem = "its name leads to the database itself"
                 raise UnreachableError(thing.id, problem, "connect without a tunnel to one address")
+            conn.patience = _COUNTING + target.PATIENCE  # one answer is the count of one table
             found = scene.restoring.fingerprint(conn, budget=_COUNTING)
         return comparing.differences(scene.restoring.manifest.fingerprint, found)
 

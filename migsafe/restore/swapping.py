@@ -104,7 +104,10 @@ class Rename:
         self._rename(self.source, self.goal)
 
     def undo(self) -> None:
-        """Rename back."""
+        """Rename back; a copy that is gone by now is in nobody's way."""
+        if self.serves and self.kind.known(self.who()) is None:
+            say(self.scene, f"The copy {self.who()} was gone before this undo.")
+            return
         self._rename(self.goal, self.source)
 
     def _thing(self) -> Thing | None:
@@ -219,12 +222,15 @@ class Proxies:
     def _change(self, proxy: str, group: str, verb: str) -> None:
         key = "DBInstanceIdentifiers" if self.scene.kind.noun == "instance" else _CLUSTERS
         which = {"DBProxyName": proxy, "TargetGroupName": group, key: [self.scene.name]}
-        known = ("DBProxyTargetAlreadyRegisteredFault", "DBProxyTargetNotFoundFault")
+        known = ("DBProxyTargetAlreadyRegisteredFault", "DBProxyTargetNotFoundFault", _GONE)
         asked(self.scene.rds, f"{verb}_db_proxy_targets", *known, **which)
 
     def _targets(self, proxy: str, group: str) -> list[dict[str, Any]]:
         which = {"DBProxyName": proxy, "TargetGroupName": group}
-        answer = asked(self.scene.rds, "describe_db_proxy_targets", **which) or {}
+        answer = asked(self.scene.rds, "describe_db_proxy_targets", _GONE, **which)
+        if answer is None:
+            say(self.scene, f"The proxy {proxy} is gone by now.")
+            return []
         names = ("RdsResourceId", "TrackedClusterId")
         found = answer.get("Targets", ())
         return [one for one in found if self.scene.name in (one.get(name) for name in names)]
@@ -236,6 +242,9 @@ class Proxies:
 
 
 _CLUSTERS = "DBClusterIdentifiers"
+
+#: What AWS answers of a proxy that somebody has deleted since the snapshot.
+_GONE = "DBProxyNotFoundFault"
 
 
 def _health(described: dict[str, Any]) -> str:

@@ -267,6 +267,20 @@ def test_a_name_that_nobody_has_is_given_to_the_copy(clinic: Clinic) -> None:
     assert clinic.described("clinic")["DbiResourceId"] == clinic.journal.record.memory["new"]
 
 
+def test_a_copy_that_somebody_deletes_after_the_swap_is_in_nobodys_way(clinic: Clinic) -> None:
+    clinic.restore("--yes", "--swap")
+    del clinic.cloud.backend().databases["clinic"]
+    ended(clinic, "undo")
+    assert clinic.things()[clinic.resource] == "clinic"
+
+
+def test_a_proxy_that_is_gone_by_now_stops_nothing(clinic: Clinic) -> None:
+    clinic.cloud.client("rds").delete_db_proxy(DBProxyName="front")
+    called = clinic.restore("--yes", "--swap")
+    assert called.code == ExitCode.OK, called
+    assert "The proxy front is gone by now." in called.report.notes
+
+
 def test_ctrl_c_says_how_to_go_on(clinic: Clinic) -> None:
     clinic.clock.interrupted = 3
     called = clinic.restore("--yes", "--swap")
