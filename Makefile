@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fix docs bench hazards-matrix alembic-projects faults clean
+.PHONY: demo test check fix docs site bench hazards-matrix alembic-projects faults clean
 
 demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
@@ -19,6 +19,7 @@ check: $(READY)         ## lint, types, layers, spelling, generated docs
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 -c docs . build/site
 
 fix: $(READY)           ## mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -27,6 +28,9 @@ fix: $(READY)           ## mend what can be mended
 
 docs: $(READY)          ## write the generated pages
 	$(BIN)/python docs/generate.py
+
+site: $(READY)          ## build the docs as a site in build/site, warnings as errors
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 -c docs . build/site
 
 bench: $(READY)         ## ratios against psql, in one run
 	$(BIN)/python bench/run.py
@@ -41,7 +45,7 @@ faults: $(READY)        ## disturb deployments in many ways, and write docs/reli
 	$(BIN)/python -m tests.faults $(ARGS)
 
 clean:                  ## remove what the other commands made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "migsafe needs Python 3.11 or newer")'
