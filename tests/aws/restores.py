@@ -51,20 +51,21 @@ class Pair:
         """Let everybody in again, on both servers."""
         for url in self.admins:
             with psycopg.connect(url, autocommit=True) as conn:
-                for name in ("ehr", "billing"):
+                for name in ("records", "billing"):
                     conn.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1".encode())
 
     def limits(self) -> dict[str, int]:
         """Return the connection limits of the old server's databases."""
         with psycopg.connect(self.admins[0]) as conn:
             rows = conn.execute(
-                "SELECT datname, datconnlimit FROM pg_database WHERE datname IN ('ehr', 'billing')"
+                "SELECT datname, datconnlimit FROM pg_database WHERE datname = ANY(%s)",
+                [["records", "billing"]],
             )
             return {str(name): int(limit) for name, limit in rows}
 
 
 def _url(port: int) -> str:
-    return f"postgresql://owner@127.0.0.1:{port}/ehr"
+    return f"postgresql://owner@127.0.0.1:{port}/records"
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def _filled(admin: str, port: int) -> None:
     with psycopg.connect(admin, autocommit=True) as conn:
         conn.execute("CREATE ROLE owner LOGIN; GRANT pg_signal_backend TO owner")
         conn.execute("CREATE ROLE app LOGIN")
-        conn.execute("CREATE DATABASE ehr OWNER owner")
+        conn.execute("CREATE DATABASE records OWNER owner")
         conn.execute("CREATE DATABASE billing OWNER owner")
     with psycopg.connect(_url(port)) as conn:
         conn.execute(CONTENT.encode())
@@ -232,7 +233,7 @@ class Clinic:
             expected = record.memory["new"] if record.outcome == "swapped" else record.memory["old"]
             assert owners == [expected]
         if record.outcome == "undone":
-            assert self.pair.limits() == {"ehr": -1, "billing": -1}
+            assert self.pair.limits() == {"records": -1, "billing": -1}
 
 
 def opened(
@@ -400,8 +401,8 @@ def _manifest(
         id=name,
         taken=datetime.now(UTC),
         moment=datetime.now(UTC),
-        place=f"{database.host}:{pair.old}/ehr",
-        database="ehr",
+        place=f"{database.host}:{pair.old}/records",
+        database="records",
         server_version="16.4",
         fingerprint=pair.held,
         source=source,

@@ -41,7 +41,7 @@ def test_a_restore_beside_leaves_the_database_alone(clinic: Clinic) -> None:
     assert called.report.restore.outcome == "beside"
     assert clinic.described(clinic.name)["DbiResourceId"] == clinic.resource
     assert clinic.changes() == ["AddTagsToResource", *BESIDE, "RemoveTagsFromResource"]
-    assert clinic.pair.limits() == {"ehr": -1, "billing": -1}
+    assert clinic.pair.limits() == {"records": -1, "billing": -1}
 
 
 def test_the_copy_has_all_that_a_restore_forgets(clinic: Clinic) -> None:
@@ -65,7 +65,7 @@ def test_a_swap_gives_the_name_to_the_copy_and_keeps_the_database(clinic: Clinic
     assert now["Endpoint"]["Port"] == clinic.pair.new
     assert called.report.restore is not None
     assert clinic.things()[clinic.resource] == called.report.restore.old
-    assert clinic.pair.limits() == {"ehr": 0, "billing": 0}
+    assert clinic.pair.limits() == {"records": 0, "billing": 0}
     assert [one["RdsResourceId"] for one in clinic.targets()] == [clinic.name]
     said = " ".join(called.report.restore.by_hand)
     for word in ("terraform import", "CloudFormation", "rds-db:connect", clinic.resource, "S3"):
@@ -97,7 +97,7 @@ def test_an_undo_deletes_a_copy_that_never_served(clinic: Clinic) -> None:
 
 
 def test_sessions_that_write_are_ended_before_the_swap_and_nobody_comes_in(clinic: Clinic) -> None:
-    url = f"postgresql://app@127.0.0.1:{clinic.pair.old}/ehr"
+    url = f"postgresql://app@127.0.0.1:{clinic.pair.old}/records"
     with psycopg.connect(url) as app:
         assert clinic.restore("--yes", "--swap").code == ExitCode.OK
         with pytest.raises(psycopg.OperationalError):
@@ -143,10 +143,10 @@ def test_a_name_that_leads_to_the_database_itself_is_not_taken_for_the_copy(
 
 
 def test_the_snapshot_of_another_database_is_refused(clinic: Clinic) -> None:
-    clinic.change(place="other.example:5432/ehr")
+    clinic.change(place="other.example:5432/records")
     called = clinic.restore("--yes")
     assert called.code == ExitCode.USAGE
-    assert "the snapshot is of other.example:5432/ehr" in (called.report.error or "")
+    assert "the snapshot is of other.example:5432/records" in (called.report.error or "")
     assert clinic.changes() == []
 
 
@@ -205,7 +205,7 @@ def test_the_manifest_is_found_in_the_ledger_where_the_file_is_gone(clinic: Clin
     found = clinic.manifest
     kept = ledger.Kept(run=found.run, provider="rds", id=found.id, taken=found.taken, manifest=text)
     (clinic.folder / ".migsafe" / "snapshots" / f"{found.run}.json").unlink()
-    with psycopg.connect(f"postgresql://owner@127.0.0.1:{clinic.pair.old}/ehr") as conn:
+    with psycopg.connect(f"postgresql://owner@127.0.0.1:{clinic.pair.old}/records") as conn:
         ledger.keep(conn, kept)
         conn.commit()
         try:
@@ -245,7 +245,7 @@ def test_the_login_that_may_not_close_the_database_is_refused_first(clinic: Clin
     (clinic.folder / "migsafe.toml").write_text(text)
     called = clinic.restore("--yes", "--swap")
     assert called.code == ExitCode.UNREACHABLE
-    assert "only its owner may close the database ehr" in (called.report.error or "")
+    assert "only its owner may close the database records" in (called.report.error or "")
     assert "RestoreDBInstanceFromDBSnapshot" not in clinic.changes()
 
 

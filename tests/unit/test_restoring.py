@@ -52,7 +52,7 @@ def silent(_: str) -> None:
 
 
 def begun(folder: Path) -> Journal:
-    return journals.begin(folder, run="RUN", provider="pg_dump", key="k", place="db:5432/ehr")
+    return journals.begin(folder, run="RUN", provider="pg_dump", key="k", place="db:5432/records")
 
 
 def events(journal: Journal) -> list[tuple[str, str]]:
@@ -192,15 +192,15 @@ def test_the_file_is_for_its_owner_alone_and_replaced_whole(journal: Journal) ->
 
 
 def test_two_restores_of_one_database_at_once_are_refused(tmp_path: Path) -> None:
-    with journals.held(tmp_path / "r", "rds:ehr"):
+    with journals.held(tmp_path / "r", "rds:records"):
         with journals.held(tmp_path / "r", "rds:other"):
             pass
         with (
             pytest.raises(BusyError, match="another process"),
-            journals.held(tmp_path / "r", "rds:ehr"),
+            journals.held(tmp_path / "r", "rds:records"),
         ):
             pass
-    with journals.held(tmp_path / "r", "rds:ehr"):
+    with journals.held(tmp_path / "r", "rds:records"):
         pass
 
 
