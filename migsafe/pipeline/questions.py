@@ -137,6 +137,8 @@ def plan(
         if code is ExitCode.UNMANAGED:
             return unmanaged.report(session, found, planned_of(built), notify)
         go = f"migsafe apply{' --snapshot' if settings.env.snapshot else ''}"
+        if any(one.code == "MH127" for one in found):
+            go += ", with a login that may."
         advice = go if built.steps else None
         if code is ExitCode.FINDINGS:
             advice = "do what the remedies say, then migsafe plan."

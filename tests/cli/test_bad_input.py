@@ -25,6 +25,7 @@ from tests.cli.conftest import (
     photograph,
     prisma,
 )
+from tests.conftest import Called
 
 Lay = Callable[[Files], None]
 Refused = Callable[..., Refusal]
@@ -587,6 +588,13 @@ def test_a_server_that_does_not_let_us_in_is_unreachable(
 # ---------------------------------------------------------------- a standby, and passwords
 
 
+def _unable(planned: Called) -> str:
+    """Return what a plan says of an apply with the same login, and expect it not to say go."""
+    [found] = [one for one in planned.report.findings if one.code == "MH127"]
+    assert planned.report.next == "migsafe apply, with a login that may."
+    return found.message
+
+
 def test_a_standby_is_read_and_never_written(
     migsafe: Migsafe, refused: Refused, lay: Lay, standby: Cluster
 ) -> None:
@@ -594,9 +602,10 @@ def test_a_standby_is_read_and_never_written(
     lay({"audits/expectations.toml": "[[column]]\ntable = 'first'\ncolumn = 'id'\n"})
     call = ("--url", standby.url, "--migrations", "prisma")
 
-    for command in ("apply", "apply --dry-run", "apply --gate never", "plan"):
+    for command in ("apply", "apply --dry-run", "apply --gate never"):
         refusal = refused(ExitCode.UNREACHABLE, *command.split(), *call, unchanged=standby.url)
         _said(refusal, "is a standby")
+    assert "is a standby" in _unable(migsafe("plan", *call, "--format", "json"))
     force = ("resolve", "--applied", "20250102000000_second", "--force")
     refused(ExitCode.UNREACHABLE, *force, *call, unchanged=standby.url)
 
@@ -632,9 +641,11 @@ def test_a_role_that_may_not_create_the_ledger_is_told_which_privilege_it_lacks(
     conn.execute(_of_this_database("REVOKE CREATE ON DATABASE {} FROM PUBLIC", conn))
     name, url = make_role()
     call = ("--url", url, "--migrations", "prisma")
-    for command in ("plan", "apply", "apply --gate never"):
+    for command in ("apply --dry-run", "apply", "apply --gate never"):
         refusal = refused(ExitCode.UNREACHABLE, *command.split(), *call, unchanged=database)
         _said(refusal, f"role {name} lacks CREATE on the database")
+    plan = migsafe("plan", *call, "--format", "json")
+    assert f"role {name} lacks CREATE on the database" in _unable(plan)
     assert migsafe("status", *call).code == ExitCode.OK
     conn.execute(_of_this_database("GRANT CREATE ON DATABASE {} TO {}", conn, sql.Identifier(name)))
     assert migsafe("apply", *call).code == ExitCode.OK
