@@ -174,6 +174,7 @@ def _journal(
         if not found:
             verb = "undo" if asked.undo else "resume"
             raise UsageError(asked.name, f"there is no restore to {verb}", "leave that flag out")
+        found[0].kept = False  # a look leaves it alone: its restore may be going on
         return found[0]
     for one in mine:
         _refuse_open(one, known)
@@ -250,7 +251,8 @@ def _stopped(night: _Night, error: BaseException) -> Report:
     """Report what stopped midway, with the commands that go on and back."""
     kept = night.journal
     if not kept.record.entries:
-        kept.path.unlink(missing_ok=True)  # nothing was begun, so there is nothing to go on with
+        with suppress(OSError):  # nothing was begun, so there is nothing to go on with
+            kept.path.unlink()
     if not kept.midway and isinstance(error, MigsafeError):
         raise error
     stopped = not isinstance(error, MigsafeError)

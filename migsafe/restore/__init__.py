@@ -5,13 +5,13 @@ Knows no provider. A process that dies anywhere leaves a journal from which `run
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from migsafe.config import EnvConfig
-from migsafe.errors import ExitCode, MigsafeError
+from migsafe.errors import ExitCode, MigsafeError, UnreachableError
 from migsafe.findings import Finding
 from migsafe.restore.journal import Journal
 from migsafe.snapshots import Fingerprint, Manifest
@@ -130,5 +130,6 @@ def _taken(journal: Journal, name: str, change: Callable[[], None]) -> None:
     try:
         change()
     except Exception as error:
-        journal.write(name, "failed", error=str(error))
+        with suppress(UnreachableError):  # one that stands as begun is gone on with all the same
+            journal.write(name, "failed", error=str(error))
         raise

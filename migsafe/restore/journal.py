@@ -9,14 +9,14 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from ulid import ULID
 
-from migsafe.errors import BusyError, UsageError, redacted
+from migsafe.errors import BusyError, UnreachableError, UsageError, redacted
 
 #: Found means that the world was so without us: there is nothing to undo.
 Event = Literal["begun", "done", "found", "failed", "undoing", "undone"]
@@ -66,9 +66,8 @@ class Journal:
     def write(self, step: str, event: Event, *, error: str | None = None) -> None:
         """Append a line, and reopen a restore that had ended."""
         text = redacted(error) if error else None
-        self.record.entries.append(Entry(step=step, event=event, at=_now(), error=text))
-        self.record.ended = self.record.outcome = None
-        self._save()
+        entry = Entry(step=step, event=event, at=_now(), error=text)
+        self._save(entries=[*self.record.entries, entry], ended=None, outcome=None)
 
     def finish(self, step: str) -> None:
         """Say that a step is done; found where it was never begun."""
@@ -76,13 +75,11 @@ class Journal:
 
     def end(self, outcome: Outcome) -> None:
         """Say how the restore ended."""
-        self.record.ended, self.record.outcome = _now(), outcome
-        self._save()
+        self._save(ended=_now(), outcome=outcome)
 
     def remember(self, name: str, value: Any) -> None:
         """Keep what a step must know after a crash; it is on the disk when this returns."""
-        self.record.memory[name] = value
-        self._save()
+        self._save(memory={**self.record.memory, name: value})
 
     def finished(self, step: str) -> bool:
         """Tell whether nothing is left to do of a step."""
@@ -103,21 +100,17 @@ class Journal:
         events = [entry.event for entry in self.record.entries if entry.step == step]
         return events[-1] if events else None
 
-    def _save(self) -> None:
-        """Replace the file as a whole: after a crash it is the old one or the new one."""
-        import msgspec
-
-        if not self.kept:
-            return
-        part = self.path.with_suffix(".part")
-        text = msgspec.json.format(msgspec.json.encode(self.record), indent=2)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(text + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(self.path)
-        _sync(self.path.parent)
+    def _save(self, **changes: Any) -> None:
+        """Change the record once the file has it: nothing counts that a crash would forget."""
+        changed = replace(self.record, **changes)
+        if self.kept:
+            with _explained(self.path):
+                _write(self.path, changed)
+        for name, value in changes.items():
+            if name == "memory":  # steps hold on to the mapping itself
+                self.record.memory.update(value)
+            else:
+                setattr(self.record, name, value)
 
 
 def fresh(folder: Path, *, run: str, provider: str, key: str, place: str) -> Journal:
@@ -134,6 +127,31 @@ def begin(folder: Path, *, run: str, provider: str, key: str, place: str) -> Jou
     journal.kept = True
     journal._save()
     return journal
+
+
+def _write(path: Path, record: Record) -> None:
+    """Replace the file as a whole: after a crash it is the old one or the new one."""
+    import msgspec
+
+    part = path.with_suffix(".part")
+    text = msgspec.json.format(msgspec.json.encode(record), indent=2)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(text + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+    _sync(path.parent)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say what keeps a journal from being written; without one nothing is changed."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"the journal cannot be written: {error.strerror}"
+        raise UnreachableError(str(path), problem, "mend that, then go on") from None
 
 
 def load(path: Path) -> Journal:
@@ -157,9 +175,11 @@ def held(folder: Path, key: str) -> Iterator[None]:
 
     The kernel gives the lock back when the process ends, however it ends.
     """
-    _made(folder)
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
-    with (folder / f"{name}.lock").open("w") as stream:
+    lock = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.lock"
+    with _explained(lock):
+        _made(folder)
+        stream = lock.open("w")
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,6 +1,8 @@
 """The machine of restores, on steps that change files."""
 
+import errno
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,6 +191,37 @@ def test_the_file_is_for_its_owner_alone_and_replaced_whole(journal: Journal) ->
     assert json.loads(journal.path.read_text())["entries"][0]["step"] == "one"
     assert [path.suffix for path in journal.path.parent.iterdir()] == [".json"]
     assert (journal.path.parent.parent / ".gitignore").read_text() == "*\n"
+
+
+def test_a_step_that_cannot_be_written_down_is_not_taken(
+    world: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UnreachableError, match="cannot be written: No space left on device"):
+        restore.run(journal, steps_of(world), silent)
+    assert files(world) == []
+    assert not journal.midway
+    with pytest.raises(UnreachableError):
+        journal.remember("resource", "db-1")
+    with pytest.raises(UnreachableError):
+        journal.end("beside")
+    assert journal.record == journals.load(journal.path).record
+
+    monkeypatch.undo()
+    restore.run(journal, steps_of(world), silent)
+    assert files(world) == ["one", "three", "two"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r").touch()
+    with (
+        pytest.raises(UnreachableError, match="the journal cannot be written"),
+        journals.held(tmp_path / "r", "rds:records"),
+    ):
+        pass
 
 
 def test_two_restores_of_one_database_at_once_are_refused(tmp_path: Path) -> None:
