@@ -159,6 +159,8 @@ def _closing(scene: Scene, old: Thing) -> list[str]:
     where = sessions.beside(scene.restoring.target).params["dbname"]
     with scene.session(old, dbname=where) as conn:
         found = {one.name: one for one in sessions.databases(conn)}
+        for name in found:
+            sessions.refuse_deployer(conn, name, scene.restoring.target.place)
     if wanted in found and not found[wanted].ours:
         problem = f"only its owner may close the database {wanted}"
         raise UnreachableError(old.id, problem, "give a URL whose role is a member of the owner")

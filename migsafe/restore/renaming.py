@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from migsafe import catalog, ledger, target
+from migsafe import catalog, target
 from migsafe.catalog import databases
 from migsafe.catalog.databases import Standing
-from migsafe.errors import BusyError, UnreachableError
+from migsafe.errors import UnreachableError
+from migsafe.restore import sessions
 from migsafe.restore.databases import present
 from migsafe.restore.pair import COPY, FULL, OLD, SERVED, Pair, comment
 from migsafe.target import Connection
@@ -101,9 +102,7 @@ def refuse(pair: Pair, conn: Connection, names: Sequence[str]) -> None:
     """Refuse, while nothing is closed yet, what would keep a database in use."""
     for name in names:
         place = pair.where(name).place
-        if deployer := _deployer(conn, name):
-            problem = f"a deployment is running (server process {deployer})"
-            raise BusyError(place, problem, "wait for its end")
+        sessions.refuse_deployer(conn, name, place)
         if held := databases.prepared(conn, name):
             problem = f"the prepared transaction {held[0]!r} holds it"
             raise UnreachableError(place, problem, "COMMIT PREPARED or ROLLBACK PREPARED it there")
@@ -113,22 +112,10 @@ def refuse(pair: Pair, conn: Connection, names: Sequence[str]) -> None:
             raise UnreachableError(place, problem, "end them as their role or a superuser")
 
 
-def _listed(sessions: Sequence[databases.Inside]) -> str:
-    first, more = sessions[0], len(sessions) - 1
+def _listed(inside: Sequence[databases.Inside]) -> str:
+    first, more = inside[0], len(inside) - 1
     named = f"the session {first.pid} of {first.role or 'the server'}"
     return f"{named} ({first.program}) and {more} more" if more else f"{named} ({first.program})"
-
-
-def _deployer(conn: Connection, name: str) -> int | None:
-    """Return who deploys there, by the locks that a deployment holds."""
-    row = conn.execute(
-        """SELECT l.pid FROM pg_catalog.pg_locks AS l
-           JOIN pg_catalog.pg_database AS d ON d.oid = l.database
-           WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND d.datname = %s
-             AND (l.classid::bigint << 32 | l.objid::bigint) = ANY(%s)""",
-        [name, [ledger.LOCK, ledger.RUNNING]],
-    ).fetchone()
-    return int(row[0]) if row else None
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from migsafe.errors import UnreachableError
+from migsafe import ledger
+from migsafe.errors import BusyError, UnreachableError
 from migsafe.target import Connection, Target
 
 #: Seconds that sessions get to end once they are told to. Arbitrary: a rollback takes no longer.
@@ -52,6 +53,20 @@ def databases(conn: Connection) -> list[Database]:
            ORDER BY datname"""
     )
     return [Database(name=str(n), limit=int(limit), ours=bool(ours)) for n, limit, ours in rows]
+
+
+def refuse_deployer(conn: Connection, name: str, place: str) -> None:
+    """Raise BusyError where somebody deploys in a database, by the locks that are held for it."""
+    row = conn.execute(
+        """SELECT l.pid FROM pg_catalog.pg_locks AS l
+           JOIN pg_catalog.pg_database AS d ON d.oid = l.database
+           WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND d.datname = %s
+             AND (l.classid::bigint << 32 | l.objid::bigint) = ANY(%s)""",
+        [name, [ledger.LOCK, ledger.RUNNING]],
+    ).fetchone()
+    if row:
+        problem = f"a deployment is running (server process {row[0]})"
+        raise BusyError(place, problem, "wait for its end")
 
 
 def close(conn: Connection, names: Sequence[str], place: str) -> None:

@@ -41,7 +41,10 @@ class Quiesce:
             return
         where = scene.login(old)
         with scene.session(old, dbname=_beside(scene)) as conn:
-            found = [one for one in sessions.databases(conn) if one.ours]
+            every = sessions.databases(conn)
+            for one in every:
+                sessions.refuse_deployer(conn, one.name, where.place)
+            found = [one for one in every if one.ours]
             known = scene.journal.record.memory.get("limits", {})
             limits = {one.name: one.limit for one in found} | known
             scene.journal.remember("limits", limits)

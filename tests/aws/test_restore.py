@@ -1,5 +1,6 @@
 """The way back on RDS: beside, verified, swapped; and from wherever it stops, on or back."""
 
+import json
 from dataclasses import replace
 
 import psycopg
@@ -104,6 +105,52 @@ def test_sessions_that_write_are_ended_before_the_swap_and_nobody_comes_in(clini
             app.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError, match="too many connections"):
         psycopg.connect(url)
+
+
+def test_a_deployment_that_runs_is_not_swapped_away(clinic: Clinic) -> None:
+    url = f"postgresql://app@127.0.0.1:{clinic.pair.old}/billing"
+    assert clinic.restore("--yes").code == ExitCode.OK
+    with psycopg.connect(url, autocommit=True) as deployer:
+        deployer.execute("SELECT pg_advisory_lock(%s)", [ledger.LOCK])
+
+        refused = clinic.restore("--resume", "--swap", "--yes")
+
+        assert refused.code == ExitCode.BUSY, refused
+        assert "a deployment is running" in refused.err
+        assert deployer.execute("SELECT 1").fetchone() == (1,)
+    assert clinic.pair.limits() == {"records": -1, "billing": -1}
+    assert clinic.things()[clinic.resource] == clinic.name
+
+
+def test_a_deployment_that_begins_after_the_first_look_is_not_swapped_away(clinic: Clinic) -> None:
+    url = f"postgresql://app@127.0.0.1:{clinic.pair.old}/records"
+    with psycopg.connect(url, autocommit=True) as deployer:
+
+        def begin() -> None:
+            deployer.execute("SELECT pg_advisory_lock(%s)", [ledger.LOCK])
+
+        clinic.before("RestoreDBInstanceFromDBSnapshot", begin, after=0)
+
+        stopped = clinic.restore("--yes", "--swap")
+
+        assert stopped.code == ExitCode.DIRTY, stopped
+        assert "a deployment is running" in str(stopped.report.error)
+        assert deployer.execute("SELECT 1").fetchone() == (1,)
+    assert clinic.restore("--resume", "--swap", "--yes").code == ExitCode.OK
+    clinic.check()
+
+
+def test_a_look_at_a_restore_leaves_its_journal_alone(clinic: Clinic) -> None:
+    assert clinic.restore("--yes").code == ExitCode.OK
+    file = clinic.journal.path
+    # As it is while another process has just made the copy.
+    kept = json.loads(file.read_text())
+    del kept["memory"]["new"]
+    file.write_text(json.dumps(kept))
+
+    assert clinic.restore("--resume").code == ExitCode.OK
+
+    assert json.loads(file.read_text()) == kept
 
 
 def test_a_copy_that_is_not_what_the_snapshot_held_is_never_swapped(clinic: Clinic) -> None:
