@@ -66,7 +66,7 @@ class Together:
         scene = self.scene
         if not self._requests():
             return []
-        memory, kind = scene.journal.record.memory, Instances(scene.rds)
+        kind = Instances(scene.rds)
         aside = [
             Rename(
                 scene,
@@ -82,7 +82,7 @@ class Together:
             Rename(
                 scene,
                 kind,
-                lambda found=name: memory.get(_NEW, {}).get(found, ""),  # type: ignore[misc]
+                lambda found=name: scene.journal.record.memory.get(_NEW, {}).get(found, ""),  # type: ignore[misc]
                 scene.fitted(name, "restore"),
                 name,
                 f"rename the copy of the member {name}",

@@ -134,11 +134,10 @@ def _later(scene: Scene, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def renames(scene: Scene) -> tuple[Rename, Rename]:
     """Return the two renames that give the name on; between them nobody has it."""
-    memory = scene.journal.record.memory
     old = Rename(
         scene,
         scene.kind,
-        lambda: memory.get(OLD, ""),
+        lambda: scene.recalled(OLD),
         scene.name,
         scene.aside,
         "rename the old one aside",
@@ -146,7 +145,7 @@ def renames(scene: Scene) -> tuple[Rename, Rename]:
     new = Rename(
         scene,
         scene.kind,
-        lambda: memory.get(NEW, ""),
+        lambda: scene.recalled(NEW),
         scene.beside,
         scene.name,
         "rename the copy to the name",

@@ -56,6 +56,11 @@ class Scene:
         """Return a name of this restore."""
         return fitted(name, word, self.journal.record.id, self.limit)
 
+    def recalled(self, name: str) -> str:
+        """Return a resource id that was remembered; empty where there is none."""
+        found: str = self.journal.record.memory.get(name, "")
+        return found
+
     def old(self) -> Thing | None:
         """Find the database that had the name when the restore began; None where nobody had it."""
         resource = self.journal.record.memory.get(OLD)
