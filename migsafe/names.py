@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from migsafe import creations, findings, references
 from migsafe.errors import nearest
 from migsafe.findings import Finding, Severity
-from migsafe.plan import Step
+from migsafe.planning import Step
 from migsafe.references import Name
 from migsafe.sql import Statement
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # driver and parser are heavy, and a command that runs nothing needs neither
     import psycopg
 
-    from migsafe.plan import Step
+    from migsafe.planning import Step
     from migsafe.sql import Statement
 
 

@@ -109,7 +109,7 @@ def _opened(target: Target) -> Session:
 def _dialled(params: Mapping[str, str]) -> Session:
     began = time.monotonic()
     conn = Session.connect(
-        **(_OURS | params),  # type: ignore[arg-type]
+        **{**_OURS, **params},  # type: ignore[arg-type]
         autocommit=True,
         client_encoding="utf8",
         prepare_threshold=None,

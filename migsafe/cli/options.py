@@ -42,6 +42,7 @@ _OUTPUT = (
     _kept("--no-input", is_flag=True, help="Ask nothing and page nothing, also on a terminal."),
 )
 
+
 def _environments(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
     """Return the environments of the config file that begin so; none where it cannot be read."""
     from migsafe import config

@@ -28,10 +28,10 @@ if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.hazards.waits import Wait
     from migsafe.outcomes import StepResult
     from migsafe.pipeline.watching import Watching
-    from migsafe.plan import Plan
+    from migsafe.planning import Plan
     from migsafe.runner import Runner
     from migsafe.runner.revisions import Revisions
-    from migsafe.verify import Expectation, Verification
+    from migsafe.verifying import Expectation, Verification
 
 
 #: Seconds for which answers about the rows count as those of now: a snapshot may take hours.
@@ -198,7 +198,7 @@ def _verified(
     **parts: Any,
 ) -> Report:
     """Read the target again, compare, and store the report when something was changed."""
-    from migsafe import verify as verifying
+    from migsafe import verifying
     from migsafe.outcomes import Outcome
 
     code = _ended(results)
@@ -229,7 +229,7 @@ def _checked(
     session: Session, expectations: "Sequence[Expectation]", done: Sequence[str]
 ) -> "tuple[Verification | None, list[Finding]]":
     """Read the target again and compare; a target that is gone by now is a finding, not an end."""
-    from migsafe import verify as verifying
+    from migsafe import verifying
 
     try:
         with target.translated(session.target):

@@ -16,7 +16,7 @@ from migsafe.target import Connection, Target
 if TYPE_CHECKING:
     from migsafe.audits import Audit
     from migsafe.audits.asking import How
-    from migsafe.plan import Plan
+    from migsafe.planning import Plan
     from migsafe.schema import Schema
 
 #: How long a standby may take to catch up with the primary, in seconds. Arbitrary.
@@ -50,10 +50,10 @@ def derived(built: "Plan", schema: "Schema | None", asking: Asking) -> "list[Aud
     """Return the questions that the steps of a plan raise; `schema` is the one before them."""
     if schema is None or not asking.derived or not built.steps:
         return []
-    from migsafe import plan
+    from migsafe import planning
     from migsafe.audits import derived as deriving
 
-    return deriving.derive((plan.unit(step) for step in built.steps), schema)
+    return deriving.derive((planning.unit(step) for step in built.steps), schema)
 
 
 def answers(

@@ -3,14 +3,13 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from migsafe import facts, leftovers, replay
-from migsafe import verify as verifying
+from migsafe import facts, leftovers, replay, verifying
 from migsafe.facts import IGNORED, Facts, Key
 from migsafe.findings import Finding, Severity
 from migsafe.pipeline import doubts, evidence
 from migsafe.pipeline.session import Notify, Session, silent, wanted
 from migsafe.replay import Replay
-from migsafe.verify import Verification
+from migsafe.verifying import Verification
 
 
 def compared(

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from migsafe import findings, histories
-from migsafe import verify as verifying
+from migsafe import findings, histories, verifying
 from migsafe.config import Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity, Source, Status
@@ -27,7 +26,7 @@ from migsafe.pipeline.session import (
     wanted,
 )
 from migsafe.reports import Report
-from migsafe.verify import Expectation, Verification
+from migsafe.verifying import Expectation, Verification
 
 #: Seconds between two looks at a target that is not ready. Arbitrary: a hundred containers that
 #: start at once should not be a load.

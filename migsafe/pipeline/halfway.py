@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pglast import ast, enums
 
-from migsafe import baseline, facts, findings, histories, ledger, plan, replay, sql
+from migsafe import baseline, facts, findings, histories, ledger, planning, replay, sql
 from migsafe.baseline import Verdict
 from migsafe.baseline.restated import BEYOND
 from migsafe.errors import UnreachableError, UsageError
@@ -15,7 +15,7 @@ from migsafe.histories import Migration
 from migsafe.pipeline import evidence
 from migsafe.pipeline.evidence import Weighed
 from migsafe.pipeline.session import Session, wanted
-from migsafe.plan import Step
+from migsafe.planning import Step
 from migsafe.sql import Statement
 
 
@@ -85,7 +85,7 @@ class Halfway:
 
 def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
     """Replay the migrations before this one, then its statements one by one, and compare."""
-    step = plan.step(migration)
+    step = planning.step(migration)
     order = list(wanted(session).directory.migrations)
     before = order[: order.index(migration)]
     try:
@@ -207,7 +207,7 @@ def unsure(session: Session, weighed: Weighed) -> list[Finding]:
 
 
 def _is_alone(migration: Migration) -> bool:
-    return not migration.problem and plan.step(migration).alone is not None
+    return not migration.problem and planning.step(migration).alone is not None
 
 
 def detailed(session: Session, found: Sequence[Finding]) -> tuple[Finding, ...]:

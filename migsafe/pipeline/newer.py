@@ -7,9 +7,9 @@ tells which. What adds to a schema lets older statements run, what takes away or
 from collections.abc import Sequence
 from dataclasses import replace
 
-from migsafe import verify as verifying
+from migsafe import verifying
 from migsafe.findings import Finding
-from migsafe.verify import Difference, Verification
+from migsafe.verifying import Difference, Verification
 
 
 def allowed(verification: Verification, found: Sequence[Finding], *, reason: str) -> list[Finding]:

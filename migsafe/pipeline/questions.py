@@ -28,9 +28,9 @@ if TYPE_CHECKING:  # heavy at run time: each use case imports what it needs
     from migsafe.audits import Audit
     from migsafe.hazards.locks import Mode
     from migsafe.pipeline.records import Records
-    from migsafe.plan import Plan
+    from migsafe.planning import Plan
     from migsafe.schema import Key, Schema
-    from migsafe.verify import Expectation
+    from migsafe.verifying import Expectation
 
 
 def status(settings: Settings) -> Report:
@@ -82,7 +82,7 @@ def audits_of(settings: Settings, directory: Directory | None) -> "list[Audit]":
 
 def _audited(session: Session, audits: "Sequence[Audit]", asking: Asking) -> list[Finding]:
     """Answer the audits from files, then those of the pending migrations."""
-    from migsafe import plan as planning
+    from migsafe import planning
 
     if session.history:
         session.stand()
@@ -163,7 +163,7 @@ def judge(
 
     `adopted` are records that will be written first: the plan is what is left after them.
     """
-    from migsafe import plan as planning
+    from migsafe import planning
     from migsafe.pipeline import linting
 
     standing = session.stand() if adopted is None else session.adopt(adopted)
@@ -292,7 +292,7 @@ def verify(
 
     `owners` and `grants` are compared only when asked: the shadow has its own roles.
     """
-    from migsafe import verify as verifying
+    from migsafe import verifying
     from migsafe.pipeline import comparing, modelling
 
     directory = directory_of(settings)
@@ -321,7 +321,7 @@ _AMISS = "find out who made the difference, then do what the remedies say."
 
 def expectations_of(settings: Settings, directory: Directory | None) -> "list[Expectation]":
     """Read the expectations and check that the migrations they name are there."""
-    from migsafe import verify as verifying
+    from migsafe import verifying
 
     expectations = verifying.load(settings.audits)
     if any(expectation.since for expectation in expectations):

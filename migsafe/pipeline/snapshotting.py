@@ -93,8 +93,10 @@ def prune(
     with opened(settings, "snapshot prune", None) as session:
         whose = shelf(settings, session.target, notify)
         found = provider(named(settings)).found(whose)
-        needed = ledger.needed(session.conn)
-        judged = pruning.judge(found, rule, needed, datetime.now(UTC))
+        keys = (ledger.LOCK, ledger.RUNNING)
+        running = any(ledger.holder(session.conn, key) for key in keys)
+        needed = _needed(session)
+        judged = pruning.judge(found, rule, needed, datetime.now(UTC), running=running)
         if yes:
             judged = [_deleted(whose, named(settings), copy) for copy in judged]
         failed = [copy for copy in judged if copy.fate == pruning.FAILED]
@@ -105,6 +107,18 @@ def prune(
             error=f"{len(failed)} could not be deleted: {failed[0].why}" if failed else None,
             next=_after_pruning(judged),
         )
+
+
+def _needed(session: Session) -> dict[str, str]:
+    """Return the runs whose copies are still called for, and by what."""
+    from migsafe.restore import journal
+
+    restores = journal.journals(session.settings.root / KEPT / "restores")
+    records = [one.record for one in restores if one.record.outcome not in ("undone", "swapped")]
+    return {
+        **dict.fromkeys(ledger.needed(session.conn), "the ledger may still need it"),
+        **{record.run: f"the restore {record.id} goes back to it" for record in records},
+    }
 
 
 def _deleted(whose: Shelf, name: str, copy: Copy) -> Copy:

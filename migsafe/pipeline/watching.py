@@ -17,7 +17,7 @@ from migsafe.target import Connection
 
 if TYPE_CHECKING:  # the parser is heavy
     from migsafe.hazards.waits import Wait
-    from migsafe.plan import Step
+    from migsafe.planning import Step
     from migsafe.runner import At, Runner
     from migsafe.runner.revisions import Revisions
 

@@ -95,13 +95,13 @@ def statements(before: Sequence[Migration], stage: Stage, migration: Migration) 
 
     Never kept: it is asked once, of a migration that stopped midway.
     """
-    from migsafe import plan
+    from migsafe import planning
 
     with _opened(stage) as (opened, conn):
         for earlier in before:
             if stopped := _tried(conn, earlier, opened):
                 return _nothing(opened, stopped)
-        step = plan.step(replace(migration, text=opened.fill(migration.text)))
+        step = planning.step(replace(migration, text=opened.fill(migration.text)))
         tracker = Tracker(conn)
         initial = facts.kept(tracker.state)
         deltas: list[Delta] = []
@@ -216,9 +216,9 @@ def _execute(conn: Connection, migration: Migration) -> None:
     """
     if migration.transaction and not migration.problem and not _CAREFUL.search(migration.text):
         return target.execute(conn, migration.text)
-    from migsafe import plan  # it loads the parser and the hazards, and what is kept needs neither
+    from migsafe import planning  # it loads the parser and hazards, and what is kept needs neither
 
-    step = plan.step(migration)
+    step = planning.step(migration)
     if not step.alone:
         return target.execute(conn, "\n;\n".join(item.text for item in step.statements))
     for statement in step.statements:

@@ -11,7 +11,7 @@ from migsafe.findings import Finding
 from migsafe.ledger import Run
 from migsafe.outcomes import StepResult
 from migsafe.snapshots import Copy, Snapshot
-from migsafe.verify import Verification
+from migsafe.verifying import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,8 @@ class Restore:
         Deletion protection comes last, so that an undo can delete the copy.
         """
         scene = self.scene
-        tags = ours(self.request.get("Tags", ()), scene.journal.record.id)
+        was = scene.restoring.manifest.source["resource_id"]
+        tags = ours(self.request.get("Tags", ()), scene.journal.record.id, was)
         request = {**self.request, "Tags": tags, "DeletionProtection": False}
         if not scene.kind.restore(request) and scene.new() is None:
             remedy = "rename or delete that one, or wait for the restore that made it"

@@ -11,7 +11,7 @@ from typing import Any
 from migsafe.aws import explained, identify
 from migsafe.aws.identify import Database
 from migsafe.config import EnvConfig
-from migsafe.snapshots import Fingerprint, Manifest, calls, requests, surroundings
+from migsafe.snapshots import Fingerprint, Manifest, calls, rds, requests, surroundings
 from migsafe.snapshots.manifest import TAG
 from migsafe.target import Target
 
@@ -26,8 +26,7 @@ def found(target: Target, env: EnvConfig, name: str) -> Manifest | None:
     with explained(f"snapshots of {database.id}"):
         for one in calls.manual(client, names):
             tags = calls.tags(one)
-            ours = tags.get(f"{TAG}resource-id") == database.resource_id
-            if ours and name in (one[names.id], tags.get(f"{TAG}run")):
+            if rds.ours(database, one) and name in (one[names.id], tags.get(f"{TAG}run")):
                 return _manifest(client, database, one, target)
     return None
 

@@ -33,7 +33,7 @@ from migsafe.target import Session, Write
 if TYPE_CHECKING:
     from migsafe.deployers import Turn
     from migsafe.histories import Written
-    from migsafe.plan import Step
+    from migsafe.planning import Step
     from migsafe.sql import Statement
 
 _DETACH = "DETACH PARTITION CONCURRENTLY"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from migsafe.deployers import Turn
     from migsafe.histories.alembic_table import AlembicTable
     from migsafe.histories.driver import Driver, Event
-    from migsafe.plan import Step
+    from migsafe.planning import Step
     from migsafe.target import Write
 
 #: What the driver tells of a revision.

@@ -16,6 +16,9 @@ from migsafe.errors import UnreachableError, UsageError
 #: Begins the key of every tag that migsafe writes.
 TAG = "migsafe:"
 
+#: The tag of a restored database: the resource ids of those whose name it was made for.
+WAS = f"{TAG}was"
+
 #: What AWS refuses in the value of a tag: anything but letters, digits, blanks and these.
 _NOT_IN_TAGS = re.compile(r"[^\w .:/=+@-]")
 

@@ -1,6 +1,6 @@
 """Which of our copies may go. Pure: nothing is deleted here, and a doubt keeps a copy."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,49 +21,48 @@ class Rule:
     usual: float
 
 
-def judge(copies: Sequence[Copy], rule: Rule, needed: Collection[str], now: datetime) -> list[Copy]:
-    """Return the copies, newest first, each with its fate; `needed` are runs that may go back."""
+def judge(
+    copies: Sequence[Copy],
+    rule: Rule,
+    needed: Mapping[str, str],
+    now: datetime,
+    *,
+    running: bool = False,
+) -> list[Copy]:
+    """Return the copies, newest first, each with its fate.
+
+    `needed` are runs that may go back, with what is said of them; `running` tells whether a run is
+    in progress, which may be that of a copy whose outcome is open.
+    """
     ordered = sorted(copies, key=lambda copy: copy.taken, reverse=True)
     sound = [copy for copy in ordered if copy.status == "available"]
-    newest = sound[0] if sound else None
-    return [
-        _fated(copy, place, rule, newest, needed, now)
-        for place, copy in enumerate(ordered, start=1)
-    ]
+    protected = sound[: max(rule.newest or 1, 1)]
+
+    def fated(copy: Copy) -> Copy:
+        held = [*_holds(copy, protected, needed), *_waits(copy, rule, now)]
+        if copy.outcome == "open" and (running or now <= _ends(copy, rule)):
+            held.append("how its run ended is not known")
+        if held:
+            return replace(copy, fate=KEPT, why=held[0])
+        return replace(copy, fate=DUE, why=f"{(now - copy.taken).days} days old")
+
+    return [fated(copy) for copy in ordered]
 
 
-def _fated(
-    copy: Copy,
-    place: int,
-    rule: Rule,
-    newest: Copy | None,
-    needed: Collection[str],
-    now: datetime,
-) -> Copy:
-    reasons = [*_holds(copy, newest, needed), *_waits(copy, place, rule, now)]
-    if reasons:
-        return replace(copy, fate=KEPT, why=reasons[0])
-    return replace(copy, fate=DUE, why=f"{(now - copy.taken).days} days old")
-
-
-def _holds(copy: Copy, newest: Copy | None, needed: Collection[str]) -> Iterator[str]:
-    """Yield what forbids to delete a copy, however old it is."""
+def _holds(copy: Copy, newest: Sequence[Copy], needed: Mapping[str, str]) -> Iterator[str]:
+    """Yield what forbids to delete a copy, however old it is; only what is sound counts as new."""
     if copy.keep:
         yield "tagged to be kept"
-    if copy == newest:
-        yield "the newest one"
+    if copy in newest:
+        yield "the newest one" if copy == newest[0] else f"one of the newest {len(newest)}"
     if copy.run in needed:
-        yield "the ledger may still need it"
+        yield needed[copy.run]
     if copy.status not in ("available", "missing"):
         yield f"is {copy.status}"
-    if copy.outcome == "open":
-        yield "how its run ended is not known"
 
 
-def _waits(copy: Copy, place: int, rule: Rule, now: datetime) -> Iterator[str]:
-    """Yield why it is not yet time for a copy, the `place`-th newest."""
-    if rule.newest is not None and place <= rule.newest:
-        yield f"one of the newest {rule.newest}"
+def _waits(copy: Copy, rule: Rule, now: datetime) -> Iterator[str]:
+    """Yield why it is not yet time for a copy."""
     if rule.older_than is not None:
         if now - copy.taken <= timedelta(seconds=rule.older_than):
             yield "not old enough"

@@ -97,7 +97,7 @@ def found(shelf: Shelf) -> Sequence[Copy]:
         every = [
             _copy(place, one)
             for one in calls.manual(place.client, place.calls)
-            if _ours(calls.tags(one), place.database.resource_id)
+            if ours(place.database, one)
         ]
     return sorted(every, key=lambda copy: copy.taken)
 
@@ -110,8 +110,8 @@ def delete(shelf: Shelf, copy: Copy) -> None:
         if one is None:
             return
         tags = calls.tags(one)
-        ours = _ours(tags, place.database.resource_id) and copy.id.startswith("migsafe-")
-        if not ours or tags.get(f"{TAG}keep") == "true" or one["Status"] != "available":
+        is_ours = ours(place.database, one) and copy.id.startswith("migsafe-")
+        if not is_ours or tags.get(f"{TAG}keep") == "true" or one["Status"] != "available":
             problem = "is not ours to delete, is to be kept, or is in use"
             raise UnreachableError(f"snapshot {copy.id}", problem, "look at its tags and status")
         shelf.notify(f"{place.cloud}: deleting snapshot {copy.id}")
@@ -297,10 +297,17 @@ def _available(place: _Place, taking: Taking, name: str, timeout: float) -> Desc
     return last["seen"]
 
 
-def _ours(tags: Mapping[str, str], resource_id: str) -> bool:
-    """Tell whether migsafe made it, of this very database."""
-    ours = tags.get(f"{TAG}managed") == "true"
-    return ours and tags.get(f"{TAG}resource-id") == manifest.tag(resource_id)
+def ours(database: Database, one: Described) -> bool:
+    """Tell whether migsafe made a snapshot, of this very database or of what it was restored from.
+
+    A restored one says whom it stands for; their snapshots are its own once it has their name.
+    """
+    tags, names = calls.tags(one), calls.of(database)
+    if tags.get(f"{TAG}managed") != "true":
+        return False
+    whose = tags.get(f"{TAG}resource-id")
+    before = calls.tags(database.described).get(manifest.WAS, "").split()
+    return whose == database.resource_id or (whose in before and one[names.source] == database.id)
 
 
 def _copy(place: _Place, one: Described) -> Copy:

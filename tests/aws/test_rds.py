@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from migsafe import ledger
 from migsafe.errors import ExitCode
 from migsafe.snapshots import Shelf, manifest, polling, rds
 from migsafe.snapshots.manifest import Manifest
@@ -617,13 +618,27 @@ def test_snapshots_are_found_after_the_database_was_renamed(clinic: Clinic) -> N
     assert [copy.run for copy in listed.report.copies] == [run]
 
 
-@pytest.mark.parametrize("tags", [{"keep": "true"}, {"outcome": "open"}])
-def test_a_tag_keeps_a_snapshot(clinic: Clinic, tags: dict[str, str]) -> None:
+def test_a_tag_keeps_a_snapshot(clinic: Clinic) -> None:
     old, _ = (clinic.call("snapshot", "create").report.run for _ in "ab")
-    expired(clinic, old, **tags)
+    expired(clinic, old, keep="true")
     done = clinic.call("snapshot", "prune", "--yes")
     assert {copy.fate for copy in done.report.copies} == {"kept"}
     assert len(clinic.snapshots()) == 2
+
+
+def test_the_snapshot_of_a_killed_run_goes_in_time_unless_a_run_is_in_progress(
+    clinic: Clinic,
+) -> None:
+    old, new = (clinic.call("snapshot", "create").report.run for _ in "ab")
+    expired(clinic, old, outcome="open")
+    clinic.conn.execute("SELECT pg_advisory_lock(%s)", [ledger.LOCK])
+    kept = clinic.call("snapshot", "prune", "--yes")
+    clinic.conn.execute("SELECT pg_advisory_unlock(%s)", [ledger.LOCK])
+
+    done = clinic.call("snapshot", "prune", "--yes")
+
+    assert {copy.fate for copy in kept.report.copies} == {"kept"}
+    assert {copy.run: copy.fate for copy in done.report.copies} == {new: "kept", old: "deleted"}
 
 
 def test_what_cannot_be_deleted_does_not_save_the_others(clinic: Clinic) -> None:

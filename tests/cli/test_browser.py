@@ -18,7 +18,7 @@ from migsafe.findings import Finding, Severity, Status
 from migsafe.outcomes import Outcome, StepResult
 from migsafe.reports import RENDERERS, LockInfo, Planned, Report
 from migsafe.snapshots import Snapshot
-from migsafe.verify import Column, Difference, Verification
+from migsafe.verifying import Column, Difference, Verification
 from tests.unit.test_reports import FULL, LONG, STARTED, finding
 
 CHROMES = ("chromium", "chromium-browser", "google-chrome")

@@ -16,7 +16,7 @@ import click
 import psycopg
 import pytest
 
-from migsafe import config, verify
+from migsafe import config, verifying
 from migsafe.audits import files
 from migsafe.cli.commands import cli
 from migsafe.cli.output import Output
@@ -167,8 +167,8 @@ def test_every_config_audit_and_expectation_is_read_as_it_stands(
 ) -> None:
     for block in blocks(page.read_text("utf-8")):
         if block.kind == "toml" and "[[column]]" in block.body:
-            (tmp_path / verify.FILE).write_text(block.body, "utf-8")
-            assert verify.load(tmp_path)
+            (tmp_path / verifying.FILE).write_text(block.body, "utf-8")
+            assert verifying.load(tmp_path)
         elif block.kind == "toml":
             config.parse_text(block.body, page)
         elif block.kind == "sql" and "-- audit:" in block.body:

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from migsafe import facts, histories, plan, replay, shadow
+from migsafe import facts, histories, planning, replay, shadow
 from migsafe.baseline import Baseline, Verdict
 from migsafe.catalog import schema
 from migsafe.config import ShadowConfig
@@ -359,7 +359,7 @@ def test_a_migration_that_stopped_midway_is_found_out(
 
 def _every_prefix(target: Server, history: History, position: int, played: Replay) -> None:
     """Run a migration statement by statement on a copy, and ask after each one how far it came."""
-    step = plan.step(history.migrations[position])
+    step = planning.step(history.migrations[position])
     target.make("half", history.project, "before")
     states = [played.state(number) for number in range(len(step.statements) + 1)]
     with target.connect("half") as conn:
@@ -376,12 +376,12 @@ def _every_prefix(target: Server, history: History, position: int, played: Repla
 
 
 def _statements(history: History, position: int) -> Sequence[object]:
-    return plan.step(history.migrations[position]).statements
+    return planning.step(history.migrations[position]).statements
 
 
 def _is_plain(history: History, position: int) -> bool:
     """Tell whether a migration has statements that run one by one, without its own BEGIN."""
-    step = plan.step(history.migrations[position])
+    step = planning.step(history.migrations[position])
     text = history.migrations[position].text.upper()
     return 2 <= len(step.statements) <= 40 and not step.alone and "LOCK TABLE" not in text
 

@@ -56,8 +56,8 @@ def test_a_gate_that_believes_the_record_loads_the_driver_and_nothing_else_that_
     deployed: tuple[str, ...],
 ) -> None:
     modules = loaded("-m", "migsafe", "gate", *deployed, "--shadow", "none", "--", "true")
-    assert {"migsafe.verify", "psycopg"} <= modules
-    unused = {"migsafe.plan", "migsafe.replay", "migsafe.shadow", "migsafe.runner", "tabulate"}
+    assert {"migsafe.verifying", "psycopg"} <= modules
+    unused = {"migsafe.planning", "migsafe.replay", "migsafe.shadow", "migsafe.runner", "tabulate"}
     assert not modules & (HEAVY | unused)
 
 
@@ -68,7 +68,7 @@ def test_a_gate_whose_replay_is_kept_loads_neither_hazards_nor_what_runs_migrati
     assert "migsafe.shadow.servers" in loaded(*gate)
     modules = loaded(*gate)
     assert "migsafe.replay" in modules
-    unused = {"migsafe.plan", "migsafe.hazards", "migsafe.sql", "migsafe.runner", "tabulate"}
+    unused = {"migsafe.planning", "migsafe.hazards", "migsafe.sql", "migsafe.runner", "tabulate"}
     assert not modules & ((HEAVY | unused) - {"pglast"})
 
 

@@ -15,12 +15,12 @@ import pytest
 from pglast import ast
 from psycopg import sql
 
-from migsafe import hazards, histories, plan, shadow
+from migsafe import hazards, histories, planning, shadow
 from migsafe.catalog import live
 from migsafe.config import ShadowConfig
 from migsafe.findings import Finding, Severity
 from migsafe.hazards import Options, Unit
-from migsafe.plan import Step
+from migsafe.planning import Step
 from migsafe.schema import Key, Schema, expressions
 from migsafe.sql import SqlError, parse
 from tests.conftest import database_url
@@ -78,7 +78,7 @@ class Walk:
         for number, step in enumerate(self.steps):
             if CUTS >= 20 or {number, number - 1} & cuts:
                 self._compare(number, ahead=CUTS >= 20 or number in cuts)
-            yield plan.unit(step)
+            yield planning.unit(step)
             run(self.conn, step)
 
     def _compare(self, number: int, *, ahead: bool = False) -> None:
@@ -93,7 +93,7 @@ class Walk:
         self.moved = None
         if ahead:
             self.moved = read
-            self.live += hazards.walk([plan.unit(self.steps[number])], read, Options())
+            self.live += hazards.walk([planning.unit(self.steps[number])], read, Options())
 
     def _note(self, name: str, one: apart.Apart) -> None:
         """Note a difference once; one that came with what nobody can tell is excused."""
@@ -162,7 +162,7 @@ def walk(
     good = history[: names.index(last) + 1] if last else history
     start = live.read(conn)
     told = Schema(version=start.version, path=start.path, search=start.search)
-    walk = Walk(conn=conn, steps=[plan.step(migration) for migration in good], told=told)
+    walk = Walk(conn=conn, steps=[planning.step(migration) for migration in good], told=told)
     walk.play()
     return walk
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from migsafe import catalog, names, plan
+from migsafe import catalog, names, planning
 from migsafe.findings import Finding
 from migsafe.histories import load
 from tests.conftest import Called
@@ -146,15 +146,15 @@ def test_nothing_is_misnamed_in_a_real_history(
             break
 
 
-def _steps(project: dict[str, Any], major: int, workdir: Path) -> Sequence[plan.Step]:
+def _steps(project: dict[str, Any], major: int, workdir: Path) -> Sequence[planning.Step]:
     directory = load(corpora._migrations(project, workdir), corpora._config(project))
     wanted = [m.name for m in directory.migrations]
     last = corpora._last_good(project, major)
     end = wanted.index(last) + 1 if last in wanted else len(wanted)
-    return [plan.step(migration) for migration in directory.migrations[:end]]
+    return [planning.step(migration) for migration in directory.migrations[:end]]
 
 
-def _ran(conn: Conn, step: plan.Step) -> bool:
+def _ran(conn: Conn, step: planning.Step) -> bool:
     """Run a step; where this server lacks an extension, the history ends there."""
     path = conn.execute("SELECT current_setting('search_path')").fetchone()
     try:

@@ -312,6 +312,22 @@ def test_the_names_of_a_copy_fit_and_are_its_own(house: House, name: str) -> Non
     assert pair.beside[-8:] != other.beside[-8:]
 
 
+def test_a_snapshot_is_not_pruned_while_a_restore_goes_back_to_it(house: House) -> None:
+    house.snapshot()
+    old = house.run
+    house.snapshot()
+    house.run, new = old, house.run
+    assert house.restore("--yes").code == ExitCode.OK
+
+    pruned = house.call("snapshot", "prune", "--keep", "1", "--yes")
+
+    assert {copy.run: copy.fate for copy in pruned.report.copies} == {new: "kept", old: "kept"}
+    assert "goes back to it" in pruned.report.copies[1].why
+    assert house.restore("--resume", "--swap", "--yes").code == ExitCode.OK
+    pruned = house.call("snapshot", "prune", "--keep", "1", "--yes")
+    assert {copy.run: copy.fate for copy in pruned.report.copies} == {new: "kept", old: "deleted"}
+
+
 def test_whoever_is_connected_is_ended_by_the_swap_and_comes_back_into_the_copy(
     house: House,
 ) -> None:

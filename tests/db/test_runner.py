@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from migsafe import deployers, histories, ledger, plan, target
+from migsafe import deployers, histories, ledger, planning, target
 from migsafe.config import HistoryConfig
 from migsafe.ledger import Receipt
 from migsafe.outcomes import Outcome, StepResult
@@ -18,13 +18,13 @@ from migsafe.runner import Limits, Runner
 Conn = psycopg.Connection[Any]
 
 
-def steps_of(folder: Path, *texts: str) -> list[plan.Step]:
+def steps_of(folder: Path, *texts: str) -> list[planning.Step]:
     """Return the steps of plain files, numbered from 1."""
     folder.mkdir()
     for number, text in enumerate(texts, start=1):
         (folder / f"{number}_m.sql").write_text(text, "utf-8")
     directory = histories.load(folder, HistoryConfig())
-    return [plan.step(migration) for migration in directory.migrations]
+    return [planning.step(migration) for migration in directory.migrations]
 
 
 @contextmanager
@@ -33,6 +33,7 @@ def running(database: str, folder: Path, attempts: int = 2) -> Iterator[Runner]:
     where = target.parse(database)
     with target.connect(where) as session:
         history = histories.attach(histories.load(folder, HistoryConfig()), session, where)
+        assert isinstance(history, histories.Written)
         limits = Limits(lock_timeout="100ms", attempts=attempts)
         with deployers.turn(where, session, [ledger.LOCK]) as turn:
             yield Runner(turn=turn, history=history, run_id="run", limits=limits)

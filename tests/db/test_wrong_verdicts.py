@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from migsafe import deployers, histories, ledger, plan, target
+from migsafe import deployers, histories, ledger, planning, target
 from migsafe.config import HistoryConfig
 from migsafe.findings import Severity
 from migsafe.outcomes import Outcome, StepResult
@@ -60,9 +60,10 @@ def run(database: str, folder: Path) -> list[StepResult]:
     """Run a directory's migrations as apply would."""
     where = target.parse(database)
     directory = histories.load(folder, HistoryConfig())
-    steps = [plan.step(migration) for migration in directory.migrations]
+    steps = [planning.step(migration) for migration in directory.migrations]
     with target.connect(where) as session:
         history = histories.attach(directory, session, where)
+        assert isinstance(history, histories.Written)
         limits = Limits(lock_timeout="5s", attempts=2)
         with deployers.turn(where, session, [ledger.LOCK]) as turn:
             made = Runner(turn=turn, history=history, run_id="run", limits=limits)

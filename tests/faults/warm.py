@@ -33,7 +33,7 @@ _LATE = (
     "migsafe.reports.text",
     "migsafe.runner",
     "migsafe.snapshots",
-    "migsafe.verify",
+    "migsafe.verifying",
     "psycopg",
     "ulid",
 )

@@ -28,7 +28,7 @@ from migsafe.reports import (
     parse,
 )
 from migsafe.reports.html import _duration, _size
-from migsafe.verify import Difference, Verification
+from migsafe.verifying import Difference, Verification
 from tests.unit.test_reports import FULL, STARTED, every_report, finding, report, thorough
 
 #: Elements without an end tag, of HTML and of the pictures.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from migsafe import names, plan
+from migsafe import names, planning
 from migsafe.findings import Finding
 from migsafe.histories import Migration
 
@@ -16,7 +16,7 @@ def check(
     *texts: str, live: Collection[str] = LIVE, path: Sequence[str] = ("pg_catalog", "public")
 ) -> list[Finding]:
     steps = [
-        plan.step(Migration(name=f"{n}_m", path=Path(f"{n}.sql"), text=text, checksum=""))
+        planning.step(Migration(name=f"{n}_m", path=Path(f"{n}.sql"), text=text, checksum=""))
         for n, text in enumerate(texts, start=1)
     ]
     return names.check(steps, live, path)

@@ -31,7 +31,7 @@ from migsafe.reports import (
 )
 from migsafe.reports import text as text_reports
 from migsafe.snapshots import Copy, Snapshot
-from migsafe.verify import Column, Difference, Verification
+from migsafe.verifying import Column, Difference, Verification
 
 #: Names as a clinic's schema may really have them, and some that it hopefully has not.
 ODD = [

@@ -485,9 +485,12 @@ def fates(
     older_than: float | None = None,
     newest: int | None = None,
     needed: Collection[str] = (),
+    running: bool = False,
 ) -> dict[str, str]:
     rule = Rule(older_than=older_than, newest=newest, usual=30 * DAY)
-    return {one.run: one.fate for one in pruning.judge(copies, rule, needed, NOON)}
+    why = dict.fromkeys(needed, "needed")
+    judged = pruning.judge(copies, rule, why, NOON, running=running)
+    return {one.run: one.fate for one in judged}
 
 
 DAY = 86400.0
@@ -521,11 +524,25 @@ def test_the_newest_one_is_one_that_can_be_restored() -> None:
     assert fates([broken, COPIES[3]]) == {"a": KEPT, "d": KEPT}
 
 
-@pytest.mark.parametrize(
-    "more", [{"keep": True}, {"outcome": "open"}, {"status": "creating"}, {"status": "failed"}]
-)
+def test_what_cannot_be_restored_takes_no_place_among_the_newest() -> None:
+    broken = [copy_of(run, days=0, status="missing") for run in "xy"]
+    found = fates([*broken, *COPIES], newest=2)
+    assert found == {"x": DUE, "y": DUE, "a": KEPT, "b": KEPT, "c": DUE, "d": DUE}
+
+
+@pytest.mark.parametrize("more", [{"keep": True}, {"status": "creating"}, {"status": "failed"}])
 def test_a_doubt_keeps_a_copy(more: dict[str, Any]) -> None:
     assert fates([COPIES[0], copy_of("d", days=90, **more)])["d"] == KEPT
+
+
+def test_a_copy_whose_run_may_go_on_is_kept_and_that_of_a_killed_run_has_its_time() -> None:
+    copies = [COPIES[0], *(copy_of(run, days=days, outcome="open") for run, days in OPEN)]
+    assert fates(copies, older_than=DAY) == {"a": KEPT, "o": KEPT, "p": DUE}
+    assert fates(copies, running=True) == {"a": KEPT, "o": KEPT, "p": KEPT}
+
+
+#: Of two runs that have not told how they ended, one within the usual time.
+OPEN = [("o", 20), ("p", 90)]
 
 
 def test_what_the_ledger_may_still_need_is_kept() -> None:
@@ -534,7 +551,7 @@ def test_what_the_ledger_may_still_need_is_kept() -> None:
 
 def test_a_copy_is_judged_with_a_reason() -> None:
     rule = Rule(older_than=None, newest=None, usual=30 * DAY)
-    judged = pruning.judge(COPIES, rule, (), NOON)
+    judged = pruning.judge(COPIES, rule, {}, NOON)
     assert [one.why for one in judged] == [
         "the newest one",
         "until 2026-12-05",
