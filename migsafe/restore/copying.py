@@ -11,7 +11,7 @@ from migsafe.errors import UnreachableError
 from migsafe.findings import Finding, Severity
 from migsafe.restore import Differs, comparing, configured, sessions
 from migsafe.restore.resources import MADE, Thing, asked
-from migsafe.restore.scene import OLD, SERVED, Scene, ours
+from migsafe.restore.scene import OLD, SERVED, Scene, ours, standing_for
 from migsafe.snapshots import polling
 
 #: Seconds for which values may take to show after a change; arbitrary. What never shows is said.
@@ -40,7 +40,7 @@ class Restore:
         """
         scene = self.scene
         was = scene.restoring.manifest.source["resource_id"]
-        tags = ours(self.request.get("Tags", ()), scene.journal.record.id, was)
+        tags = standing_for(ours(self.request.get("Tags", ()), scene.journal.record.id), was)
         request = {**self.request, "Tags": tags, "DeletionProtection": False}
         if not scene.kind.restore(request) and scene.new() is None:
             remedy = "rename or delete that one, or wait for the restore that made it"

@@ -12,6 +12,7 @@ from migsafe.restore.journal import Journal
 from migsafe.restore.resources import CLAIMED, MADE, Kind, Thing, asked, fitted
 from migsafe.restore.sessions import moved
 from migsafe.restore.waiting import until
+from migsafe.snapshots.manifest import WAS
 from migsafe.target import Session, Target
 
 #: Names in the journal's memory: resource ids of the database and of its copy, and whether the
@@ -169,5 +170,19 @@ class Scene:
 
 def ours(tags: Sequence[Mapping[str, str]], restore: str) -> list[dict[str, str]]:
     """Return the tags of what a restore makes: those that were recorded, and whose it is."""
-    kept = [dict(pair) for pair in tags if pair["Key"] != MADE]
-    return [*kept, {"Key": MADE, "Value": restore}]
+    return tagged(tags, MADE, restore)
+
+
+def standing_for(tags: Sequence[Mapping[str, str]], resource_id: str) -> list[dict[str, str]]:
+    """Return tags with whom a copy stands for: their snapshots are found by it.
+
+    It may be the copy of a copy; the value of a tag has room for the last eight.
+    """
+    known = next((pair["Value"] for pair in tags if pair["Key"] == WAS), "")
+    return tagged(tags, WAS, " ".join([*known.split(), resource_id][-8:]))
+
+
+def tagged(tags: Sequence[Mapping[str, str]], key: str, value: str) -> list[dict[str, str]]:
+    """Return tags with one more, or that one anew."""
+    kept = [dict(pair) for pair in tags if pair["Key"] != key]
+    return [*kept, {"Key": key, "Value": value}]

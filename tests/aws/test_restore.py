@@ -73,6 +73,34 @@ def test_a_swap_gives_the_name_to_the_copy_and_keeps_the_database(clinic: Clinic
         assert word in said
 
 
+def test_the_snapshots_of_before_are_found_after_a_swap_and_not_from_a_copy_beside(
+    clinic: Clinic,
+) -> None:
+    clinic.tag({"migsafe:run": clinic.manifest.run, "migsafe:resource-id": clinic.resource})
+    assert clinic.restore("--yes").code == ExitCode.OK
+    beside = clinic.described(_beside(clinic))
+    staging = clinic.manifest.place.replace(
+        clinic.manifest.source["host"], beside["Endpoint"]["Address"]
+    )
+
+    assert _listed(clinic, staging.replace(f":{clinic.pair.old}", f":{clinic.pair.new}")) == []
+    assert _listed(clinic, clinic.manifest.place) == [clinic.manifest.run]
+
+    assert clinic.restore("--resume", "--swap", "--yes").code == ExitCode.OK
+    assert _listed(clinic, clinic.manifest.place) == [clinic.manifest.run]
+
+
+def _beside(clinic: Clinic) -> str:
+    return clinic.things()[clinic.journal.record.memory["new"]]
+
+
+def _listed(clinic: Clinic, place: str) -> list[str]:
+    url = f"postgresql://owner@{place}"
+    listed = clinic.cli("snapshot", "list", "-e", "prod", "--url", url, "--format", "json")
+    assert listed.code == ExitCode.OK, listed
+    return [copy.run for copy in listed.report.copies]
+
+
 def test_a_restore_beside_is_swapped_later_and_may_be_swapped_back(clinic: Clinic) -> None:
     clinic.restore("--yes")
     refused = clinic.restore("--yes")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from migsafe.findings import Severity
 from migsafe.pipeline import restoring
-from migsafe.restore import comparing, configured, journal, resources
+from migsafe.restore import comparing, configured, journal, resources, scene
 from migsafe.restore.journal import Entry, Journal
 from migsafe.snapshots import Fingerprint
 
@@ -194,3 +194,12 @@ def test_a_restore_that_is_only_shown_leaves_no_file(tmp_path: Path) -> None:
     kept.remember("old", "db-1")
     assert isinstance(kept, Journal)
     assert not (tmp_path / "restores").exists()
+
+
+def test_a_copy_says_whom_it_stands_for_and_never_more_than_a_tag_holds() -> None:
+    tags: list[dict[str, str]] = [{"Key": "team", "Value": "care"}]
+    for number in range(20):
+        tags = scene.standing_for(tags, f"db-{number:026}")
+    assert [pair["Key"] for pair in tags] == ["team", "migsafe:was"]
+    assert tags[1]["Value"].split() == [f"db-{number:026}" for number in range(12, 20)]
+    assert len(tags[1]["Value"]) <= 256
