@@ -111,12 +111,12 @@ def test_findings_are_no_problems(ended: Report) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_secret_survives_in_a_failure(name: str) -> None:
-    secret = "s3cr%t/p@ss:word"
+    secret = "s3cr%t/p@ss:w0rd"
     conceal(secret)
     error = str(UsageError(f"postgresql://u:{secret}@h/d", f"no {secret}", f"drop {secret}"))
     shown = render(name, report(exit_code=2, error=error), verbose=True)
     assert "***" in shown
-    for part in (secret, "s3cr", "word"):
+    for part in (secret, "s3cr", "w0rd"):
         assert part not in shown
 
 
