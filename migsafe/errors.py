@@ -57,6 +57,13 @@ class MigsafeError(Exception):
         super().__init__(redacted(line))
 
 
+def code_of(error: BaseException) -> ExitCode:
+    """Return the code of a command that an exception ends."""
+    if isinstance(error, MigsafeError):
+        return error.exit_code
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.BUG
+
+
 class UsageError(MigsafeError):
     """The call, the config or an input file is wrong; nothing was changed."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from migsafe import findings, target
 from migsafe.config import Asking, Settings
-from migsafe.errors import ExitCode, UnreachableError
+from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories import State
 from migsafe.pipeline.questions import audits_of, expectations_of, judge, planned_of
@@ -70,9 +70,13 @@ def apply(
     directory = directory_of(settings)
     audits, expectations = audits_of(settings, directory), expectations_of(settings, directory)
     if snapshot:
-        snapshotting.named(settings)
+        snapshotting.check(settings, wait=wait)
+    elif not wait:
+        problem = "is about a snapshot, and none is asked for"
+        raise UsageError("--no-wait", problem, "give --snapshot, too, or leave it out")
     with (
         opened(settings, "apply", directory, read_only=False) as session,
+        snapshotting.outlived(session, notify) as copies,
         deploying(session, lock_wait, notify),
     ):
         if allowed:
@@ -98,7 +102,7 @@ def apply(
         if snapshot:
             notify("taking the snapshot")
             asked = polling.clock()
-            taken = snapshotting.before_run(session, notify, wait=wait)
+            taken = snapshotting.before_run(session, notify, wait=wait, made=copies.append)
             if polling.clock() - asked > _FRESH:
                 notify("asking the audits again")
                 found, built, code = judge(session, audits, to, adopted, asking=asking)

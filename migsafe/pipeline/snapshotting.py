@@ -1,7 +1,8 @@
 """Snapshots: taking one before a run, or by itself; listing our own, and deleting old ones."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +13,14 @@ from ulid import ULID
 
 from migsafe import config, ledger, target
 from migsafe.config import Settings
-from migsafe.errors import BusyError, ExitCode, MigsafeError, UnreachableError, UsageError
+from migsafe.errors import (
+    BusyError,
+    ExitCode,
+    MigsafeError,
+    UnreachableError,
+    UsageError,
+    code_of,
+)
 from migsafe.pipeline.session import (
     KEPT,
     Notify,
@@ -41,7 +49,7 @@ if TYPE_CHECKING:
 
 def create(settings: Settings, *, wait: bool = True, notify: Notify = silent) -> Report:
     """Take a copy by itself; the target is left as it is, so only a file has the manifest."""
-    named(settings)
+    check(settings, wait=wait)
     with opened(settings, "snapshot create", directory_of(settings), texts=False) as session:
         with target.translated(session.target):
             taken = take(session, notify, wait=wait, outcome="none")
@@ -157,14 +165,25 @@ def shelf(settings: Settings, where: "Target", notify: Notify) -> Shelf:
     return Shelf(target=where, env=settings.env, folder=folder(settings), notify=notify)
 
 
-def take(session: Session, notify: Notify, *, wait: bool = True, outcome: str = "open") -> Manifest:
+def check(settings: Settings, *, wait: bool) -> None:
+    """Refuse what cannot be asked of the provider before anything else is done."""
+    if named(settings) != "rds" and not wait:
+        raise UsageError("--no-wait", "is for snapshots of RDS only", "leave it out")
+
+
+def take(
+    session: Session,
+    notify: Notify,
+    *,
+    wait: bool = True,
+    outcome: str = "open",
+    made: Callable[[Manifest], None] = lambda _: None,
+) -> Manifest:
     """Take a copy, and write down beside the config file what a restore needs."""
     from migsafe.snapshots import fingerprint
 
     settings = session.settings
     history = session.history.table if session.history else None
-    if not wait and named(settings) != "rds":
-        raise UsageError("--no-wait", "is for snapshots of RDS only", "leave it out")
     taken = provider(named(settings)).take(
         Taking(
             target=session.target,
@@ -179,22 +198,40 @@ def take(session: Session, notify: Notify, *, wait: bool = True, outcome: str = 
             outcome=outcome,
         )
     )
+    made(taken)
     manifest.write(folder(settings), taken)
     return taken
 
 
-def before_run(session: Session, notify: Notify, *, wait: bool) -> Manifest:
+@contextmanager
+def outlived(session: Session, notify: Notify) -> Iterator[list[Manifest]]:
+    """Note at the copies of the block how their run has ended, where an exception ends it."""
+    taken: list[Manifest] = []
+    try:
+        yield taken
+    except BaseException as error:
+        whose = shelf(session.settings, session.target, notify)
+        for one in taken:
+            with suppress(MigsafeError):  # an open one is pruned in time, too
+                provider(one.provider).settle(whose, one, code_of(error).name)
+        raise
+
+
+def before_run(
+    session: Session, notify: Notify, *, wait: bool, made: Callable[[Manifest], None]
+) -> Manifest:
     """Take the copy that a run goes back to, and keep its manifest in the target, too.
 
-    The right to deploy is held meanwhile. It takes hours: the session that is to execute may have
-    been cut, and is opened again then; where the lock is lost, BusyError says so.
+    `made` hears of the copy as soon as it is there, whatever becomes of the rest. The right to
+    deploy is held meanwhile. It takes hours: the session that is to execute may have been cut, and
+    is opened again then; where the lock is lost, BusyError says so.
     """
     with target.translated(session.target):
         if not ledger.may_keep(session.conn):
             problem = "the role may not write migsafe.snapshots"
             remedy = "GRANT INSERT on it, or CREATE on its schema"
             raise UnreachableError(session.target.place, problem, remedy)
-        taken = take(session, notify, wait=wait)
+        taken = take(session, notify, wait=wait, made=made)
         _awake(session)
         with session.conn.transaction():
             ledger.keep(session.conn, _kept(taken))

@@ -6,7 +6,8 @@ One that is returned is available, unless nobody was to wait for it. It is found
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from migsafe import config
 from migsafe.aws import Cloud, explained, identify
 from migsafe.aws.identify import Database
-from migsafe.errors import UnreachableError, UsageError
+from migsafe.errors import MigsafeError, UnreachableError, UsageError, code_of
 from migsafe.snapshots import (
     Copy,
     Shelf,
@@ -66,8 +67,10 @@ def take(taking: Taking) -> Manifest:
     built = _requests(place, now, name, taking.run)
     source = surroundings.read(place.client, place.database, now, notes)
     made = _made(place, name, _tags(taking, place.database, before.moment))
-    if taking.wait:
-        made = _available(place, taking, name, timeout)
+    with _outlived(place, taking, made):
+        if taking.wait:
+            made = _available(place, taking, name, timeout)
+        held = _held(taking, before.fingerprint)
     return Manifest(
         run=taking.run,
         provider="rds",
@@ -82,7 +85,7 @@ def take(taking: Taking) -> Manifest:
         restorable_to=now.get("LatestRestorableTime"),
         git_commit=taking.git_commit,
         complete=taking.wait,
-        fingerprint=_held(taking, before.fingerprint),
+        fingerprint=held,
         source=source,
         copy=dict(made),
         requests=built,
@@ -120,11 +123,26 @@ def delete(shelf: Shelf, copy: Copy) -> None:
 
 def settle(shelf: Shelf, taken: Manifest, outcome: str) -> None:
     """Write into the snapshot's tags how its run has ended."""
-    place = _reached(shelf)
+    _settled(_reached(shelf), taken.copy, outcome)
+
+
+def _settled(place: _Place, made: Described, outcome: str) -> None:
     tag = {"Key": f"{TAG}outcome", "Value": manifest.tag(outcome)}
-    with explained(f"snapshot {taken.id}"):
-        arn = taken.copy[place.calls.arn]
+    with explained(f"snapshot {made[place.calls.id]}"):
+        arn = made[place.calls.arn]
         place.client.add_tags_to_resource(ResourceName=arn, Tags=[tag])
+
+
+@contextmanager
+def _outlived(place: _Place, taking: Taking, made: Described) -> Iterator[None]:
+    """Write into the tags of a snapshot that its run has ended, where that does not wait for it."""
+    try:
+        yield
+    except BaseException as error:
+        if taking.outcome == "open":
+            with suppress(MigsafeError):  # an open one is pruned in time, too
+                _settled(place, made, code_of(error).name)
+        raise
 
 
 def named(database: str, when: datetime, run: str) -> str:

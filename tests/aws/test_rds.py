@@ -556,6 +556,42 @@ def test_a_multi_az_cluster_is_restored_without_members_of_ours(named: Clinic) -
     assert kept.source["kind"] == "multi-az-cluster"
 
 
+def test_ctrl_c_while_the_snapshot_is_taken_is_written_on_it(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> None:
+        if clinic.snapshots():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(polling, "sleep", interrupt)
+
+    stopped = clinic.apply()
+
+    assert stopped.code == ExitCode.INTERRUPTED, stopped.err
+    assert clinic.untouched()
+    assert outcomes(clinic) == ["INTERRUPTED"]
+
+
+def test_a_snapshot_whose_manifest_cannot_be_kept_says_how_its_run_ended(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any) -> None:
+        raise psycopg.OperationalError("the connection is lost")
+
+    monkeypatch.setattr(ledger, "keep", lost)
+
+    stopped = clinic.apply()
+
+    assert stopped.code == ExitCode.UNREACHABLE, stopped.err
+    assert clinic.untouched()
+    assert outcomes(clinic) == ["UNREACHABLE"]
+
+
+def outcomes(clinic: Clinic) -> list[str]:
+    tags = [tag for one in clinic.snapshots() for tag in one["TagList"]]
+    return [tag["Value"] for tag in tags if tag["Key"] == "migsafe:outcome"]
+
+
 # ---------------------------------------------------------------- list and prune
 
 

@@ -147,3 +147,14 @@ def test_the_copies_are_a_table_for_people(
         called = migsafe("snapshot", command, "--url", database, "--format", format)
         assert called.code == ExitCode.OK
         assert run in called.out
+
+
+def test_not_to_wait_for_no_snapshot_is_refused(
+    migsafe: Callable[..., Called], database: str, workdir: Path
+) -> None:
+    (workdir / "db").mkdir()
+    (workdir / "db" / "1_visits.sql").write_text("CREATE TABLE visits (id int);")
+    for flags in ((), ("--snapshot",)):
+        refused = migsafe("apply", "--no-wait", *flags, "--url", database, "--migrations", "db")
+        assert refused.code == ExitCode.USAGE, refused
+        assert "--no-wait" in refused.err
