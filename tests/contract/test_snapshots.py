@@ -271,6 +271,31 @@ def test_a_role_that_may_not_read_everything_changes_nothing(
     assert looks.everything(stage.conn) == before
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["no-insert", "no-table"])
+def test_a_role_that_may_not_keep_the_manifest_takes_no_snapshot(
+    stage: Stage, make_role: Callable[[str], str], there: bool
+) -> None:
+    if there:
+        assert stage.apply().code == 0
+        Kind("numbered").write(stage.folder / "migrations", Sample(3, "more", "CREATE TABLE m ();"))
+    url = make_role("NOSUPERUSER")
+    role = sql.Identifier(str(urlsplit(url).username))
+    for schema, rights in (("public", "ALL"), ("migsafe", "USAGE"), ("Klinik Süd", "USAGE")):
+        grant = "GRANT {} ON SCHEMA {} TO {}; GRANT ALL ON ALL TABLES IN SCHEMA {} TO {}"
+        name = sql.Identifier(schema)
+        stage.conn.execute(sql.SQL(grant).format(sql.SQL(rights), name, role, name, role))
+    if there:
+        stage.conn.execute(sql.SQL("REVOKE INSERT ON migsafe.snapshots FROM {}").format(role))
+    before, files = looks.everything(stage.conn), stage.files()
+
+    failed = Stage(url, stage.folder, stage.conn, stage.cli).apply()
+
+    assert failed.code == 3, failed.out
+    assert "may not write migsafe.snapshots" in failed.err
+    assert stage.files() == files
+    assert looks.everything(stage.conn) == before
+
+
 @pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
 def test_the_password_is_in_no_output_and_in_no_argument(
     stage: Stage, wrapper: Callable[[str], Path], make_role: Callable[[str], str], fails: bool
