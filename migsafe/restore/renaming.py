@@ -54,6 +54,7 @@ class Swap:
             if old and old.oid != copy.oid:
                 pair.journal.remember(OLD, old.oid)
                 moves.insert(0, (old, pair.aside))
+            _refuse_other(pair, copy, old)
             refuse(pair, conn, [one.name for one, _ in moves])
             with _closed(conn, moves, self._place):
                 _rename(conn, moves, self._place, lambda: self._serve(conn))
@@ -75,6 +76,7 @@ class Swap:
             if old is None:
                 place, remedy = pair.where(pair.aside).place, "leave it, or restore another time"
                 raise UnreachableError(place, "the old database is gone", remedy)
+            _refuse_other(pair, copy, old)
             moves = [(old, pair.name)]
             if copy and copy.oid != old.oid:
                 moves.insert(0, (copy, pair.beside))
@@ -90,6 +92,16 @@ class Swap:
         _open(conn, moves)
         if len(moves) > 1:
             self.pair.mark(conn, FULL)
+
+
+def _refuse_other(pair: Pair, copy: Standing | None, old: Standing | None) -> None:
+    """Rename nothing that has none of our names: another server gives the same oids to others."""
+    ours = ((copy, (pair.beside, pair.name)), (old, (pair.name, pair.aside)))
+    for one, names in ours:
+        if one and one.name not in names:
+            place, wanted = pair.where(one.name).place, " nor ".join(names)
+            problem = f"is neither called {wanted}"
+            raise UnreachableError(place, problem, "see whether this is the server of the restore")
 
 
 def _open(conn: Connection, moves: _Moves) -> None:

@@ -260,6 +260,25 @@ def test_a_database_of_the_copys_name_is_neither_filled_nor_dropped(house: House
         assert other.execute("SELECT count(*) FROM rooms").fetchone() == (10,)
 
 
+@pytest.mark.parametrize("memory", ["old", "copy"])
+def test_a_database_that_only_has_the_same_oid_is_not_renamed(house: House, memory: str) -> None:
+    house.snapshot()
+    assert house.restore("--yes", "--swap").code == ExitCode.OK
+    with psycopg.connect(house.server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {house.name}_other".encode())
+    (file,) = (house.folder / ".migsafe" / "restores").glob("*.json")
+    kept = json.loads(file.read_text())
+    kept["memory"][memory] = house.databases()[f"{house.name}_other"][0]
+    file.write_text(json.dumps(kept))
+    before = house.databases()
+
+    stopped = house.restore("--undo", "--yes")
+
+    assert stopped.code == ExitCode.DIRTY, stopped
+    assert f"{house.name}_other: is neither called" in str(stopped.report.error)
+    assert house.databases() == before
+
+
 def test_a_name_that_is_taken_is_never_renamed_onto(house: House) -> None:
     house.snapshot()
     beside = house.restore("--yes")
