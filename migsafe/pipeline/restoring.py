@@ -131,15 +131,20 @@ def _refuse_stale(night: _Night, now: Sequence[Journal]) -> None:
 
 def _manifest(settings: Settings, where: "Target", name: str) -> Manifest:
     """Find a manifest by run or snapshot: in the folder, else in the ledger of the database."""
+    unread: list[str] = []
     for path in manifest.files(shelf(settings)):
-        found = manifest.load(path)
+        try:
+            found = manifest.load(path)
+        except UsageError as error:  # that of another one stands in nobody's way
+            unread.append(f", and {error}")
+            continue
         if name in (found.run, found.id):
             return found
-    problem = ""
+    problem = "".join(unread[:1])
     try:
         kept = _of_ledger(where, name)
     except UnreachableError as error:
-        kept, problem = None, f", and the ledger cannot be read ({error})"
+        kept, problem = None, f"{problem}, and the ledger cannot be read ({error})"
     if kept is None and settings.env.snapshot == "rds":
         from migsafe.restore import unwritten
 

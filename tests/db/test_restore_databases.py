@@ -380,6 +380,16 @@ def test_a_restore_from_another_machine_keeps_the_next_one_out(house: House) -> 
     assert set(house.databases()) == {house.name}
 
 
+def test_a_manifest_that_cannot_be_read_stands_in_the_way_of_no_other(house: House) -> None:
+    house.snapshot()
+    broken = house.manifest.with_name("00000000000000000000000000.json")
+    broken.write_text("{")
+    assert house.restore().code == ExitCode.OK
+    refused = house.call("restore", broken.stem)
+    assert refused.code == ExitCode.USAGE
+    assert "is no manifest of a snapshot" in refused.err
+
+
 def test_a_dump_that_was_changed_is_not_restored(house: House) -> None:
     house.snapshot()
     data = bytearray((house.dump / "dump").read_bytes())
