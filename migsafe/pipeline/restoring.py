@@ -179,12 +179,24 @@ def _journal(
         if not found:
             verb = "undo" if asked.undo else "resume"
             raise UsageError(asked.name, f"there is no restore to {verb}", "leave that flag out")
+        if asked.undo:
+            _refuse_later(found[0], mine)
         found[0].kept = False  # a look leaves it alone: its restore may be going on
         return found[0]
     for one in mine:
         _refuse_open(one, known)
     folder, place = settings.root / KEPT / "restores", where.place
     return journal.fresh(folder, run=known.run, provider=known.provider, key=key, place=place)
+
+
+def _refuse_later(one: Journal, mine: Sequence[Journal]) -> None:
+    """Refuse to take back what another restore has built on; `mine` begins with the newest."""
+    for later in mine[: mine.index(one)]:
+        record = later.record
+        if record.outcome == "swapped" or (record.outcome is None and record.entries):
+            problem = f"the restore {record.id} of the snapshot of {record.run} came after it"
+            remedy = f"migsafe restore {record.run} --undo --yes first, if that is meant"
+            raise UsageError(one.record.run, problem, remedy)
 
 
 def _refuse_open(one: Journal, known: Manifest) -> None:

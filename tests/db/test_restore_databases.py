@@ -279,6 +279,25 @@ def test_a_database_that_only_has_the_same_oid_is_not_renamed(house: House, memo
     assert house.databases() == before
 
 
+def test_restores_are_undone_in_the_order_in_which_they_were_swapped(house: House) -> None:
+    oid = house.databases()[house.name]
+    house.snapshot()
+    first = house.run
+    assert house.restore("--yes", "--swap").code == ExitCode.OK
+    house.snapshot()
+    assert house.restore("--yes", "--swap").code == ExitCode.OK
+    before, last, house.run = house.databases(), house.run, first
+
+    refused = house.restore("--undo", "--yes")
+
+    assert refused.code == ExitCode.USAGE, refused
+    assert f"migsafe restore {last} --undo --yes first" in refused.err
+    assert house.databases() == before
+    for house.run in (last, first):
+        assert house.restore("--undo", "--yes").code == ExitCode.OK
+    assert house.databases()[house.name] == oid
+
+
 def test_a_name_that_is_taken_is_never_renamed_onto(house: House) -> None:
     house.snapshot()
     beside = house.restore("--yes")
