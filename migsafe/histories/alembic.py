@@ -30,6 +30,8 @@ class AlembicDirectory(Directory):
 
     project: Project
     parents: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: The releases of Python, Alembic and SQLAlchemy, which decide what a revision sends.
+    releases: Sequence[str] = ()
     #: The driver that has read the files, for who runs env.py next; it has run no revision.
     first: list[Driver] = field(default_factory=list, repr=False, compare=False)
 
@@ -85,6 +87,7 @@ def load(path: Path, config: HistoryConfig, root: Path) -> AlembicDirectory:
         project=project,
         migrations=[_migration(by_name[name], path) for name in found["order"]],
         parents={n: [*item["down"], *item["depends_on"]] for n, item in by_name.items()},
+        releases=[found["python"], found["alembic"], found["sqlalchemy"]],
         findings=_heads(found["heads"]),
         schemas=config.schemas,
         first=[first],
@@ -162,7 +165,24 @@ def wavering(migration: Migration) -> str | None:
     names = [a.name for one in ast.walk(tree) if isinstance(one, ast.Import) for a in one.names]
     names += [one.module or "." for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
     other = next((name for name in names if name.partition(".")[0] not in _STEADY), None)
-    return f"imports {other}, which may say something else by now" if other else None
+    if other:
+        return f"imports {other}, which may say something else by now"
+    called = reaching_out(tree)
+    return f"calls {called}, which may say something else by now" if called else None
+
+
+#: What reads files or other code, wherever it comes from.
+_OUTWARD = {"open", "read_text", "read_bytes", "get_data", "check_output", "run_path"}
+_OUTWARD |= {"exec", "eval", "__import__", "import_module", "module_from_spec"}
+
+
+def reaching_out(tree: ast.AST) -> str | None:
+    """Return the name of something in a file that reads others, None where there is nothing."""
+    for node in ast.walk(tree):
+        name = getattr(node, "id", None) or getattr(node, "attr", None)
+        if isinstance(node, ast.Name | ast.Attribute) and name in _OUTWARD:
+            return str(name)
+    return None
 
 
 def _says_nothing(node: ast.stmt) -> bool:

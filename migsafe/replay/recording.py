@@ -5,6 +5,7 @@ Kept beside the replays, named by every file that it depends on.
 
 import ast
 import hashlib
+import os
 import re
 import sys
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import msgspec
 
 from migsafe import __version__, shadow, sql, target
 from migsafe.errors import redacted
-from migsafe.histories import Migration, driver
+from migsafe.histories import Migration, alembic, driver
 from migsafe.histories.alembic import AlembicDirectory
 from migsafe.histories.driver import Event
 from migsafe.replay import Notify, Stage, cache
@@ -164,11 +165,14 @@ def _kept(scripts: dict[str, _Script], after: str | None) -> list[_Kept]:
 
 
 def _is_all(directory: AlembicDirectory) -> bool:
-    """Tell whether the files import nothing else of the project, which could change beside them."""
+    """Tell whether the files use nothing else of the project, which could change beside them."""
     known = {*sys.stdlib_module_names, "alembic", "sqlalchemy"}
     files = {*directory.path.rglob("*.py"), *(one.path for one in directory.migrations)}
     for file in files:
-        for node in ast.walk(ast.parse(file.read_bytes())):
+        tree = ast.parse(file.read_bytes())
+        if alembic.reaching_out(tree):
+            return False
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -185,9 +189,13 @@ def _digest(directory: AlembicDirectory, stage: Stage) -> str:
     folder = directory.path
     server = shadow.identity(stage.config, major=stage.major, root=stage.root)
     about = [__version__, server, stage.schema, stage.config, str(directory.project)]
-    chain = hashlib.sha256(msgspec.json.encode(about))
+    chain = hashlib.sha256(msgspec.json.encode([*about, directory.releases]))
     files = {migration.path for migration in directory.migrations} | set(folder.rglob("*.py"))
-    for file in sorted({*files, directory.project.config}):
-        chain.update(hashlib.sha256(file.read_bytes()).digest())
-    chain.update(msgspec.json.encode([migration.name for migration in directory.migrations]))
+    texts = [file.read_bytes() for file in sorted({*files, directory.project.config})]
+    texts += [(stage.root / file).read_bytes() for file in stage.config.prelude]
+    for text in texts:
+        chain.update(hashlib.sha256(text).digest())
+    # A variable is asked for by its name, so that it stands in one of the texts.
+    named = {k: v for k, v in os.environ.items() if any(k.encode() in text for text in texts)}
+    chain.update(msgspec.json.encode([named, [one.name for one in directory.migrations]]))
     return chain.hexdigest()

@@ -523,6 +523,27 @@ def test_the_sql_of_revisions_is_kept_only_where_their_files_are_all(
     (folder / "a2.py").write_text(revision("a2", body, "a1"))
     assert run("plan").code == 0
     assert len(list(kept.glob("[!.]*"))) == 1
+    (workdir / "more.sql").write_text("ALTER TABLE people ADD phone text")
+    body = 'op.execute(open("more.sql").read())'
+    (folder / "a2.py").write_text(revision("a2", body, "a1"))
+    assert run("plan").code == 0
+    assert len(list(kept.glob("[!.]*"))) == 1
+
+
+def test_the_sql_of_revisions_is_asked_again_where_what_it_depends_on_is_another(
+    workdir: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "import os\nop.execute(f\"CREATE TABLE {os.environ['WHICH_ONE']} (id int)\")"
+    write(workdir, {"a1": revision("a1", body)})
+    (workdir / "early.sql").write_text("CREATE TABLE early (id bigint)")
+    (workdir / "migsafe.toml").write_text('[shadow]\nprelude = ["early.sql"]\n')
+    for number, name in enumerate(("first", "second"), start=1):
+        monkeypatch.setenv("WHICH_ONE", name)
+        assert run("plan").code == 0
+        assert len(list((workdir / ".migsafe" / "replays").glob("[!.]*"))) == number
+    (workdir / "early.sql").write_text("CREATE TABLE second (id bigint)")
+    failed = run("plan")
+    assert (failed.code, "42P07" in failed.err) == (2, True)
 
 
 HALF = """
