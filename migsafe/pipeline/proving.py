@@ -12,6 +12,9 @@ from migsafe.errors import BusyError, ExitCode
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.pipeline.session import KEPT, Session, opened
 from migsafe.reports import Report
+from migsafe.restore import journal
+from migsafe.restore.journal import Record
+from migsafe.restore.pair import SERVED
 
 #: What was looked for, by code: each passes where nothing is found.
 _LOOKED_FOR = {
@@ -38,7 +41,7 @@ def prove(settings: Settings, *, noted: str | None = None, killed: Sequence[str]
             *chain.check(links),
             *_nothing(links),
             *_cut(links, noted),
-            *_held_against(session, files),
+            *_held_against(session, files, _gone_back(session)),
             *_unreported(session, killed),
         ]
         failed = any(not finding.suppressed for finding in found)
@@ -86,13 +89,34 @@ def _is_of(report: Report, session: Session) -> bool:
     return at is not None and (at.host, at.port, at.database) == here
 
 
-def _held_against(session: Session, files: Iterable[Report]) -> Iterator[Finding]:
+def _gone_back(session: Session) -> list[Record]:
+    """Return the restores of this checkout by which the target got the ledger of another time."""
+    found = [one.record for one in journal.journals(session.settings.root / KEPT / "restores")]
+    return [one for one in found if one.place == session.target.place and one.ended]
+
+
+def _is_lost(file: Report, restore: Record) -> bool:
+    """Tell whether a run's report went with the database that a restore put aside.
+
+    That is one of the old database after the snapshot, or one of the copy before it was given up.
+    """
+    if restore.ended is None or file.started > restore.ended:
+        return False
+    if restore.outcome == "swapped":
+        return file.run >= restore.run
+    return restore.outcome == "undone" and bool(restore.memory.get(SERVED))
+
+
+def _held_against(
+    session: Session, files: Iterable[Report], restores: Sequence[Record]
+) -> Iterator[Finding]:
     """Compare each file with the ledger's report of that run."""
     for file in files:
         text = ledger.report(session.conn, file.run)
         name = f"{_FOLDER}/{file.run}.json"
         if text is None and file.previous is not None and _is_of(file, session):
-            yield broken(
+            by = next((one for one in restores if _is_lost(file, one)), None)
+            found = broken(
                 "MH122",
                 "run-missing",
                 f"run {file.run} of {file.started:%Y-%m-%d %H:%M} is not in the ledger, although "
@@ -100,6 +124,7 @@ def _held_against(session: Session, files: Iterable[Report]) -> Iterator[Finding
                 remedy="It was removed from the ledger, or the database was restored to a time "
                 f"before it. {name} has the report.",
             )
+            yield replace(found, suppressed=f"put aside by the restore {by.id}") if by else found
         elif text is not None and not _same(file, text):
             yield broken(
                 "MH124",

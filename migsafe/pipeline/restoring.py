@@ -1,10 +1,10 @@
 """Restore: back to a snapshot, beside the database first; nothing changes without being told to."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from migsafe import target
 from migsafe.config import Settings
 from migsafe.errors import BusyError, ExitCode, MigsafeError, UnreachableError, UsageError
 from migsafe.findings import Finding
+from migsafe.pipeline import losses
 from migsafe.pipeline.session import KEPT, Notify, directory_of, git_commit
 from migsafe.pipeline.snapshotting import folder as shelf
 from migsafe.reports import Report, RestoreInfo, RestoreStep
@@ -251,7 +252,13 @@ def _shown(night: _Night) -> Report:
     notes = () if asked.undo else tuple(night.way.check(swap=night.swaps))
     flags = [f"--{flag}" for flag in ("resume", "undo", "swap") if getattr(asked, flag)]
     command = " ".join(["migsafe restore", asked.name, *flags, "--yes"])
-    return _report(night, ExitCode.OK, notes=notes, lost=_lost(night), next=f"{command}, to do it.")
+    return _report(
+        night,
+        ExitCode.OK,
+        notes=notes,
+        lost=losses.read(night.restoring),
+        next=f"{command}, to do it.",
+    )
 
 
 def _differs(night: _Night, error: Differs) -> Report:
@@ -347,49 +354,6 @@ def _state(kept: Journal, step: str) -> RestoreStep:
     )
 
 
-def _lost(night: _Night) -> list[str]:
-    """Say what is not in the snapshot, as far as the database tells; else that it is not known."""
-    known, where = night.restoring.manifest, night.restoring.target
-    age = datetime.now(UTC) - known.moment
-    lines = [
-        f"Everything that was written since {known.moment:%Y-%m-%d %H:%M} UTC: {_spelled(age)}."
-    ]
-    try:
-        with target.translated(where), target.connect(where, read_only=True) as conn:
-            lines += [*_runs(conn, known), *_rows(night, conn)]
-    except UnreachableError as error:
-        lines.append(f"What that is, is not known: {error}")
-    return lines
-
-
-def _runs(conn: "target.Connection", known: Manifest) -> Iterator[str]:
-    from migsafe import ledger
-
-    since = [run for run in ledger.runs(conn) if run.started > known.moment or run.id == known.run]
-    for run in reversed(since):
-        yield f"The run {run.id} ({run.command}, {run.started:%Y-%m-%d %H:%M} UTC)."
-
-
-#: Seconds in which the rows of now are counted for the plan; arbitrary.
-_COUNTING = 10.0
-
-
-def _rows(night: _Night, conn: "target.Connection") -> Iterator[str]:
-    """Say by how many rows tables differ; what was updated in place, no count shows."""
-    then, now = (
-        night.restoring.manifest.fingerprint,
-        night.restoring.fingerprint(conn, budget=_COUNTING),
-    )
-    unsure = {*then.estimated, *now.estimated}
-    sure = [name for name in then.counts if name in now.counts and name not in unsure]
-    changed = {name: now.counts[name] - then.counts[name] for name in sure}
-    for name, by in sorted(changed.items()):
-        if by:
-            yield f"{name}: {abs(by)} rows {'more' if by > 0 else 'fewer'} now than then."
-    counted = f"{len(sure)} of {len(then.counts)} tables were counted"
-    yield f"{counted}; what was updated in place is not known."
-
-
 def estimated(earlier: Sequence[Journal], key: str) -> str:
     """Say how long the last restore of this database took, as its journal has it."""
     for one in earlier:
@@ -397,12 +361,5 @@ def estimated(earlier: Sequence[Journal], key: str) -> str:
         begun = [entry.at for entry in one.record.entries if entry.event == "begun"]
         if one.record.key == key and begun and "verify" in times:
             took = times["verify"] - begun[0]
-            return f"{_spelled(took)} to the verified copy, last time ({begun[0]:%Y-%m-%d})"
+            return f"{losses.spelled(took)} to the verified copy, last time ({begun[0]:%Y-%m-%d})"
     return "not known: no restore of this database was seen to its end here"
-
-
-def _spelled(length: timedelta) -> str:
-    from migsafe.snapshots import polling
-
-    days, rest = divmod(length.total_seconds(), 86400)
-    return f"{int(days)} d " * bool(days) + polling.spelled(rest)

@@ -298,6 +298,27 @@ def test_restores_are_undone_in_the_order_in_which_they_were_swapped(house: Hous
     assert house.databases()[house.name] == oid
 
 
+def test_the_ledger_of_the_past_is_told_from_one_that_was_cut(house: House) -> None:
+    house.sql("DROP TABLE rooms")
+    runs = []
+    for number in (1, 2):
+        (house.folder / "db").mkdir(exist_ok=True)
+        (house.folder / "db" / f"{number}.sql").write_text(f"CREATE TABLE t{number} (id int);")
+        runs.append(house.call("apply", "--snapshot").report.run)
+    house.run = runs[1]
+    assert house.call("history", "--verify").code == ExitCode.OK
+
+    assert house.restore("--yes", "--swap").code == ExitCode.OK
+
+    told = house.call("history", "--verify")
+    assert told.code == ExitCode.OK, told
+    (found,) = [one for one in told.report.findings if one.code == "MH122"]
+    assert runs[1] in found.message
+    assert str(found.suppressed).startswith("put aside by the restore")
+    house.sql("ALTER TABLE migsafe.runs DISABLE TRIGGER ALL; DELETE FROM migsafe.runs")
+    assert house.call("history", "--verify").code == ExitCode.FINDINGS
+
+
 def test_a_name_that_is_taken_is_never_renamed_onto(house: House) -> None:
     house.snapshot()
     beside = house.restore("--yes")
