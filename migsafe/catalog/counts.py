@@ -45,6 +45,15 @@ def unlogged(conn: Connection) -> list[str]:
     return [f"{schema}.{name}" for schema, name, _ in _tables(conn, "u")]
 
 
+def written(conn: Connection) -> dict[str, tuple[int, int]]:
+    """Return how many rows were ever inserted and deleted, by table, as the statistics have it."""
+    rows = conn.execute(
+        """SELECT schemaname, relname, n_tup_ins, n_tup_del
+           FROM pg_catalog.pg_stat_user_tables"""
+    )
+    return {f"{schema}.{name}": (int(ins), int(gone)) for schema, name, ins, gone in rows}
+
+
 def _tables(conn: Connection, persistence: str = "p") -> list[tuple[str, str, int]]:
     """Return schema, name and estimate of tables that hold rows themselves, the smallest first."""
     rows = conn.execute(

@@ -76,7 +76,8 @@ def _counts(expected: Fingerprint, found: Fingerprint) -> Iterator[Finding]:
         elif name in found.estimated:
             yield finding("restored-rows", f"the rows of {name} could not be counted")
         else:
-            yield from _exact(name, (count, expected.later.get(name, count)), found.counts[name])
+            either = (count, expected.later.get(name, count))
+            yield from _exact(name, expected.between.get(name, either), found.counts[name])
     if estimated:
         yield finding(
             "restored-rows",

@@ -29,7 +29,8 @@ class Fingerprint:
 
     `exact` says that no table is estimated. `facts` is the SHA-256 of all facts of the schema,
     `migrations` that of the rows of the history's own table. `later` are the counts that others
-    had changed when the snapshot was complete: it holds a number between the two.
+    had changed when the snapshot was complete, `between` the least and the most that a table may
+    have held meanwhile: what came and went shows in neither count.
     """
 
     facts: str
@@ -38,6 +39,7 @@ class Fingerprint:
     exact: bool
     estimated: tuple[str, ...] = ()
     later: Mapping[str, int] = field(default_factory=dict)
+    between: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     migrations: str | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ()

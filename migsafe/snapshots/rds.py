@@ -70,7 +70,7 @@ def take(taking: Taking) -> Manifest:
     with _outlived(place, taking, made):
         if taking.wait:
             made = _available(place, taking, name, timeout)
-        held = _held(taking, before.fingerprint)
+        held = _held(taking, before)
     return Manifest(
         run=taking.run,
         provider="rds",
@@ -186,6 +186,7 @@ class _Look:
 
     moment: datetime
     fingerprint: Fingerprint
+    written: Mapping[str, tuple[int, int]]
     notes: tuple[str, ...]
 
 
@@ -195,11 +196,13 @@ def _looked(taking: Taking) -> _Look:
 
     taking.notify("reading what the database holds")
     with target.translated(taking.target), _session(taking) as conn:
+        written = counts.written(conn)  # before the rows are counted: more than was is no harm
         fingerprint = taking.fingerprint(conn)
         unlogged = counts.unlogged(conn)
         moment = catalog.one(conn, "SELECT pg_catalog.clock_timestamp()")[0]
     note = f"Unlogged tables come back empty: {', '.join(unlogged)}."
-    return _Look(moment=moment, fingerprint=fingerprint, notes=(note,) if unlogged else ())
+    notes = (note,) if unlogged else ()
+    return _Look(moment=moment, fingerprint=fingerprint, written=written, notes=notes)
 
 
 def _session(taking: Taking) -> Session:
@@ -208,18 +211,21 @@ def _session(taking: Taking) -> Session:
     return target.connect(taking.target, read_only=True)
 
 
-def _held(taking: Taking, before: Fingerprint) -> Fingerprint:
+def _held(taking: Taking, look: _Look) -> Fingerprint:
     """Say what the snapshot holds: what the database held before and after it, if both agree.
 
     The moment that a snapshot holds lies between the two. Others write meanwhile, and so does the
     run where nobody waits.
     """
     from migsafe import target
+    from migsafe.catalog import counts
 
+    before = look.fingerprint
     if not taking.wait:
         return replace(before, exact=False, estimated=tuple(before.counts))
     with target.translated(taking.target), _session(taking) as conn:
         after = taking.fingerprint(conn)
+        written = counts.written(conn)
     if (after.facts, after.migrations) != (before.facts, before.migrations):
         problem = "the schema was changed while the snapshot was taken, nothing was applied"
         raise UnreachableError("snapshot", problem, "see who deploys, then run it again")
@@ -229,7 +235,34 @@ def _held(taking: Taking, before: Fingerprint) -> Fingerprint:
         for table, rows in after.counts.items()
         if table not in unsure and rows != before.counts.get(table, rows)
     }
-    return replace(before, later=later, exact=not unsure, estimated=tuple(sorted(unsure)))
+    return replace(
+        before,
+        later=later,
+        between=between(before.counts, after.counts, look.written, written),
+        exact=not unsure,
+        estimated=tuple(sorted(unsure)),
+    )
+
+
+def between(
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+    written: Mapping[str, tuple[int, int]],
+    later: Mapping[str, tuple[int, int]],
+) -> dict[str, tuple[int, int]]:
+    """Return the least and the most rows that a table may have held between two counts.
+
+    `written` and `later` are what was inserted and deleted until then. Of a table whose statistics
+    were reset meanwhile, only the counts are known.
+    """
+    found = {}
+    for table, rows in before.items():
+        ends = (rows, after.get(table, rows))
+        then, now = written.get(table, (0, 0)), later.get(table, (0, 0))
+        came, went = (max(0, new - old) for old, new in zip(then, now, strict=True))
+        if came or went:
+            found[table] = (max(0, min(*ends, rows - went)), max(*ends, rows + came))
+    return found
 
 
 def _requests(place: _Place, now: Described, name: str, run: str) -> dict[str, Any]:

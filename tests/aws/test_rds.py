@@ -428,6 +428,29 @@ def test_rows_that_others_write_meanwhile_are_between_two_counts(
     assert found.later["care.notes"] > 7
 
 
+def test_rows_that_come_and_go_meanwhile_are_known_to_have(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = polling.sleep
+
+    def queue(seconds: float) -> None:
+        clinic.conn.execute("INSERT INTO care.notes VALUES (8), (9)")
+        clinic.conn.execute("DELETE FROM care.notes WHERE id IN (1, 8, 9)")
+        clinic.conn.execute("INSERT INTO care.notes VALUES (1)")
+        clinic.conn.execute("SELECT pg_stat_force_next_flush()")
+        sleep(seconds)
+
+    monkeypatch.setattr(polling, "sleep", queue)
+
+    found = clinic.manifest(clinic.apply().report.run).fingerprint
+
+    assert found.counts == {"care.notes": 7}
+    assert found.later == {}
+    low, high = found.between["care.notes"]
+    assert low <= 6
+    assert high >= 9
+
+
 def test_a_schema_that_changes_meanwhile_stops_the_run(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from migsafe.findings import Severity
 from migsafe.pipeline import restoring
 from migsafe.restore import comparing, configured, journal, resources, scene
 from migsafe.restore.journal import Entry, Journal
-from migsafe.snapshots import Fingerprint
+from migsafe.snapshots import Fingerprint, rds
 
 HELD = Fingerprint(
     facts="a",
@@ -203,3 +203,16 @@ def test_a_copy_says_whom_it_stands_for_and_never_more_than_a_tag_holds() -> Non
     assert [pair["Key"] for pair in tags] == ["team", "migsafe:was"]
     assert tags[1]["Value"].split() == [f"db-{number:026}" for number in range(12, 20)]
     assert len(tags[1]["Value"]) <= 256
+
+
+@pytest.mark.parametrize(("rows", "differs"), [(3, True), (4, False), (15, False), (16, True)])
+def test_what_came_and_went_during_the_snapshot_is_no_difference(rows: int, differs: bool) -> None:
+    held = replace(HELD, between={"public.visits": (4, 15)})
+    assert bool(said(replace(HELD, counts={"public.visits": rows}), held)) is differs
+
+
+def test_a_table_held_no_fewer_rows_than_what_was_deleted_tells() -> None:
+    before, after = {"a": 10, "b": 10, "c": 10}, {"a": 12, "b": 10, "c": 0}
+    written = {"a": (100, 50), "b": (100, 50), "c": (100, 50)}
+    later = {"a": (105, 53), "b": (100, 50), "c": (0, 0)}
+    assert rds.between(before, after, written, later) == {"a": (7, 15)}
