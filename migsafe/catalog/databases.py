@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
+
 from migsafe.target import Connection
 
 
@@ -137,6 +139,17 @@ def inside(conn: Connection, name: str) -> list[Inside]:
     return [
         Inside(int(pid), str(role), str(program), bool(mine)) for pid, role, program, mine in rows
     ]
+
+
+def cluster(conn: Connection) -> str | None:
+    """Return the number that initdb gave this server's data, None where this role may not ask."""
+    try:
+        with conn.transaction():
+            query = "SELECT system_identifier FROM pg_catalog.pg_control_system()"
+            row = conn.execute(query).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return None
+    return str(row[0]) if row else None
 
 
 def prepared(conn: Connection, name: str) -> list[str]:

@@ -32,8 +32,22 @@ def check(pair: Pair, *, swap: bool) -> list[str]:
             raise UnreachableError(place, problem, remedy)
         old = pair.old(conn)
         if swap and old and old.name == pair.name:
+            _refuse_elsewhere(pair, conn)
             renaming.refuse(pair, conn, [pair.name])
         return list(_notes(pair, conn))
+
+
+def _refuse_elsewhere(pair: Pair, conn: Connection) -> None:
+    """Refuse to take the name of a database on a server that only has the address: by a tunnel."""
+    if _is_elsewhere(pair, conn):
+        problem = "another server than that of the snapshot answers, and has this database, too"
+        remedy = "see where the address leads; if it is meant, rename that database first"
+        raise UsageError(pair.restoring.target.place, problem, remedy)
+
+
+def _is_elsewhere(pair: Pair, conn: Connection) -> bool:
+    then, now = pair.restoring.manifest.source.get("cluster"), databases.cluster(conn)
+    return bool(then and now and then != now)
 
 
 def _refuse_older(pair: Pair, conn: Connection) -> None:
@@ -105,6 +119,8 @@ def _missing(conn: Connection, kind: str, names: Iterable[str]) -> list[str]:
 
 def _notes(pair: Pair, conn: Connection) -> Iterator[str]:
     """Yield what the swap leaves behind, and what the copy takes."""
+    if _is_elsewhere(pair, conn):
+        yield "This is another server than the one that the snapshot was taken on."
     if pair.copy(conn) is None:
         size = int(pair.restoring.manifest.copy["bytes"]) / 10**6
         yield f"The copy takes about {size:,.1f} MB of the server's disk; the old database stays."

@@ -196,6 +196,7 @@ def _source(dump: _Dump, session: Session) -> dict[str, Any]:
     whole = databases.read(session, dump.taking.server.database)
     _write(dump.part / DATABASE, asdict(whole))
     return {
+        "cluster": databases.cluster(session),
         "counts": contents.counts(session),
         "objects": contents.objects(session),
         "roles": contents.roles(session, whole.settings),

@@ -430,6 +430,26 @@ def test_a_manifest_that_cannot_be_read_stands_in_the_way_of_no_other(house: Hou
     assert "is no manifest of a snapshot" in refused.err
 
 
+def test_another_server_at_the_same_address_keeps_its_database(house: House) -> None:
+    house.snapshot()
+    known = json.loads(house.manifest.read_text())
+    known["source"]["cluster"] = "7000000000000000001"
+    house.manifest.write_text(json.dumps(known))
+    before = house.databases()
+
+    refused = house.restore("--yes", "--swap")
+
+    assert refused.code == ExitCode.USAGE, refused
+    assert "another server than that of the snapshot answers" in refused.err
+    assert house.databases() == before
+    beside = house.restore("--yes")
+    assert beside.code == ExitCode.OK
+    assert any("another server" in note for note in beside.report.notes)
+    with psycopg.connect(house.server, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {house.name} RENAME TO {house.name}_away".encode())
+    assert house.restore("--resume", "--swap", "--yes").code == ExitCode.OK
+
+
 def test_a_dump_that_was_changed_is_not_restored(house: House) -> None:
     house.snapshot()
     data = bytearray((house.dump / "dump").read_bytes())
