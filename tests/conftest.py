@@ -5,6 +5,7 @@ The server is the embedded one, or the one of MIGSAFE_TEST_URL. Without a server
 
 import gc
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,6 +25,10 @@ for _name in list(os.environ):
     if _name in ("MIGSAFE_URL", "DATABASE_URL", "NO_COLOR") or _name.startswith("PG"):
         del os.environ[_name]
 servers.live_in_memory()
+
+# Each of the hundreds of processes that the tests start would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _stack = ExitStack()
 
