@@ -126,7 +126,11 @@ def _night(settings: Settings, asked: Asked, notify: Notify) -> _Night:
 
 def _refuse_stale(night: _Night, now: Sequence[Journal]) -> None:
     """Refuse what was decided by journals that another process has gone on with since."""
-    if [one.record for one in now] != [one.record for one in night.earlier]:
+    key = night.journal.record.key
+    then, seen = (
+        [one.record for one in some if one.record.key == key] for some in (night.earlier, now)
+    )
+    if then != seen:
         raise BusyError(night.asked.name, "another process was restoring", "look again, then go on")
 
 

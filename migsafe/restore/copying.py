@@ -21,6 +21,10 @@ _SHOWING = 900.0
 _COUNTING = 24 * 3600.0
 
 
+#: How many tags something may have in AWS; ours come last.
+_TAGS = 50
+
+
 @dataclass(frozen=True, slots=True)
 class Restore:
     """Have AWS build the copy from the snapshot, under a name of its own."""
@@ -41,7 +45,10 @@ class Restore:
         scene = self.scene
         was = scene.restoring.manifest.source["resource_id"]
         tags = standing_for(ours(self.request.get("Tags", ()), scene.journal.record.id), was)
-        request = {**self.request, "Tags": tags, "DeletionProtection": False}
+        if left := tags[:-_TAGS]:
+            names = ", ".join(pair["Key"] for pair in left)
+            say(scene, f"AWS allows {_TAGS} tags, so the copy has none of these: {names}.")
+        request = {**self.request, "Tags": tags[-_TAGS:], "DeletionProtection": False}
         if not scene.kind.restore(request) and scene.new() is None:
             remedy = "rename or delete that one, or wait for the restore that made it"
             raise UnreachableError(scene.beside, "the name is taken", remedy)

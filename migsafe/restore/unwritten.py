@@ -5,7 +5,6 @@ restored by it stands beside, and is never called verified.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from migsafe.aws import explained, identify
@@ -33,13 +32,14 @@ def found(target: Target, env: EnvConfig, name: str) -> Manifest | None:
 
 def _manifest(client: Any, database: Database, one: Mapping[str, Any], target: Target) -> Manifest:
     names, tags, notes = calls.of(database), calls.tags(one), list[str]()
-    run, snapshot = tags[f"{TAG}run"], one[names.id]
+    snapshot = one[names.id]
+    run = tags.get(f"{TAG}run", snapshot)  # a person may have taken tags away
     return Manifest(
         run=run,
         provider="rds",
         id=snapshot,
         taken=one["SnapshotCreateTime"],
-        moment=datetime.fromisoformat(tags[f"{TAG}created"]),
+        moment=rds.moment(tags.get(f"{TAG}created")) or one["SnapshotCreateTime"],
         place=target.place,
         database=target.params.get("dbname", ""),
         server_version=one["EngineVersion"],

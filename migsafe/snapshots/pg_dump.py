@@ -382,10 +382,14 @@ def found(shelf: Shelf) -> Sequence[Copy]:
 def delete(shelf: Shelf, copy: Copy) -> None:
     """Delete the dump, then its manifest; a half deleted one has the name of an incomplete one."""
     file = shelf.folder / Path(copy.id).name
-    if file.is_dir():
-        file = file.rename(file.with_name(f"{file.name}{_PART}"))
-        shutil.rmtree(file)
-    (shelf.folder / f"{copy.run}.json").unlink(missing_ok=True)
+    try:
+        if file.is_dir():
+            file = file.rename(file.with_name(f"{file.name}{_PART}"))
+            shutil.rmtree(file)
+        (shelf.folder / f"{copy.run}.json").unlink(missing_ok=True)
+    except OSError as error:
+        problem = f"cannot be deleted: {error.strerror}"
+        raise UnreachableError(str(file), problem, "mend that, then prune again") from None
 
 
 def settle(shelf: Shelf, manifest: Manifest, outcome: str) -> None:

@@ -367,16 +367,17 @@ def _copy(place: _Place, one: Described) -> Copy:
         provider="rds",
         id=one[place.calls.id],
         run=tags.get(f"{TAG}run", ""),
-        taken=_moment(tags.get(f"{TAG}created")) or one.get("SnapshotCreateTime") or _now(),
+        taken=moment(tags.get(f"{TAG}created")) or one.get("SnapshotCreateTime") or _now(),
         status=one["Status"],
         size=one.get("FullSnapshotSizeInBytes"),
-        expires=_moment(tags.get(f"{TAG}expires")),
+        expires=moment(tags.get(f"{TAG}expires")),
         keep=tags.get(f"{TAG}keep") == "true",
         outcome=tags.get(f"{TAG}outcome", "open"),
     )
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
+    """Read the time in a tag; None where there is none that can be read."""
     try:
         found = datetime.fromisoformat(text) if text else None
     except ValueError:  # somebody has changed the tag

@@ -101,6 +101,22 @@ def _listed(clinic: Clinic, place: str) -> list[str]:
     return [copy.run for copy in listed.report.copies]
 
 
+def test_a_database_with_all_the_tags_that_aws_allows_is_restored(clinic: Clinic) -> None:
+    operation = "restore_db_instance_from_db_snapshot"
+    request = clinic.manifest.requests[operation]
+    tags = [{"Key": f"of-us-{number}", "Value": "x"} for number in range(48)]
+    request = {**request, "Tags": [*tags, *request["Tags"]][-50:]}
+    clinic.change(requests={**clinic.manifest.requests, operation: request})
+
+    called = clinic.restore("--yes")
+
+    assert called.code == ExitCode.OK, called
+    assert any("AWS allows 50 tags" in note for note in called.report.notes)
+    kept = {pair["Key"] for pair in clinic.described(_beside(clinic))["TagList"]}
+    assert len(kept) == 50
+    assert {"migsafe:restore", "migsafe:was"} <= kept
+
+
 def test_a_restore_beside_is_swapped_later_and_may_be_swapped_back(clinic: Clinic) -> None:
     clinic.restore("--yes")
     refused = clinic.restore("--yes")
@@ -336,6 +352,17 @@ def test_without_a_manifest_the_copy_is_made_and_never_called_verified(clinic: C
     clinic.check()
     copy = next(one for one in clinic.described_all() if one["DbiResourceId"] != clinic.resource)
     assert copy["MultiAZ"]
+
+
+def test_a_snapshot_whose_tags_somebody_took_away_is_restored_all_the_same(clinic: Clinic) -> None:
+    clinic.tag({"migsafe:resource-id": clinic.resource, "migsafe:created": "long ago"})
+    (clinic.folder / ".migsafe" / "snapshots" / f"{clinic.manifest.run}.json").unlink()
+    name = clinic.manifest.id
+
+    called = clinic.cli("restore", name, "--yes", "--format", "json")
+
+    assert called.code == ExitCode.FINDINGS, called
+    assert "nothing is proved" in called.report.findings[0].message
 
 
 def test_no_password_reaches_journal_or_output(

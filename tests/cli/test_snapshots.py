@@ -158,3 +158,20 @@ def test_not_to_wait_for_no_snapshot_is_refused(
         refused = migsafe("apply", "--no-wait", *flags, "--url", database, "--migrations", "db")
         assert refused.code == ExitCode.USAGE, refused
         assert "--no-wait" in refused.err
+
+
+def test_what_cannot_be_deleted_is_said_and_does_not_save_the_others(
+    snapshot: Snapshot, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, new = (snapshot("create").report.run for _ in "abc")
+    ids = {copy.run: Path(copy.id) for copy in snapshot("list").report.copies}
+    # Somebody else's leftover of that name is in the way of the first one.
+    (blocked := ids[first].with_name(f"{ids[first].name}.part")).write_text("")
+
+    done = snapshot("prune", "--keep", "1", "--yes")
+
+    assert done.code == ExitCode.UNREACHABLE, done
+    fates = {copy.run: copy.fate for copy in done.report.copies}
+    assert fates == {first: "failed", second: "deleted", new: "kept"}
+    assert "cannot be deleted" in str(done.report.error)
+    assert blocked.exists()
