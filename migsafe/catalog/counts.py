@@ -5,6 +5,7 @@ brings back empty.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg
@@ -52,6 +53,27 @@ def written(conn: Connection) -> dict[str, tuple[int, int]]:
            FROM pg_catalog.pg_stat_user_tables"""
     )
     return {f"{schema}.{name}": (int(ins), int(gone)) for schema, name, ins, gone in rows}
+
+
+def between(
+    before: Mapping[str, int],
+    after: Mapping[str, int],
+    written: Mapping[str, tuple[int, int]],
+    later: Mapping[str, tuple[int, int]],
+) -> dict[str, tuple[int, int]]:
+    """Return the least and the most rows that a table may have held between two counts.
+
+    `written` and `later` are what was inserted and deleted until then. Of a table whose statistics
+    were reset meanwhile, only the counts are known.
+    """
+    found = {}
+    for table, rows in before.items():
+        ends = (rows, after.get(table, rows))
+        then, now = written.get(table, (0, 0)), later.get(table, (0, 0))
+        came, went = (max(0, new - old) for old, new in zip(then, now, strict=True))
+        if came or went:
+            found[table] = (max(0, min(*ends, rows - went)), max(*ends, rows + came))
+    return found
 
 
 def _tables(conn: Connection, persistence: str = "p") -> list[tuple[str, str, int]]:

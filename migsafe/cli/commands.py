@@ -193,6 +193,7 @@ def apply(
             to=to,
             baseline=baseline,
             command="apply",
+            snapshot=snapshot,
             asking=asking,
             notify=output.notify,
         )

@@ -118,11 +118,15 @@ def plan(
     to: str | None = None,
     baseline: bool = False,
     command: str = "plan",
+    snapshot: bool = False,
     asking: Asking | None = None,
     notify: Notify = silent,
 ) -> Report:
-    """Say everything that apply would do, with its findings, and change nothing."""
-    from migsafe.pipeline import evidence, records, unmanaged
+    """Say everything that apply would do, with its findings, and change nothing.
+
+    With `snapshot`, say what is to be known of the one that would be taken first.
+    """
+    from migsafe.pipeline import evidence, records, snapshotting, unmanaged
 
     directory = directory_of(settings)
     audits = audits_of(settings, directory)
@@ -148,6 +152,7 @@ def plan(
             plan=planned_of(built),
             baseline=case and evidence.info(case.weighed),
             next=NEXT.get(code) or advice,
+            notes=snapshotting.foreseen(session, notify) if snapshot and built.steps else (),
         )
 
 

@@ -227,15 +227,27 @@ def before_run(
     is opened again then; where the lock is lost, BusyError says so.
     """
     with target.translated(session.target):
-        if not ledger.may_keep(session.conn):
-            problem = "the role may not write migsafe.snapshots"
-            remedy = "GRANT INSERT on it, or CREATE on its schema"
-            raise UnreachableError(session.target.place, problem, remedy)
+        _refuse_unkept(session)
         taken = take(session, notify, wait=wait, made=made)
         _awake(session)
         with session.conn.transaction():
             ledger.keep(session.conn, _kept(taken))
     return taken
+
+
+def foreseen(session: Session, notify: Notify) -> tuple[str, ...]:
+    """Return what is to be known before a copy is taken; raise where it would be refused."""
+    with target.translated(session.target):
+        _refuse_unkept(session)
+    whose = shelf(session.settings, session.target, notify)
+    return tuple(provider(named(session.settings)).foreseen(whose, session.server))
+
+
+def _refuse_unkept(session: Session) -> None:
+    if not ledger.may_keep(session.conn):
+        problem = "the role may not write migsafe.snapshots"
+        remedy = "GRANT INSERT on it, or CREATE on its schema"
+        raise UnreachableError(session.target.place, problem, remedy)
 
 
 def _kept(taken: Manifest) -> ledger.Kept:

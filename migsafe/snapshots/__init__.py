@@ -70,6 +70,10 @@ class Copy:
 class Provider(Protocol):
     """One way to make a copy that can be restored: a module with these functions."""
 
+    def foreseen(self, shelf: Shelf, server: "Server", /) -> Sequence[str]:
+        """Return what a person should know before one is taken; raise where it would be refused."""
+        ...
+
     def take(self, taking: Taking) -> Manifest:
         """Take the copy; return only when it is complete and readable."""
         ...

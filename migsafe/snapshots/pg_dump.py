@@ -25,6 +25,7 @@ from migsafe.snapshots.manifest import Fingerprint, Manifest
 from migsafe.snapshots.programs import FailedError, Programs
 
 if TYPE_CHECKING:
+    from migsafe.catalog import Server
     from migsafe.target import Session
 
 #: What lies in the directory of a snapshot. `SUMS` is what `sha256sum -c` reads; `DATABASE` is not
@@ -91,6 +92,12 @@ class _Progress:
         if time.monotonic() - self.said >= _SAID:
             self.said = time.monotonic()
             self.notify(f"dumping: {_megabytes(sum(_sizes(self.part)))} written")
+
+
+def foreseen(_: Shelf, server: Server) -> Sequence[str]:
+    """Return nothing; raise UnreachableError where there is no program to dump with."""
+    programs.find(int(server.version.split(".")[0]))
+    return ()
 
 
 def take(taking: Taking) -> Manifest:
@@ -362,7 +369,6 @@ def located(folder: Path, known: Manifest) -> Path:
 
 def found(shelf: Shelf) -> Sequence[Copy]:
     """Return the dumps of the target whose manifests are in the folder, the oldest first."""
-    read = [manifest.load(path) for path in manifest.files(shelf.folder)]
     keep = timedelta(seconds=config.duration(shelf.env.snapshot_keep, "snapshot_keep"))
     return [
         Copy(
@@ -374,7 +380,7 @@ def found(shelf: Shelf) -> Sequence[Copy]:
             size=one.size,
             expires=one.taken + keep,
         )
-        for one in read
+        for one in map(manifest.load, manifest.files(shelf.folder))
         if one.provider == "pg_dump" and one.place == shelf.target.place
     ]
 
@@ -384,12 +390,11 @@ def delete(shelf: Shelf, copy: Copy) -> None:
     file = shelf.folder / Path(copy.id).name
     try:
         if file.is_dir():
-            file = file.rename(file.with_name(f"{file.name}{_PART}"))
-            shutil.rmtree(file)
+            shutil.rmtree(file.rename(file.with_name(f"{file.name}{_PART}")))
         (shelf.folder / f"{copy.run}.json").unlink(missing_ok=True)
     except OSError as error:
-        problem = f"cannot be deleted: {error.strerror}"
-        raise UnreachableError(str(file), problem, "mend that, then prune again") from None
+        place, said = str(file), f"cannot be deleted: {error.strerror}"
+        raise UnreachableError(place, said, "prune again") from None
 
 
 def settle(shelf: Shelf, manifest: Manifest, outcome: str) -> None:

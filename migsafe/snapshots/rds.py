@@ -32,6 +32,7 @@ from migsafe.snapshots.manifest import TAG, Fingerprint, Manifest
 from migsafe.snapshots.polling import Seen
 
 if TYPE_CHECKING:  # the driver is heavy, and the choice of a provider does without it
+    from migsafe.catalog import Server
     from migsafe.target import Session
 
 #: An identifier of a cluster's snapshot has 63 characters at most, of an instance's 255.
@@ -52,6 +53,17 @@ class _Place:
     @property
     def calls(self) -> Calls:
         return calls.of(self.database)
+
+
+def foreseen(shelf: Shelf, _: Server) -> Sequence[str]:
+    """Return what is said before a snapshot is taken; raise where it would be refused."""
+    place = _reached(shelf)
+    now = place.database.described
+    status = now[place.calls.status]
+    known = preflight.check(place.client, place.database, now, _now())
+    ready = status in polling.DATABASE.good
+    waits = f"It is {status}: the snapshot waits until it is available."
+    return [*_who(place), *([] if ready else [waits]), *known]
 
 
 def take(taking: Taking) -> Manifest:
@@ -238,31 +250,10 @@ def _held(taking: Taking, look: _Look) -> Fingerprint:
     return replace(
         before,
         later=later,
-        between=between(before.counts, after.counts, look.written, written),
+        between=counts.between(before.counts, after.counts, look.written, written),
         exact=not unsure,
         estimated=tuple(sorted(unsure)),
     )
-
-
-def between(
-    before: Mapping[str, int],
-    after: Mapping[str, int],
-    written: Mapping[str, tuple[int, int]],
-    later: Mapping[str, tuple[int, int]],
-) -> dict[str, tuple[int, int]]:
-    """Return the least and the most rows that a table may have held between two counts.
-
-    `written` and `later` are what was inserted and deleted until then. Of a table whose statistics
-    were reset meanwhile, only the counts are known.
-    """
-    found = {}
-    for table, rows in before.items():
-        ends = (rows, after.get(table, rows))
-        then, now = written.get(table, (0, 0)), later.get(table, (0, 0))
-        came, went = (max(0, new - old) for old, new in zip(then, now, strict=True))
-        if came or went:
-            found[table] = (max(0, min(*ends, rows - went)), max(*ends, rows + came))
-    return found
 
 
 def _requests(place: _Place, now: Described, name: str, run: str) -> dict[str, Any]:

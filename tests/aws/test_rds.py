@@ -368,6 +368,20 @@ def test_risks_around_the_snapshot_are_said(named: Clinic) -> None:
     assert "Unlogged tables come back empty: care.cache." in notes
 
 
+def test_a_dry_run_says_what_the_snapshot_would_and_makes_none(named: Clinic) -> None:
+    described = named.cloud.instance("clinic", port=named.port, MultiAZ=False)
+    clinic = named.moves_to(described["Endpoint"]["Address"])
+
+    dry = clinic.apply("--dry-run")
+
+    assert dry.code == ExitCode.OK, dry.err
+    assert any("single zone" in note for note in dry.report.notes)
+    assert clinic.snapshots() == []
+    assert clinic.call("apply", "--dry-run").report.notes == ()
+    clinic.cloud.manners.quota = 0
+    assert clinic.apply("--dry-run").code == ExitCode.UNREACHABLE
+
+
 def test_without_waiting_there_has_to_be_a_second_way_back(named: Clinic) -> None:
     described = named.cloud.instance("clinic", port=named.port, BackupRetentionPeriod=0)
     clinic = named.moves_to(described["Endpoint"]["Address"])

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from migsafe.catalog import counts
 from migsafe.findings import Severity
 from migsafe.pipeline import restoring
 from migsafe.restore import comparing, configured, journal, resources, scene
 from migsafe.restore.journal import Entry, Journal
-from migsafe.snapshots import Fingerprint, rds
+from migsafe.snapshots import Fingerprint
 
 HELD = Fingerprint(
     facts="a",
@@ -215,4 +216,4 @@ def test_a_table_held_no_fewer_rows_than_what_was_deleted_tells() -> None:
     before, after = {"a": 10, "b": 10, "c": 10}, {"a": 12, "b": 10, "c": 0}
     written = {"a": (100, 50), "b": (100, 50), "c": (100, 50)}
     later = {"a": (105, 53), "b": (100, 50), "c": (0, 0)}
-    assert rds.between(before, after, written, later) == {"a": (7, 15)}
+    assert counts.between(before, after, written, later) == {"a": (7, 15)}
