@@ -70,10 +70,10 @@ class Restore:
 
 
 def _refuse_foreign(scene: Scene, thing: Thing) -> None:
-    """Never delete the database, nor anything that this restore has not made."""
+    """Never delete the database, nor anything that this restore has not made or not named."""
     theirs = {scene.journal.record.memory.get(OLD), scene.restoring.manifest.source["resource_id"]}
     made = thing.tags.get(MADE) == scene.journal.record.id
-    if not made or thing.resource_id in theirs or thing.id == scene.name:
+    if not made or thing.resource_id in theirs or thing.id != scene.beside:
         raise UnreachableError(thing.id, "is not of this restore", "delete it by hand, if at all")
 
 

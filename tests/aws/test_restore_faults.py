@@ -267,6 +267,18 @@ def test_a_name_that_nobody_has_is_given_to_the_copy(clinic: Clinic) -> None:
     assert clinic.described("clinic")["DbiResourceId"] == clinic.journal.record.memory["new"]
 
 
+def test_a_copy_that_a_person_gave_another_name_is_not_deleted(clinic: Clinic) -> None:
+    assert clinic.restore("--yes").code == ExitCode.OK
+    new = clinic.journal.record.memory["new"]
+    clinic.called(clinic.things()[new], "clinic-in-service")
+
+    stopped = clinic.restore("--undo", "--yes")
+
+    assert stopped.code == ExitCode.DIRTY, stopped
+    assert "clinic-in-service: is not of this restore" in str(stopped.report.error)
+    assert clinic.things()[new] == "clinic-in-service"
+
+
 def test_a_copy_that_somebody_deletes_after_the_swap_is_in_nobodys_way(clinic: Clinic) -> None:
     clinic.restore("--yes", "--swap")
     del clinic.cloud.backend().databases["clinic"]
