@@ -136,6 +136,8 @@ def _closed(conn: Connection, moves: _Moves, place: str) -> Iterator[None]:
     try:
         for one, _ in moves:
             _allow(conn, one.name, False)
+        for one, _ in moves:  # once more, now that nobody can begin
+            sessions.refuse_deployer(conn, one.name, place)
         _end_sessions(conn, [one.name for one, _ in moves], place)
         yield
     except BaseException:

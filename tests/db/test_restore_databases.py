@@ -22,7 +22,7 @@ import pytest
 from migsafe import cli, ledger
 from migsafe.config import EnvConfig
 from migsafe.errors import ExitCode, UnreachableError
-from migsafe.restore import Restoring, journal
+from migsafe.restore import Restoring, journal, renaming
 from migsafe.restore.databases import Create
 from migsafe.restore.pair import Pair
 from migsafe.snapshots import manifest, pg_dump, programs
@@ -410,6 +410,29 @@ def test_a_deployment_that_runs_is_not_swapped_away(house: House) -> None:
         assert "a deployment is running" in refused.err
         assert deployer.execute("SELECT 1").fetchone() == (1,)
     assert set(house.databases()) == {house.name}
+
+
+def test_a_deployment_that_begins_after_the_last_look_is_not_swapped_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.snapshot()
+    assert house.restore("--yes").code == ExitCode.OK
+    look = renaming.refuse
+    with psycopg.connect(house.url, autocommit=True) as deployer:
+
+        def then_begins(*arguments: Any) -> None:
+            look(*arguments)
+            deployer.execute("SELECT pg_advisory_lock(%s)", [ledger.LOCK])
+
+        monkeypatch.setattr(renaming, "refuse", then_begins)
+
+        stopped = house.restore("--yes", "--resume", "--swap")
+
+        assert "a deployment is running" in str(stopped.report.error), stopped
+        assert deployer.execute("SELECT 1").fetchone() == (1,)
+    assert all(is_open for _, is_open in house.databases().values())
+    monkeypatch.undo()
+    assert house.restore("--yes", "--resume", "--swap").code == ExitCode.OK
 
 
 def test_a_restore_from_another_machine_keeps_the_next_one_out(house: House) -> None:
