@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,24 +17,18 @@ from migsafe import pipeline
 from migsafe.cli.output import FORMATS
 from migsafe.errors import ExitCode
 from migsafe.snapshots import programs
-from tests.cli.conftest import TABLES, Files, Migsafe, child, prisma
+from tests.cli.canaries import ESCAPED, PASSWORD, ROW, kept, leaks
+from tests.cli.conftest import Files, Migsafe, child, prisma
 from tests.conftest import Called
 
 Lay = Callable[[Files], None]
 Conn = psycopg.Connection[Any]
 MakeRole = Callable[..., tuple[str, str]]
 
-#: A password with characters that a URL must escape; neither form may be seen.
-PASSWORD = "canary/p@ss:word%"
-ESCAPED = quote(PASSWORD, safe="")
-ROW = "canaryofarow"
-CANARIES = (PASSWORD, ESCAPED, "canary", "CANARY")
 #: What a snapshot starts.
 PROGRAMS = ("pg_dump", "pg_restore", "pg_dumpall")
 
 FIRST, SECOND = "20250101000000_first", "20250102000000_second"
-#: What a person wrote, and so knows: files that tests lay out.
-INPUTS = ("prisma", "audits", "migsafe.toml")
 
 
 @pytest.fixture
@@ -48,29 +42,6 @@ def url(make_role: MakeRole, conn: Conn) -> str:
     host, port = conn.info.host, conn.info.port
     where = f"host={quote(host, safe='')}&port={port}"
     return f"postgresql://{name}:{ESCAPED}@/{conn.info.dbname}?{where}"
-
-
-def leaks(texts: Iterable[str]) -> list[str]:
-    """Return what surrounds each canary that is in the texts."""
-    found = []
-    for text in texts:
-        for canary in CANARIES:
-            if (at := text.find(canary)) >= 0:
-                found.append(text[max(0, at - 60) : at + 60])
-    return found
-
-
-def kept(workdir: Path, conn: Conn) -> Iterable[str]:
-    """Yield every file that migsafe wrote, and every row of its ledgers and of pg_stat_activity."""
-    for file in workdir.rglob("*"):
-        if file.is_file() and file.relative_to(workdir).parts[0] not in INPUTS:
-            yield file.read_bytes().decode("utf-8", "replace")
-    for schema, table in conn.execute(TABLES.encode()).fetchall():
-        if schema == "migsafe" or table == "_prisma_migrations":
-            rows = sql.SQL("SELECT t::text FROM {} AS t").format(sql.Identifier(schema, table))
-            yield from (str(row) for (row,) in conn.execute(rows))
-    for (name,) in conn.execute("SELECT application_name FROM pg_stat_activity"):
-        yield str(name)
 
 
 @pytest.fixture
