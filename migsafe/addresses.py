@@ -156,6 +156,7 @@ def parse(url: str, *, name: str = "url") -> Target:
     schema = options.pop("schema", None)
     params = _parameters(bare, _translated(options))
     conceal(params.get("password"))
+    conceal(os.environ.get("PGPASSWORD"))  # libpq takes it where the URL has none
     return Target(name=name, params=params, schema=schema or None)
 
 
