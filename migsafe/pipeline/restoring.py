@@ -260,9 +260,17 @@ def _shown(night: _Night) -> Report:
         night,
         ExitCode.OK,
         notes=notes,
-        lost=losses.read(night.restoring),
+        lost=_put_aside(night) if asked.undo else losses.read(night.restoring),
         next=f"{command}, to do it.",
     )
+
+
+def _put_aside(night: _Night) -> list[str]:
+    """Say what an undo takes out of service: what the copy got once it had the name."""
+    if night.journal.record.outcome != "swapped":
+        return []
+    copy, _ = night.way.names()
+    return [f"What was written since the swap: it stays in the copy, which is kept as {copy}."]
 
 
 def _differs(night: _Night, error: Differs) -> Report:

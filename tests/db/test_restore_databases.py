@@ -289,7 +289,13 @@ def test_restores_are_undone_in_the_order_in_which_they_were_swapped(house: Hous
     before, last, house.run = house.databases(), house.run, first
 
     refused = house.restore("--undo", "--yes")
+    house.run = last
+    look = house.restore("--undo").report.restore
 
+    assert look
+    assert look.lost == (
+        f"What was written since the swap: it stays in the copy, which is kept as {look.copy}.",
+    )
     assert refused.code == ExitCode.USAGE, refused
     assert f"migsafe restore {last} --undo --yes first" in refused.err
     assert house.databases() == before
