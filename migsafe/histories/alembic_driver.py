@@ -11,13 +11,14 @@ those of the file; `connection`, a URL, for an env.py that wants config.attribut
 `through`, `module:function`, a function of theirs that is called with the run of env.py;
 `redirect`, libpq's parameters of the one place where every connection leads; `session`, SQL for new
 connections; `database` and `table`, which of those that env.py runs with are meant, where there are
-several: the others are left alone, their connections only read. Others do something:
+several: the others are left alone, their connections only read, as those to another database
+than that of the revisions. Without `redirect`, nothing connects. Others do something:
 
     discover  discovered; with "connect": false of the files alone; `again` where env.py let go of
               its connections, so that this process may run it once more
     upgrade   end; `revisions` in their order, `inside[id]` SQL for the end of one's transaction,
               `statement[id]` with {index} filled in for after each statement of those `alone`,
-              `done[id]` how many of one's statements are in effect: nothing is sent for them. To
+              `done[id]` which of one's statements are in effect: nothing is sent for them. To
               each `committed`, or `ran` where env.py has yet to commit, the parent says
               {"go": bool}; at the end what env.py did commit is `committed` and `late`
     lead      nothing; `redirect` and `session` anew, for every connection from now on
@@ -53,6 +54,11 @@ class Refused(Exception):
     """What env.py or the parent wants cannot be done safely."""
 
 
+#: Seconds from a cancel to the end of the process, for an env.py that waits for something else than
+#: its database. Arbitrary.
+_GRACE = 10
+
+
 class Watch:
     """Cancel what runs when a signal comes, or when the parent has gone."""
 
@@ -76,10 +82,12 @@ class Watch:
             pass
         self.called_off = True
         os.write(self._stopped, b".")
-        while True:  # what comes before the server has the statement cancels nothing
+        end = time.monotonic() + _GRACE
+        while time.monotonic() < end:  # before the server has the statement, nothing is cancelled
             with suppress(Exception):
                 _cancel(self.busy)
             time.sleep(0.2)
+        os._exit(1)  # the server rolls back what is open
 
     def check(self) -> None:
         """Raise KeyboardInterrupt once nothing more is wanted."""
@@ -137,6 +145,8 @@ class Connections:
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._database: str | None = None
+        #: The name that env.py has for the database of the revisions, once they run.
+        self.home: str | None = None
         self.lead(request)
 
     def means(self, info: dict[str, Any]) -> bool:
@@ -160,7 +170,7 @@ class Connections:
         asked = {"host": given.get("host"), "port": given.get("port"), "dbname": name}
         record.info["asked"] = {key: str(value) for key, value in asked.items() if value}
         if self._redirect is None:
-            return None
+            raise Refused("a connection is opened before it is known where it should lead to")
         kept = {key: value for key, value in given.items() if not _PLACE.match(key)}
         return dialect.connect(**_DRIVERS[dialect.driver](kept, self._redirect))
 
@@ -178,10 +188,10 @@ class Connections:
     def begin(self, raw: Any, record: Any) -> None:
         """Choose the parent's settings on a new connection."""
         record.info["since"] = self._since
-        if "asked" not in record.info and self._redirect:
+        if "asked" not in record.info:
             raise Refused("env.py connects by a `creator` of its own, which cannot be redirected")
         cursor = raw.cursor()
-        meant = self.means(record.info)
+        meant = self.home in (None, record.info["asked"].get("dbname")) and self.means(record.info)
         for statement in self._session if meant else ["SET default_transaction_read_only = on"]:
             cursor.execute(statement)
         cursor.close()
@@ -250,10 +260,13 @@ class Record:
     def begin(self, revision: str | None, path: str, raw: Any, context: int) -> None:
         """Attribute what follows to a revision."""
         self.revision, self.path, self.raw, self.context = revision, path, raw, context
-        self.at, self.index, self.sent, self.done = "revision", 0, "", 0
+        self.at, self.index, self.sent = "revision", 0, ""
+        self.done: list[int] = []
         self.running: int | None = None
         self.error: BaseException | None = None
-        self.has_read = self.committed_before = self.committing = False
+        self.has_read = self.committed_before = False
+        #: The driver's connection whose COMMIT was the last that happened.
+        self.committing: Any = None
 
     def listen(self, connections: Connections) -> None:
         """Hear every engine of this process; class-level events reach async ones, too."""
@@ -279,13 +292,13 @@ class Record:
 
     def settle(self) -> None:
         """Take a COMMIT for done, since something came after it."""
-        self.committed_before |= self.committing and self.index > 0
-        self.committing = False
+        self.committed_before |= self.committing is not None and self.index > 0
+        self.committing = None
 
     def _commit(self, conn: Any) -> None:
         self.settle()
-        self.committing = True
-        self.held = [raw for raw in self.held if raw is not _raw(conn)]
+        self.committing = _raw(conn)
+        self.held = [raw for raw in self.held if raw is not self.committing]
 
     def _failed(self, _: Any) -> None:
         self._watch.busy = None
@@ -295,7 +308,7 @@ class Record:
     ) -> tuple[str, Any]:
         """Hear of a statement; in place of one that is in effect, send what does nothing."""
         self._before(conn, cursor, text, parameters, context, several)
-        if self.running is None or self.running > self.done:
+        if self.running not in self.done:
             return text, parameters
         return "DO $$BEGIN END$$", [()] if isinstance(parameters, list) else ()
 
@@ -339,7 +352,7 @@ class Record:
         self._watch.busy = None
         if self.at == "revision" and self.running is not None:
             self.running = None
-            if self.receipt and self.index > self.done:
+            if self.receipt and self.index > max(self.done, default=0):
                 self.run(conn, [self.receipt.replace("{index}", str(self.index))])
 
 
@@ -544,8 +557,12 @@ class Project:
         self._contexts, self._ran, self._record.held = 0, [], []
         self._with = {True: set(), False: set()}
         self._record.begin(None, self._env, None, 0)
-        with environment, self._connected():
-            self._through(self._script.run_env)
+        folder = Path.cwd()
+        try:
+            with environment, self._connected():
+                self._through(self._script.run_env)
+        finally:
+            os.chdir(folder)  # env.py may have gone elsewhere, and paths are relative
 
     def _through(self, run: Callable[[], None]) -> None:
         """Run env.py in the function that has to be around it, which may be a coroutine's."""
@@ -565,6 +582,8 @@ class Project:
         meant = self._is_named(context)
         database = _names(context.connection.connection.info.get("asked") or {})[-1]
         self._with[meant].add(f"{_table(context)} in {database}")
+        if meant:
+            self._connections.home = context.connection.connection.info["asked"].get("dbname")
         if len(self._with[True]) > 1:
             raise Refused(f"env.py runs with {' and '.join(sorted(self._with[True]))}")
         return meant
@@ -626,15 +645,13 @@ class Project:
         """Return what env.py configured, and what its version table says."""
         conn = context.connection
         self._seen.append(conn)
-        database, schema = conn.exec_driver_sql(
-            "SELECT current_database(), current_schema()"
-        ).fetchone()
+        database = conn.exec_driver_sql("SELECT current_database()").scalar()
         raw, asked = conn.connection.dbapi_connection, conn.connection.info.get("asked")
         return {
             "version_table": context.version_table,
             "version_table_schema": context.version_table_schema,
             "database": database,
-            "schema": schema,
+            "schema": _schema(context),
             "asked": asked,
             "names": _names(asked or {}),
             "table": _table(context),
@@ -707,7 +724,7 @@ class Project:
         def migrate(**arguments: Any) -> None:
             record.receipt = request["statement"][name] if alone else None
             record.whole = bool(request.get("record"))
-            record.done = (request.get("done") or {}).get(name, 0)
+            record.done = (request.get("done") or {}).get(name, [])
             try:
                 upgrade(**arguments)
                 record.run(context.connection, (request.get("inside") or {}).get(name, []))
@@ -721,7 +738,7 @@ class Project:
 
     def _done(self, where: dict[str, Any], raw: Any) -> None:
         """Tell of a revision that has run; a COMMIT was the last that happened, or is to come."""
-        committed = self._record.committing
+        committed = self._record.committing is raw
         if not committed:
             self._record.held.append(raw)
             self._ran.append(where)
@@ -732,9 +749,10 @@ class Project:
         record, error = self._record, self._record.error or raised
         where = {"context": record.context, "revision": record.revision}
         said = _explained(error, record, self._connections.passwords)
-        lost = record.committing and (said["sqlstate"] or "08").startswith(("08", "57P"))
+        at_commit = record.committing is not None
+        lost = at_commit and (said["sqlstate"] or "08").startswith(("08", "57P"))
         told: dict[str, Any] = {**(where if record.revision else self._ran[-1]), **said}
-        told.update(index=record.running, at="commit" if record.committing else record.at)
+        told.update(index=record.running, at="commit" if at_commit else record.at)
         told.update(committed_before=record.committed_before, commit_lost=lost)
         told.update(interrupted=self._called_off(), **_place(error, [record.path]))
         self._tell("failed", **told)
@@ -809,11 +827,19 @@ def _revision(one: Any) -> dict[str, Any]:
 
 
 def _table(context: Any) -> str:
-    """Return the version table, as schema.name; the search_path decides where none is said."""
-    schema = context.version_table_schema
-    if not schema:
-        schema = context.connection.exec_driver_sql("SELECT current_schema()").scalar()
-    return f"{schema}.{context.version_table}"
+    return f"{_schema(context)}.{context.version_table}"
+
+
+def _schema(context: Any) -> Any:
+    """Return where the version table is, or will be; the search_path decides where none is said."""
+    from sqlalchemy import text
+
+    query = """SELECT coalesce((
+        SELECT n.nspname FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relname = :name AND pg_catalog.pg_table_is_visible(c.oid)), current_schema())"""
+    name = {"name": context.version_table}
+    return context.version_table_schema or context.connection.execute(text(query), name).scalar()
 
 
 def _schemas(parts: Any) -> set[str]:

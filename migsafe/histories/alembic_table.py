@@ -118,11 +118,15 @@ class AlembicTable:
         if name in known:
             self._stamp(conn, known - {name})
 
-    def differences(self) -> list[str]:
-        """Return what `alembic check` would find between the models and the schema."""
-        session = ["SET default_transaction_read_only = on"]
+    def differences(self, seconds: float) -> list[str]:
+        """Return what `alembic check` would find between the models and the schema.
+
+        Raise UnreachableError where that takes longer than `seconds`.
+        """
+        session = ["SET default_transaction_read_only = on", "SET lock_timeout = '5s'"]
         with driver.running(self.directory.project, to=self.target, session=session) as running:
-            return list(running.one(do="check", ignored=["migsafe"])["operations"])
+            found = running.bounded(seconds, do="check", ignored=["migsafe"])
+        return list(found["operations"])
 
     def _stamp(self, conn: Connection, names: set[str]) -> None:
         """Have the table hold the heads of these, which stand for all that must run before them.

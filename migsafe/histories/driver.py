@@ -9,8 +9,10 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -93,6 +95,28 @@ class Driver:
         if event["event"] == "error":
             raise self._broken(event)
         return event
+
+    def bounded(self, seconds: float, **request: Any) -> Event:
+        """Send a request that has one answer; raise UnreachableError where it takes too long."""
+        rung: list[bool] = []
+
+        def ring() -> None:
+            rung.append(True)
+            _kill(self.process)
+
+        bell = threading.Timer(seconds, ring)
+        bell.start()
+        try:
+            return self.one(**request)
+        except UnreachableError:
+            if not rung:
+                raise
+            problem = f"no answer came within {seconds:g} s"
+            raise UnreachableError(
+                str(self.project.config), problem, "see what env.py does"
+            ) from None
+        finally:
+            bell.cancel()
 
     def lead(self, to: Target, session: Sequence[str]) -> None:
         """Have the connections that are still to come lead to `to`."""
@@ -183,5 +207,11 @@ def _ended(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(timeout=10)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _kill(process)
         process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill it with what env.py has started, which may hold its pipes and its connections."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -7,6 +7,9 @@ from migsafe.pipeline.session import Session
 #: Differences that a finding names. Arbitrary.
 _NAMED = 5
 
+#: Seconds for a comparison; arbitrary, a hundred tables take a few.
+_WITHIN = 120.0
+
 
 def compared(session: Session) -> tuple[list[Finding], tuple[str, ...]]:
     """Return what differs between the models and the schema, and a note where nothing was asked."""
@@ -20,7 +23,7 @@ def compared(session: Session) -> tuple[list[Finding], tuple[str, ...]]:
     if session.standing is None or session.standing.pending or session.standing.missing:
         return [], ("The models were not compared: Alembic does so where nothing is pending.",)
     try:
-        found = table.differences()
+        found = table.differences(_WITHIN)
     except MigsafeError as error:
         return [_unknown(str(error))], ()
     if not found:

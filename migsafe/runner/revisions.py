@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psycopg
+from pglast import ast
 from psycopg import sql
 
 from migsafe import histories, ledger, outcomes, target
@@ -23,7 +24,7 @@ from migsafe.ledger import Receipt
 from migsafe.outcomes import Outcome, StepResult
 from migsafe.runner import At, Limits, concurrently
 from migsafe.runner.interrupts import Interrupts
-from migsafe.sql import parse
+from migsafe.sql import Statement, is_setting, parse
 
 if TYPE_CHECKING:
     from migsafe.deployers import Turn
@@ -50,8 +51,8 @@ class Revisions:
     before: Callable[[Step], None] = field(default=lambda _: None)
     at: At = field(default_factory=At)
     _driver: Driver | None = None
-    #: Of a revision that is finished: how many statements are in effect, and whether it is begun.
-    _done: dict[str, int] = field(default_factory=dict)
+    #: Of a revision that is finished: what need not be sent, by number, and whether it is begun.
+    _done: dict[str, list[int]] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
     _interrupts: Interrupts = field(init=False)
 
@@ -90,7 +91,7 @@ class Revisions:
 
         `is_open` says that its start is recorded already. It stays unfinished where this fails.
         """
-        self._done = {step.migration.name: done}
+        self._done = {step.migration.name: _in_effect(step, done)}
         self._open = {step.migration.name} if is_open else set()
         for statement, number in zip(step.statements, step.migration.sent, strict=True):
             if number > done:
@@ -109,15 +110,28 @@ class Revisions:
             yield stopped
             return
         clock, began = time.monotonic(), datetime.now(UTC)
+        told = 0
         try:
             for result in self._events(steps):
                 timed = replace(result, seconds=round(time.monotonic() - clock, 3), began=began)
                 clock, began = time.monotonic(), datetime.now(UTC)
                 yield replace(timed, attempts=attempt)
-                attempt = 1
+                attempt, told = 1, told + 1
         except MigsafeError as error:
-            here = next((s for s in steps if s.migration.name == self.at.migration), steps[0])
-            yield self._cut_off(here, str(error))
+            yield from self._silenced(steps[told:], str(error))
+
+    def _silenced(self, steps: Sequence[Step], error: str) -> Iterator[StepResult]:
+        """Decide what became of the steps of which nobody has told, up to the one that was on.
+
+        There is none where all have been committed, after which env.py may do what it likes.
+        """
+        names = [step.migration.name for step in steps]
+        last = names.index(self.at.migration) if self.at.migration in names else 0
+        for step in steps[: last + 1]:
+            result = self._cut_off(step, error)
+            yield result
+            if result.outcome is not Outcome.DONE:
+                return
 
     def _events(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         """Run the steps in the process that ran env.py before, else in one of their own."""
@@ -293,6 +307,29 @@ class Revisions:
         )
         query, values = ledger.write(receipt)
         return query, [*values[:-1], "{index}" if event == "statement" else None]
+
+
+def _in_effect(step: Step, done: int) -> list[int]:
+    """Return the first `done` statements as the driver counts, but for those that leave nothing.
+
+    A setting, a lock or a transaction ended with the session that stopped. Raise UsageError where
+    one is sent at once with what is in effect.
+    """
+    sent = list(zip(step.migration.sent, step.statements, strict=True))
+    fleeting = {number for number, one in sent if _is_fleeting(one)}
+    lasting = {number for number, one in sent if not _is_fleeting(one)}
+    if mixed := [number for number in fleeting & lasting if 0 < number <= done]:
+        raise UsageError(
+            f"{step.migration.name}, statement {mixed[0]}",
+            "sends a setting at once with what is in effect",
+            "bring it to its end or undo it by hand, then migsafe resolve",
+        )
+    return sorted(number for number in lasting if 0 < number <= done)
+
+
+def _is_fleeting(statement: Statement) -> bool:
+    passing = ast.TransactionStmt | ast.LockStmt | ast.DiscardStmt
+    return is_setting(statement) or isinstance(statement.node, passing)
 
 
 def _taken_back(steps: Sequence[Step]) -> Iterator[StepResult]:

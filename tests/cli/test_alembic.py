@@ -14,6 +14,7 @@ import pytest
 
 from migsafe.catalog import schema
 from migsafe.histories import Migration, alembic
+from migsafe.pipeline import modelling
 from tests.conftest import Called
 from tests.db.alembic_projects import (
     ASYNC_ENV,
@@ -664,3 +665,75 @@ def test_an_env_py_that_has_been_run_before_is_applied_all_the_same(
     assert [step.outcome for step in applied.report.steps] == ["done"] * 2
     assert versions(conn) == ["a2"]
     assert [name for name, _, _ in receipts(conn)] == ["a1", "a2"]
+
+
+LATER = """
+import os
+made = []
+""" + ENV.replace(
+    "connection=connection)",
+    "connection=connection, on_version_apply=lambda **_: made.append(1))",
+)
+
+GONE = """
+import os, sys
+def ended(_):
+    os._exit(1)
+if os.path.exists("late"):
+    sys.modules["__main__"].Parent.ask = ended
+"""
+
+
+@pytest.mark.parametrize("ending", ["os._exit(0)", "raise SystemExit(0)", "raise LookupError()"])
+def test_what_env_py_does_when_all_is_committed_undoes_nothing(
+    run: Run, conn: Conn, workdir: Path, ending: str
+) -> None:
+    lay(workdir, BODIES[:2], LATER + f'if made and os.path.exists("late"):\n    {ending}\n')
+    assert run("plan").code == 0
+    (workdir / "late").touch()
+
+    applied = run("apply")
+
+    assert applied.code == 0, applied
+    assert [(step.migration, step.outcome) for step in applied.report.steps] == [
+        ("a1", "done"),
+        ("a2", "done"),
+    ]
+    assert versions(conn) == ["a2"]
+
+
+def test_a_driver_that_ends_between_two_revisions_has_not_run_the_second(
+    run: Run, conn: Conn, workdir: Path
+) -> None:
+    lay(workdir, (GONE + BODIES[0], BODIES[1], BODIES[3]))
+    assert run("plan").code == 0
+    (workdir / "late").touch()
+
+    applied = run("apply")
+
+    assert applied.code == 5, applied
+    assert [(step.migration, step.outcome) for step in applied.report.steps] == [
+        ("a1", "done"),
+        ("a2", "failed"),
+        ("a3", "skipped"),
+    ]
+    assert versions(conn) == ["a1"]
+
+
+def test_a_comparison_of_models_that_does_not_end_is_unknown(
+    run: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modelling, "_WITHIN", 3.0)
+    waiting = ENV.replace(
+        "connection=connection)",
+        "connection=connection, target_metadata=models, include_name=lambda *_: time.sleep(600))",
+    )
+    models = "import time\nfrom sqlalchemy import MetaData\nmodels = MetaData()\n"
+    lay(workdir, BODIES[:1], models + waiting)
+    assert run("apply").code == 0
+
+    verified = run("verify")
+
+    (found,) = [one for one in verified.report.findings if one.code == "MV115"]
+    assert "no answer came within 3 s" in found.message
+    assert verified.code != 0

@@ -714,7 +714,10 @@ def test_nothing_is_sent_for_statements_that_are_in_effect(
     """
     driver = start({"a": revision("a", body)}, env)
     events = driver.upgrade(
-        "a", alone=["a"], statement={"a": "INSERT INTO receipts VALUES ({index})"}, done={"a": 4}
+        "a",
+        alone=["a"],
+        statement={"a": "INSERT INTO receipts VALUES ({index})"},
+        done={"a": [1, 2, 3, 4]},
     )
     assert [event["event"] for event in events][-2:] == ["committed", "end"]
     assert values(conn, "SELECT a FROM t") == ["4"]
