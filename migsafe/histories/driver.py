@@ -215,3 +215,4 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill it with what env.py has started, which may hold its pipes and its connections."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    process.kill()

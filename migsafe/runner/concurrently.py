@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -45,13 +46,16 @@ def clear(conn: Connection, statement: Statement, before: frozenset[tuple[int, s
             _drop(conn, schema, name)
 
 
-def replace(conn: Connection, statement: Statement) -> None:
+def replace(conn: Connection, statement: Statement, schemas: Sequence[str] = ()) -> None:
     """Drop the INVALID indexes in the place of those that a statement is about to build.
 
-    For a migration that is known to have stopped there: an earlier run of it has left that.
+    For a migration that is known to have stopped there: an earlier run of it has left that. What
+    names no schema means one of `schemas`, or any where there are none.
     """
     for _, schema, name, table in conn.execute(_LEFT).fetchall():
-        if _in_place(statement, name, table):
+        relation = getattr(statement.node, "relation", None)
+        meant = [relation.schemaname] if relation and relation.schemaname else schemas
+        if schema in (meant or [schema]) and _in_place(statement, name, table):
             _drop(conn, schema, name)
 
 

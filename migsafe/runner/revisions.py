@@ -95,7 +95,8 @@ class Revisions:
         self._open = {step.migration.name} if is_open else set()
         for statement, number in zip(step.statements, step.migration.sent, strict=True):
             if number > done:
-                concurrently.replace(self.turn.runner, statement)
+                schemas = self.history.directory.schemas
+                concurrently.replace(self.turn.runner, statement, schemas)
         (result,) = self.run([replace(step, alone=step.alone or "the rest of it")])
         dirty = result.outcome is not Outcome.DONE
         return replace(result, outcome=Outcome.DIRTY) if dirty else result

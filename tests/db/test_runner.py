@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-from migsafe import deployers, histories, ledger, planning, target
+from migsafe import deployers, histories, ledger, planning, sql, target
 from migsafe.config import HistoryConfig
 from migsafe.ledger import Receipt
 from migsafe.outcomes import Outcome, StepResult
-from migsafe.runner import Limits, Runner
+from migsafe.runner import Limits, Runner, concurrently
 
 Conn = psycopg.Connection[Any]
 
@@ -154,3 +154,22 @@ def test_nothing_follows_a_commit_that_failed(database: str, conn: Conn) -> None
         assert status(session) is TransactionStatus.IDLE
     assert tables(conn) == ["one"]
     assert receipts(conn) == []
+
+
+def test_an_invalid_index_of_another_schema_stays(database: str, conn: Conn) -> None:
+    for schema in ("one", "two"):
+        conn.execute(f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.t (a int)".encode())
+        conn.execute(f"INSERT INTO {schema}.t VALUES (1), (1)".encode())
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            conn.execute(f"CREATE UNIQUE INDEX CONCURRENTLY once ON {schema}.t (a)".encode())
+    left = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1"
+    with target.connect(target.parse(database)) as session:
+        (statement,) = sql.parse("CREATE UNIQUE INDEX CONCURRENTLY once ON t (a)")
+        concurrently.replace(session, statement, ["two"])
+        assert conn.execute(left).fetchall() == [("one.once",)]
+        (statement,) = sql.parse("CREATE UNIQUE INDEX CONCURRENTLY once ON two.t (a)")
+        concurrently.replace(session, statement)
+        assert conn.execute(left).fetchall() == [("one.once",)]
+        (statement,) = sql.parse("CREATE UNIQUE INDEX CONCURRENTLY once ON one.t (a)")
+        concurrently.replace(session, statement)
+        assert conn.execute(left).fetchall() == []
