@@ -4,13 +4,30 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check fix docs site bench hazards-matrix alembic-projects faults clean
+MINIMUM       := build/minimum
+MINIMUM_TESTS := tests/unit tests/contract/test_histories.py tests/cli/test_commands.py \
+	tests/cli/test_alembic.py tests/cli/test_api.py tests/cli/test_pytest_plugin.py \
+	tests/aws/test_rds.py tests/aws/test_clients.py
+
+.PHONY: demo test test-minimum coverage check fix docs site bench hazards-matrix alembic-projects faults clean
 
 demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
 
 test: $(READY)          ## run the tests on the embedded PostgreSQL, or on MIGSAFE_TEST_URL
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+test-minimum: $(READY)  ## run some tests with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(MINIMUM)
+	$(BIN)/uv pip install --quiet --python $(MINIMUM)/bin/python --resolution lowest-direct \
+		--editable '.[embedded]' --group test
+	$(MINIMUM)/bin/pytest -n 2 --dist worksteal $(or $(ARGS),$(MINIMUM_TESTS))
+
+coverage: $(READY)      ## measure the branches that the tests take, child processes included
+	$(BIN)/coverage erase
+	-$(BIN)/coverage run -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 check: $(READY)         ## lint, types, layers, spelling, generated docs
 	$(BIN)/ruff check .
