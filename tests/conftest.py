@@ -19,7 +19,7 @@ import pytest
 
 from migsafe import cli
 from migsafe.reports import Report
-from tests import servers
+from tests import drivers, servers
 
 for _name in list(os.environ):
     if _name in ("MIGSAFE_URL", "DATABASE_URL", "NO_COLOR") or _name.startswith("PG"):
@@ -88,6 +88,12 @@ _VERSION = pytest.StashKey[str]()
 
 def pytest_report_header() -> str:
     return f"server: {'MIGSAFE_TEST_URL' if 'MIGSAFE_TEST_URL' in os.environ else 'embedded'}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_drivers() -> Iterator[None]:
+    with drivers.forked():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg.conninfo import conninfo_to_dict
 
 from migsafe.histories import alembic_driver
+from tests import drivers
 
 #: A place where no server is: whoever connects there has not been redirected.
 ELSEWHERE = "postgresql+psycopg://nobody:hunter2@127.0.0.1:1/elsewhere"
@@ -148,7 +149,7 @@ class Driver:
     def __init__(self, config: Path, url: str | None, **first: object) -> None:
         requests, self._requests = os.pipe()
         self._replies, replies = os.pipe()
-        self.process = subprocess.Popen(
+        self.process = drivers.popen(
             [sys.executable, str(alembic_driver.__file__), str(requests), str(replies)],
             cwd=config.parent,
             pass_fds=(requests, replies),
