@@ -128,9 +128,10 @@ class Clinics:
         if self.conn is None or self.conn.closed:
             self.drop()
             self.names.append(f"clinic_{uuid.uuid4().hex[:12]}")
-            self.admin.execute(
-                _named("CREATE DATABASE {} TEMPLATE {}", self.names[-1], self.template)
-            )
+            # Copying files takes two thirds of what the default does since PostgreSQL 15 has both.
+            how = " STRATEGY file_copy" if self.admin.info.server_version >= 150000 else ""
+            create = f"CREATE DATABASE {{}} TEMPLATE {{}}{how}"
+            self.admin.execute(_named(create, self.names[-1], self.template))
             where = psycopg.conninfo.make_conninfo(self.server, dbname=self.names[-1])
             self.conn = psycopg.connect(where, autocommit=True)
         return self.conn
@@ -198,8 +199,7 @@ def measure(conn: Connection, statement: str) -> Effect:
 
     Nothing is undone of a statement that cannot run in a transaction.
     """
-    for name, value in _SETTINGS.items():
-        conn.execute(f"SET {name} = {value}".encode())
+    conn.execute("; ".join(f"SET {name} = {value}" for name, value in _SETTINGS.items()).encode())
     notices: list[str] = []
 
     def keep(diagnostic: errors.Diagnostic) -> None:
@@ -214,8 +214,7 @@ def measure(conn: Connection, statement: str) -> Effect:
         return Effect(locks={}, index_locks={}, sqlstate=error.sqlstate)
     finally:
         conn.remove_notice_handler(keep)
-        for name in _SETTINGS:
-            conn.execute(f"RESET {name}".encode())
+        conn.execute("; ".join(f"RESET {name}" for name in _SETTINGS).encode())
 
 
 def _measured(conn: Connection, statement: str, notices: list[str]) -> Effect:
