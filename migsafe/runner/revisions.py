@@ -287,7 +287,8 @@ class Revisions:
             said = f"{error}; migsafe status says what is recorded"
             return StepResult(migration=name, outcome=Outcome.DIRTY, error=said)
         outcome = Outcome.DIRTY if step.alone else Outcome.FAILED
-        return StepResult(migration=name, outcome=outcome, error=error)
+        interrupted = self._interrupts.pending
+        return StepResult(migration=name, outcome=outcome, error=error, interrupted=interrupted)
 
     def _withdrawn(self, step: Step) -> bool:
         conn = self.turn.runner

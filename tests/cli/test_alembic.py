@@ -434,6 +434,26 @@ def test_a_signal_cancels_a_revision_that_runs(
     assert run("status").code == 0
 
 
+def test_a_signal_ends_a_revision_that_waits_for_something_else(
+    workdir: Path, run: Run, conn: Conn, database: str
+) -> None:
+    body = 'import os, time\nop.execute("CREATE TABLE early (id int)")\n'
+    lay(workdir, (body + 'if os.path.exists("late"):\n    time.sleep(600)',))
+    assert run("plan").code == 0
+    (workdir / "late").touch()
+    process = started(workdir, database)
+    waiting = """SELECT count(*) FROM pg_stat_activity
+                 WHERE query LIKE 'CREATE TABLE early%' AND state = 'idle in transaction'"""
+    until = time.monotonic() + 60
+    while conn.execute(waiting).fetchone() == (0,) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.terminate()
+    out, _ = process.communicate(timeout=40)
+    assert process.returncode == 130, out
+    assert conn.execute("SELECT to_regclass('early')").fetchone() == (None,)
+    assert run("status").code == 0
+
+
 MODELS = """
 import sqlalchemy as sa
 metadata = sa.MetaData()
