@@ -320,9 +320,10 @@ class Record:
         self._watch.busy, self.sent = _raw(conn), text
         if self.at != "revision" or _SAVEPOINT.match(text):
             return
-        line, dropped = _caller(self.path)
+        line, dropped, inside = _caller(self.path)
         reads = not dropped and _QUERY.match(text) is not None
         if self.revision is None:
+            self.has_read |= reads and not inside  # which its own messages may quote
             if not reads:  # two words alone, since one may set a password
                 words = " ".join(text.split()[:2]).upper()
                 self.commands.append({"command": words, "line": line})
@@ -361,14 +362,15 @@ def _raw(conn: Any) -> Any:
     return conn.connection.driver_connection
 
 
-def _caller(path: str) -> tuple[int | None, bool]:
-    """Return the line of a file where it is now, and whether Alembic drops the result."""
-    frame, dropped = sys._getframe(2), False
+def _caller(path: str) -> tuple[int | None, bool, bool]:
+    """Return the line of a file where it is now, whether Alembic drops the result, or asks."""
+    frame, dropped, inside = sys._getframe(2), False, False
     while frame is not None and frame.f_code.co_filename != path:
         module = frame.f_globals.get("__name__")
         dropped |= frame.f_code.co_name == "_exec" and module == "alembic.ddl.impl"
+        inside |= str(module).startswith("alembic.runtime.")
         frame = frame.f_back  # type: ignore[assignment]
-    return (frame.f_lineno if frame else None), dropped
+    return (frame.f_lineno if frame else None), dropped, inside
 
 
 def _inlined(conn: Any, cursor: Any, text: str, parameters: Any, context: Any) -> str | None:

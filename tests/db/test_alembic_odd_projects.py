@@ -104,3 +104,11 @@ def test_an_env_py_that_goes_elsewhere_may_run_again(start: Start, conn: Conn) -
     assert driver.discover()["event"] == "discovered"
     assert named(driver.upgrade("a", "b"), "committed")
     assert values(conn, "SELECT version_num FROM alembic_version") == ["b"]
+
+
+def test_what_env_py_says_of_an_answer_is_withheld(start: Start, database: str) -> None:
+    asks = "    name = connection.exec_driver_sql(\"SELECT 'hunter2'\").scalar()\n"
+    env = projects.ENV.replace("    context.c", asks + "    raise LookupError(name)\n    context.c")
+    found = start(TWO, env).discover()
+    assert (found["event"], found["kind"]) == ("error", "LookupError")
+    assert (found["message"], found["withheld"]) == ("", True)
