@@ -85,8 +85,9 @@ def forked() -> Iterator[None]:
 
 def popen(command: Sequence[str], **how: Any) -> Any:
     """Start a driver by a fork where that is the same; its output is kept, or goes nowhere."""
+    measured = any(name.startswith("COVERAGE") for name in os.environ)  # by what a start sets up
     same = command[0] == sys.executable and _read_at_start() == _warm()[1]
-    if not (same and Path(how["cwd"]).is_dir()):
+    if measured or not (same and Path(how["cwd"]).is_dir()):
         return subprocess.Popen(command, **how)
     env = how.get("env") or dict(os.environ)
     asked = {"file": command[1], "cwd": str(how["cwd"]), "env": env}
