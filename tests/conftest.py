@@ -17,7 +17,7 @@ import msgspec
 import psycopg
 import pytest
 
-from migsafe import cli
+from migsafe import cli, errors
 from migsafe.reports import Report
 from tests import drivers, servers
 
@@ -88,6 +88,12 @@ _VERSION = pytest.StashKey[str]()
 
 def pytest_report_header() -> str:
     return f"server: {'MIGSAFE_TEST_URL' if 'MIGSAFE_TEST_URL' in os.environ else 'embedded'}"
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what the test concealed, so that it is not taken out of another test's text."""
+    monkeypatch.setattr(errors, "_secrets", set())
 
 
 @pytest.fixture(scope="session", autouse=True)

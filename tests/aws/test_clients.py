@@ -14,11 +14,6 @@ from tests.aws.cloud import ACCOUNT, KEY, REGION, Cloud
 TOKEN = "canary-of-the-session-token"
 
 
-@pytest.fixture(autouse=True)
-def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errors, "_secrets", set())
-
-
 def connected(
     region: str | None = None, profile: str | None = None, account: str | None = None
 ) -> aws.Cloud:

@@ -17,6 +17,7 @@ from migsafe import errors, target
 from migsafe.cli.commands import cli
 from migsafe.cli.output import FORMATS
 from migsafe.errors import ExitCode
+from migsafe.histories import driver
 from tests.cli import cluster
 from tests.cli.canaries import ESCAPED, PASSWORD, ROW, kept, leaks
 from tests.cli.conftest import Files, Migsafe, login, prisma
@@ -267,6 +268,7 @@ def test_no_refused_login_shows_a_password(
 def test_alembics_own_process_is_told_no_password_on_its_command_line(
     watch: Watch, lay: Lay, secret_url: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(driver, "subprocess", subprocess)  # drivers are started, not forked
     columns = 'sa.Column("id", sa.Integer), sa.Column("email", sa.Text)'
     one = alembic_projects.revision("a1", f'op.create_table("people", {columns})', None)
     two = alembic_projects.revision(

@@ -8,8 +8,6 @@ from typing import NoReturn
 import psycopg
 import pytest
 
-from migsafe import errors
-
 
 def _refuse(*_values: object, **_named: object) -> NoReturn:
     pytest.fail("a unit test opens no socket and starts no process")
@@ -24,9 +22,3 @@ def _no_network_no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psycopg.Connection, "connect", _refuse)
     for name in ("system", "fork", "posix_spawn", "execv", "execve"):
         monkeypatch.setattr(os, name, _refuse)
-
-
-@pytest.fixture(autouse=True)
-def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what the test concealed, so that it is not taken out of another test's text."""
-    monkeypatch.setattr(errors, "_secrets", set())
