@@ -257,7 +257,8 @@ def revisions(at: Server, count: int) -> Iterator[Race]:
     """Yield the apply of Alembic's revisions against its own, with their SQL kept and not."""
     path = write_revisions(at.folder / "alembic", count)
     words = [sys.executable, "-m", "migsafe", "apply", "--migrations", str(path), "--url"]
-    forget = f"rm -rf .migsafe && exec {' '.join(words)}"
+    # In a directory of its own, which has nothing kept.
+    forget = f"rm -rf new && mkdir new && cd new && exec {' '.join(words)}"
 
     def alembic(url: str) -> Command:
         given = f"url={url.replace('://', '+psycopg://', 1)}"

@@ -195,7 +195,8 @@ def _digest(directory: AlembicDirectory, stage: Stage) -> str:
     texts += [(stage.root / file).read_bytes() for file in stage.config.prelude]
     for text in texts:
         chain.update(hashlib.sha256(text).digest())
-    # A variable is asked for by its name, so that it stands in one of the texts.
-    named = {k: v for k, v in os.environ.items() if any(k.encode() in text for text in texts)}
+    # A variable is asked for by its name, which stands in one of the texts; `_` is the shell's.
+    words = {word.decode() for text in texts for word in re.findall(rb"\w+", text)} - {"_"}
+    named = {name: os.environ[name] for name in sorted(words & os.environ.keys())}
     chain.update(msgspec.json.encode([named, [one.name for one in directory.migrations]]))
     return chain.hexdigest()
