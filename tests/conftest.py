@@ -78,7 +78,9 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(100_000)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
+    # Last: after -x, pytest's own hook takes the session's fixtures down.
     _stack.close()
 
 
@@ -91,9 +93,14 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what the test concealed, so that it is not taken out of another test's text."""
-    monkeypatch.setattr(errors, "_secrets", set())
+def _own_secrets() -> Iterator[None]:
+    """Forget what the test concealed, so that it is not taken out of another test's text.
+
+    Not by the test's own `monkeypatch`, which would then be undone after every other fixture.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(errors, "_secrets", set())
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

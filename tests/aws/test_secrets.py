@@ -19,6 +19,7 @@ from migsafe.config import EnvConfig
 from migsafe.errors import MigsafeError, UnreachableError, UsageError
 from tests.aws import servers
 from tests.aws.cloud import ACCOUNT, REGION, Cloud
+from tests.cli.canaries import command_lines
 from tests.cli.cluster import Cluster
 from tests.cli.conftest import TWO, child, lay_out
 
@@ -484,26 +485,16 @@ def test_no_password_of_a_secret_is_seen_anywhere(
 
 
 def played(cwd: Path, *arguments: str, code: int = 0) -> bytes:
-    """Run migsafe as a process of its own and return all it says, and all its processes' lines."""
+    """Run migsafe as a process and return all it says, and the command lines it starts."""
     command = child(*arguments, "-e", "prod", "--debug", "-v")
     process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    lines = b""
+    lines: set[str] = set()
     while process.poll() is None:
-        lines += _command_lines()
+        lines |= command_lines(process.pid)
         time.sleep(0.05)
     said, _ = process.communicate()
     assert process.returncode == code, said
-    return said + lines
-
-
-def _command_lines() -> bytes:
-    found = b""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found += path.read_bytes()
-        except OSError:  # it has ended
-            continue
-    return found
+    return said + "\n".join(lines).encode()
 
 
 def test_a_token_is_seen_nowhere(

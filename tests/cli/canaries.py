@@ -44,3 +44,16 @@ def kept(workdir: Path, conn: psycopg.Connection[Any]) -> Iterable[str]:
             yield from (str(row) for (row,) in conn.execute(rows))
     for (name,) in conn.execute("SELECT application_name FROM pg_stat_activity"):
         yield str(name)
+
+
+def command_lines(pid: int) -> set[str]:
+    """Return the command lines of a process and of all that it started, now."""
+    lines = set()
+    try:
+        lines.add(Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace"))
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return lines
+    for one in children:
+        lines |= command_lines(int(one))
+    return lines

@@ -17,7 +17,7 @@ from migsafe import pipeline
 from migsafe.cli.output import FORMATS
 from migsafe.errors import ExitCode
 from migsafe.snapshots import programs
-from tests.cli.canaries import ESCAPED, PASSWORD, ROW, kept, leaks
+from tests.cli.canaries import ESCAPED, PASSWORD, ROW, command_lines, kept, leaks
 from tests.cli.conftest import Files, Migsafe, child, prisma
 from tests.conftest import Called
 
@@ -445,7 +445,7 @@ def test_the_process_list_of_a_snapshot_holds_no_password(
     ) as process:
         seen: set[str] = set()
         while process.poll() is None:
-            seen |= _command_lines(process.pid)
+            seen |= command_lines(process.pid)
             time.sleep(0.02)
         out, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.OK, err
@@ -461,16 +461,3 @@ def _slow_programs(folder: Path, major: int) -> Path:
         script.write_text(f'#!/bin/sh\n[ "$1" = --version ] || sleep 0.2\nexec {real} "$@"\n')
         script.chmod(0o755)
     return folder
-
-
-def _command_lines(pid: int) -> set[str]:
-    """Return the command lines of a process and of all that it started, now."""
-    lines = set()
-    try:
-        lines.add(Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace"))
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return lines
-    for one in children:
-        lines |= _command_lines(int(one))
-    return lines
