@@ -21,6 +21,7 @@ from migsafe.cli.output import Output
 from migsafe.config import Asking, Options
 
 if TYPE_CHECKING:
+    from migsafe.config import Settings
     from migsafe.reports import Report
 
 
@@ -51,6 +52,16 @@ def cli() -> None:
     """
 
 
+def _settings(options: Options, **more: str | None) -> "Settings":
+    """Read the settings, and begin to read the migrations while the command is still imported."""
+    from migsafe import config, histories
+
+    settings = config.load(options, **more)
+    if settings.migrations:
+        histories.begin(settings.migrations, settings.history, settings.root)
+    return settings
+
+
 @cli.command()
 @click.option("--migrations", type=click.Path(path_type=Path), help="Directory of migrations.")
 @output_options
@@ -65,9 +76,9 @@ def init(migrations: Path | None) -> "Report":
 @target_options
 def status(options: Options) -> "Report":
     """Hold the migrations against the database's record of them."""
-    from migsafe import config, pipeline
+    from migsafe import pipeline
 
-    return pipeline.status(config.load(options))
+    return pipeline.status(_settings(options))
 
 
 @cli.command()
@@ -129,9 +140,9 @@ def lint(
 @target_options
 def audit(options: Options, asking: Asking) -> "Report":
     """Ask of the live data what audits and pending migrations need to know; read-only."""
-    from migsafe import config, pipeline
+    from migsafe import pipeline
 
-    return pipeline.audit(config.load(options), asking=asking)
+    return pipeline.audit(_settings(options), asking=asking)
 
 
 @cli.command()
@@ -144,9 +155,9 @@ def plan(
     output: Output, options: Options, asking: Asking, to: str | None, baseline: bool
 ) -> "Report":
     """Say what apply would do, and whether it may; read-only."""
-    from migsafe import config, pipeline
+    from migsafe import pipeline
 
-    settings, notify = config.load(options), output.notify
+    settings, notify = _settings(options), output.notify
     return pipeline.plan(settings, to=to, baseline=baseline, asking=asking, notify=notify)
 
 
@@ -184,9 +195,9 @@ def apply(
     expect_account: str | None,
 ) -> "Report":
     """Plan, gate, snapshot, run and verify the pending migrations."""
-    from migsafe import config, pipeline
+    from migsafe import pipeline
 
-    settings = config.load(options, account=expect_account, snapshot_timeout=snapshot_timeout)
+    settings = _settings(options, account=expect_account, snapshot_timeout=snapshot_timeout)
     if dry_run:
         return pipeline.plan(
             settings,
@@ -232,10 +243,10 @@ def baseline(
     output: Output, options: Options, write: bool, assume: tuple[str, ...], lock_wait: float
 ) -> "Report":
     """Find which migrations are in effect in the live schema."""
-    from migsafe import config, pipeline
+    from migsafe import pipeline
 
     return pipeline.baseline(
-        config.load(options),
+        _settings(options),
         write=write,
         assume=assume,
         lock_wait=lock_wait,
@@ -263,12 +274,12 @@ def resolve(
     lock_wait: float,
 ) -> "Report":
     """Record what is true of one migration, or finish the one of that NAME."""
-    from migsafe import config, pipeline
+    from migsafe import pipeline
 
     if (name is not None) != finish:
         raise click.UsageError("NAME and --finish go together")
     return pipeline.resolve(
-        config.load(options),
+        _settings(options),
         applied=applied,
         rolled_back=rolled_back,
         finish=name,
@@ -286,9 +297,9 @@ def resolve(
 @click.pass_obj
 def verify(output: Output, options: Options, owners: bool, grants: bool) -> "Report":
     """Hold the live schema against what it must be; read-only."""
-    from migsafe import config, pipeline
+    from migsafe import pipeline
 
-    return pipeline.verify(config.load(options), owners=owners, grants=grants, notify=output.notify)
+    return pipeline.verify(_settings(options), owners=owners, grants=grants, notify=output.notify)
 
 
 @cli.command(context_settings={"allow_interspersed_args": False})
@@ -310,12 +321,12 @@ def gate(
 
     CMD takes this process over. Without CMD, say whether it would start.
     """
-    from migsafe import config, pipeline
+    from migsafe import pipeline
     from migsafe.cli import starting
 
     output.then = starting.found(cmd)
     return pipeline.gate(
-        config.load(options),
+        _settings(options),
         wait=wait,
         allow_ahead=allow_ahead,
         notify=output.notify,

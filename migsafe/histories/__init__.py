@@ -5,7 +5,7 @@ stands.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ __all__ = [
     "State",
     "Written",
     "attach",
+    "begin",
     "find",
     "identity",
     "is_ahead",
@@ -56,21 +57,39 @@ _SKIPPED = {"node_modules", "site-packages", "dist", "build", "target", "vendor"
 def readings(path: Path) -> list[str]:
     """Name every way in which a directory can be read: prisma, alembic, or a plain SQL layout."""
     found = ["prisma"] if prisma.fits(path) else []
-    if (path / "env.py").is_file() and (path / "versions").is_dir():
+    if _is_alembic(path):
         found.append("alembic")
     return found + [layout.name for layout in sql.fitting(path)]
 
 
-def load(path: Path, config: HistoryConfig, root: Path = Path()) -> Directory:
+def _is_alembic(path: Path) -> bool:
+    return (path / "env.py").is_file() and (path / "versions").is_dir()
+
+
+def begin(path: Path, config: HistoryConfig, root: Path = Path()) -> None:
+    """Begin what takes long in the next `load` of this directory, and do not wait for it."""
+    if path.is_dir() and (config.kind == "alembic" or _is_alembic(path)):
+        from migsafe.histories import alembic
+
+        alembic.begin(path, config, root)
+
+
+def load(
+    path: Path,
+    config: HistoryConfig,
+    root: Path = Path(),
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Directory:
     """Read the migrations of a directory, in the one reading that fits or is forced.
 
-    Paths in the config are relative to `root`.
+    Paths in the config are relative to `root`. `meanwhile` is called where another program reads
+    them, while that starts.
     """
     if not path.is_dir():
         raise UsageError(str(path), "there is no such directory of migrations", "check the path")
     try:
         _check_names(path)
-        return _load(path, config, root)
+        return _load(path, config, root, meanwhile)
     except OSError as error:
         place = str(error.filename or path)
         raise UsageError(place, f"cannot be read: {error.strerror}", "check its rights") from None
@@ -83,12 +102,14 @@ def _check_names(path: Path) -> None:
             raise UsageError(str(path), f"the name {file.name!r} is not UTF-8", "rename it")
 
 
-def _load(path: Path, config: HistoryConfig, root: Path) -> Directory:
+def _load(
+    path: Path, config: HistoryConfig, root: Path, meanwhile: Callable[[], object]
+) -> Directory:
     reading = _reading(path, config)
     if reading == "alembic":
         from migsafe.histories import alembic
 
-        return alembic.load(path, config, root)
+        return alembic.load(path, config, root, meanwhile)
     if reading == "prisma":
         return prisma.load(path, config.schemas)
     return sql.load(path, sql.LAYOUTS[reading], config.schemas)

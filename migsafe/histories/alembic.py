@@ -6,10 +6,11 @@ What a revision does is Python; its SQL is known once it has run on the shadow
 
 import ast
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migsafe import findings
 from migsafe.config import HistoryConfig
@@ -18,7 +19,9 @@ from migsafe.findings import Finding, Severity
 from migsafe.histories import driver
 from migsafe.histories.driver import Driver, Event, Project
 from migsafe.histories.migration import Directory, Migration
-from migsafe.target import Target
+
+if TYPE_CHECKING:
+    from migsafe.target import Target
 
 #: Names whose values say where a revision stands, which a rebase changes by right.
 _PLACES = {"down_revision", "depends_on", "branch_labels", "revises"}
@@ -40,7 +43,7 @@ class AlembicDirectory(Directory):
         return migration.path.stem
 
     @contextmanager
-    def asked(self, to: Target, session: Sequence[str]) -> Iterator[Driver]:
+    def asked(self, to: "Target", session: Sequence[str]) -> Iterator[Driver]:
         """Yield a driver that leads to `to`: the first one where it is still there.
 
         It ends with the block unless that puts it into `first` again.
@@ -70,12 +73,37 @@ class AlembicDirectory(Directory):
         return found
 
 
-def load(path: Path, config: HistoryConfig, root: Path) -> AlembicDirectory:
-    """Read the revisions with the project's own Alembic; no database is asked."""
-    project = project_of(path, config, root)
+def begin(path: Path, config: HistoryConfig, root: Path) -> None:
+    """Start reading the revisions, which the next `load` of the same project waits for."""
+    while _begun:
+        _begun.pop().close()
+    _begun.append(_reading(project_of(path, config, root)))
+
+
+#: The driver that reads revisions for which nobody has asked yet.
+_begun: list[Driver] = []
+
+
+def _reading(project: Project) -> Driver:
+    """Start a driver that reads the revisions, which takes as long as its imports."""
     first = driver.start(project)
+    first.say(do="discover", connect=False)
+    return first
+
+
+def load(
+    path: Path, config: HistoryConfig, root: Path, meanwhile: Callable[[], object]
+) -> AlembicDirectory:
+    """Read the revisions with the project's own Alembic; no database is asked.
+
+    `meanwhile` is called while the project's Python starts.
+    """
+    project = project_of(path, config, root)
+    is_begun = any(one.project == project for one in _begun)
+    first = _begun.pop() if is_begun else _reading(project)
     try:
-        found = first.one(do="discover", connect=False)
+        meanwhile()
+        found = first.answer()
     except BaseException:
         first.close()
         raise

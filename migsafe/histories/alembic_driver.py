@@ -30,6 +30,7 @@ An `error` ends any of them. The event of a statement comes before it runs.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -633,6 +634,7 @@ class Project:
         told.update(alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__)
         told.update(python=sys.version.split()[0], commands=self._record.commands)
         self._tell("discovered", **told, again=all(conn.closed for conn in self._seen))
+        import sqlalchemy.dialects.postgresql  # what env.py will need, while the parent thinks
 
     def _check_locations(self) -> None:
         """Refuse an env.py that chooses other directories than those that were read before."""
@@ -872,6 +874,7 @@ def main() -> None:
     """Answer requests until the parent closes the pipe."""
     if sys.path[:1] == [str(Path(__file__).absolute().parent)]:
         del sys.path[0]  # the modules of this directory have names that a project's may have
+    gc.set_threshold(100_000)  # imports make many objects and hardly any garbage
     parent = Parent(int(sys.argv[1]), int(sys.argv[2]))
     request = parent.ask() or {}
     project = Project(parent, request)
@@ -885,6 +888,7 @@ def main() -> None:
             project.error(error)
         request = parent.ask() or {}
         answer = doing[request["do"]] if request else answer
+    gc.freeze()  # the interpreter's last collection takes a third of its time, and finds nothing
 
 
 if __name__ == "__main__":

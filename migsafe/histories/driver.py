@@ -17,10 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from migsafe.errors import UnreachableError, UsageError, redacted
-from migsafe.target import Target
+
+if TYPE_CHECKING:  # psycopg is heavy, and a driver is started before anything heavy is loaded
+    from migsafe.target import Target
 
 _DRIVER = Path(__file__).with_name("alembic_driver.py")
 
@@ -86,6 +88,10 @@ class Driver:
     def one(self, **request: Any) -> Event:
         """Send a request that has one answer."""
         self.say(**request)
+        return self.answer()
+
+    def answer(self) -> Event:
+        """Wait for the one answer of what was said."""
         line = self._replies.readline()
         if not line:
             raise UnreachableError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from migsafe import findings, target
@@ -9,7 +10,7 @@ from migsafe.config import Asking, Settings
 from migsafe.errors import ExitCode, UnreachableError, UsageError
 from migsafe.findings import Finding, Severity
 from migsafe.histories import State
-from migsafe.pipeline.questions import audits_of, expectations_of, judge, planned_of
+from migsafe.pipeline.questions import audits_of, expectations_of, judge, planned_of, prepare
 from migsafe.pipeline.session import (
     NEXT,
     Notify,
@@ -67,7 +68,7 @@ def apply(
     from migsafe.snapshots import manifest, polling
 
     allowed = ending.parse(terminate) if terminate is not None else None
-    directory = directory_of(settings)
+    directory = directory_of(settings, _prepare)
     audits, expectations = audits_of(settings, directory), expectations_of(settings, directory)
     if snapshot:
         snapshotting.check(settings, wait=wait)
@@ -126,6 +127,12 @@ def apply(
             notes=taken.notes if taken else (),
         )
         return snapshotting.settled(session, taken, report, notify) if taken else report
+
+
+def _prepare() -> None:
+    prepare()
+    for name in ("deployers", "pipeline.watching", "runner.revisions", "reports.text"):
+        import_module(f"migsafe.{name}")
 
 
 def _refused(session: Session, code: ExitCode, found: Sequence[Finding], **parts: Any) -> Report:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from migsafe import catalog, findings, histories
@@ -128,7 +129,7 @@ def plan(
     """
     from migsafe.pipeline import evidence, records, snapshotting, unmanaged
 
-    directory = directory_of(settings)
+    directory = directory_of(settings, prepare)
     audits = audits_of(settings, directory)
     expectations_of(settings, directory)  # apply would refuse them
     with opened(settings, command, directory) as session:
@@ -154,6 +155,15 @@ def plan(
             next=NEXT.get(code) or advice,
             notes=snapshotting.foreseen(session, notify) if snapshot and built.steps else (),
         )
+
+
+def prepare() -> None:
+    """Import what judging takes; worth a call where there is something else to wait for."""
+    from migsafe import hazards
+
+    for name in ("planning", "audits.run", "replay.recording"):
+        import_module(f"migsafe.{name}")
+    hazards.rules()
 
 
 def judge(

@@ -186,11 +186,16 @@ def _recorded(session: Session, notify: Notify) -> History:
     return replace(history, directory=directory)
 
 
-def directory_of(settings: Settings) -> Directory | None:
-    """Load the migrations that the settings name; None where they name none."""
+def directory_of(
+    settings: Settings, meanwhile: Callable[[], object] = lambda: None
+) -> Directory | None:
+    """Load the migrations that the settings name; None where they name none.
+
+    `meanwhile` is called where another program reads them, while that starts.
+    """
     if settings.migrations is None:
         return None
-    return histories.load(settings.migrations, settings.history, settings.root)
+    return histories.load(settings.migrations, settings.history, settings.root, meanwhile)
 
 
 def wanted(session: Session) -> History:

@@ -4,7 +4,12 @@ import time
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from migsafe import histories
+from migsafe.config import HistoryConfig
+from migsafe.histories import driver
+from migsafe.histories.alembic import AlembicDirectory
 from tests.db import alembic_projects as projects
 from tests.db.alembic_projects import Driver, Start, named, revision
 from tests.db.test_alembic_driver import TWO, Conn, start, values
@@ -112,3 +117,32 @@ def test_what_env_py_says_of_an_answer_is_withheld(start: Start, database: str) 
     found = start(TWO, env).discover()
     assert (found["event"], found["kind"]) == ("error", "LookupError")
     assert (found["message"], found["withheld"]) == ("", True)
+
+
+def test_reading_that_was_begun_is_what_load_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[driver.Driver] = []
+    begin = driver.start
+
+    def start_one(project: driver.Project) -> driver.Driver:
+        started.append(begin(project))
+        return started[-1]
+
+    monkeypatch.setattr(driver, "start", start_one)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        projects.write(tmp_path / name, TWO)
+    one, two = (tmp_path / name / "migrations" for name in ("one", "two"))
+
+    histories.begin(one, HistoryConfig())
+    histories.begin(two, HistoryConfig())  # nobody wants the first one any more
+    assert started[0].process.poll() == 0
+    for path, first in ((two, started[1]), (one, None)):
+        directory = histories.load(path, HistoryConfig())
+        assert isinstance(directory, AlembicDirectory)
+        assert len(directory.migrations) == len(TWO)
+        assert first is None or directory.first == [first]
+        directory.close()
+    assert len(started) == 3
+    assert all(each.process.poll() == 0 for each in started)
