@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from psycopg import sql
+from psycopg import errors, sql
 
-from migsafe import catalog, target
+from migsafe import target
 from migsafe.catalog import databases
 from migsafe.catalog.databases import Database, Standing
 from migsafe.errors import BusyError, UnreachableError
@@ -109,9 +109,13 @@ class Pair:
         digest = hashlib.sha256(f"migsafe restore {self.name}".encode()).digest()
         key = int.from_bytes(digest[:8], "big", signed=True)
         with self.server() as conn:
-            if not catalog.one(conn, "SELECT pg_try_advisory_lock(%s)", [key])[0]:
+            # The session of a run that was killed ends a moment after the run.
+            conn.execute("SET lock_timeout = '3s'")
+            try:
+                conn.execute("SELECT pg_advisory_lock(%s)", [key])
+            except errors.LockNotAvailable:
                 problem = "is being restored from another machine"
-                raise BusyError(self.where(self.name).place, problem, "wait for its end")
+                raise BusyError(self.where(self.name).place, problem, "wait for its end") from None
             yield
 
     # ------------------------------------------------------------ which is which

@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -231,6 +232,22 @@ def test_a_killed_undo_is_undone_again(clinic: Clinic, point: str) -> None:
     assert clinic.restore("--yes", "--undo").code == ExitCode.OK
     untouched(clinic, oid)
     clinic.only()
+
+
+def test_a_restore_from_another_machine_is_waited_for_only_a_moment(house: House) -> None:
+    """A run that was killed leaves its session for a moment; one that runs keeps it."""
+    house.snapshot()
+    with pair_of(house).claimed():
+        busy = house.restore("--yes")
+    assert busy.code == ExitCode.BUSY, busy
+    assert "from another machine" in busy.err
+    with ExitStack() as stack:
+        stack.enter_context(pair_of(house).claimed())
+        leaves = threading.Timer(0.5, stack.close)
+        leaves.start()
+        assert house.restore("--yes").code == ExitCode.OK
+        leaves.join()
+    house.only()
 
 
 def test_where_a_person_renamed_the_old_one_the_swap_is_finished(house: House) -> None:
