@@ -59,7 +59,7 @@ alembic-projects: $(READY) ## hold real Alembic projects of the registry against
 	$(BIN)/python -m tests.real_alembic $(ARGS)
 
 faults: $(READY)        ## disturb deployments in many ways, and write docs/reliability.md
-	$(BIN)/python -m tests.faults $(ARGS)
+	MIGSAFE_FAULTS=$${MIGSAFE_FAULTS:-1} $(BIN)/python -m tests.faults $(ARGS)
 
 clean:                  ## remove what the other commands made
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,12 +1,11 @@
 """A clinic on RDS whose last migration went wrong: two real servers, one snapshot, one manifest."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -22,9 +21,18 @@ from migsafe.snapshots import Fingerprint, Manifest, fingerprint, manifest, requ
 from tests.aws.cloud import ACCOUNT, REGION, Cloud
 from tests.cli.cluster import _free_port
 from tests.conftest import Called
+from tests.faults import SCALE
 
 #: Whether every fault is tried, or enough of them; CONTRIBUTING has the variable.
-ALL = float(os.environ.get("MIGSAFE_FAULTS", "1")) > 1
+ALL = SCALE > 1
+
+Case = TypeVar("Case")
+
+
+def enough(cases: Sequence[Case]) -> Sequence[Case]:
+    """Return the cases, or a third of them in a quick run."""
+    return cases if SCALE >= 1 else cases[::3]
+
 
 #: What the database held when the snapshot was taken.
 CONTENT = """

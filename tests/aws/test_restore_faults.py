@@ -12,7 +12,7 @@ from migsafe import restore
 from migsafe.errors import ExitCode
 from migsafe.restore.journal import Journal
 from tests.aws import refusals
-from tests.aws.restores import ALL, Clinic, Killed, ended, killed
+from tests.aws.restores import ALL, Clinic, Killed, ended, enough, killed
 
 #: All steps of a restore with a swap, in order.
 STEPS = (
@@ -41,7 +41,7 @@ KILLS = [
 ]
 
 
-@pytest.mark.parametrize(("step", "moment", "way"), KILLS)
+@pytest.mark.parametrize(("step", "moment", "way"), enough(KILLS))
 def test_a_restore_that_is_killed_at_any_step_goes_on_or_back(
     clinic: Clinic, monkeypatch: Patched, step: str, moment: str, way: str
 ) -> None:
@@ -103,7 +103,7 @@ REFUSED = [
 BESIDE = ("RestoreDBInstanceFromDBSnapshot", "AddTagsToResource", "DescribeDBSnapshots")
 
 
-@pytest.mark.parametrize(("operation", "answer", "times", "code", "way"), REFUSED)
+@pytest.mark.parametrize(("operation", "answer", "times", "code", "way"), enough(REFUSED))
 def test_what_aws_refuses_is_waited_for_or_said_and_leaves_a_way(
     clinic: Clinic, operation: str, answer: str, times: int, code: ExitCode, way: str | None
 ) -> None:

@@ -3,3 +3,9 @@
 A proxy that knows the wire protocol stands between migsafe and the server. It counts the requests,
 and lets one fault happen at one of them.
 """
+
+import os
+
+#: Multiplies the number of faults: a quarter of those that CI tries, so that `make test` stays
+#: quick enough to be run before each commit.
+SCALE = float(os.environ.get("MIGSAFE_FAULTS", "0.25"))

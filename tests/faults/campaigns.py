@@ -1,19 +1,15 @@
 """Many trials of one kind, chosen by a seed, and what they come to."""
 
-import os
 import random
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tests.faults import trials
+from tests.faults import SCALE, trials
 from tests.faults.actions import Action
 from tests.faults.proxy import Moment, Step
 from tests.faults.trials import Bench, Fault, Trial
-
-#: Multiplies the number of trials.
-SCALE = float(os.environ.get("MIGSAFE_FAULTS", "1"))
 
 #: One in so many trials is before the first write, where nothing can be half done.
 _READING = 8

@@ -8,11 +8,11 @@ import pytest
 from migsafe.errors import ExitCode
 from tests.cli import databases
 from tests.cli.cluster import Cluster
-from tests.faults import campaigns, rivals, servers
+from tests.faults import rivals, servers
 from tests.faults.rivals import Race
 
 #: How many at once: 32 in the larger run, as they take a minute of one processor.
-COUNTS, LOSING = ((2, 8, 32), (4, 16)) if campaigns.SCALE > 1 else ((2,), (4,))
+COUNTS, LOSING = ((2, 8, 32), (4, 16)) if SCALE > 1 else ((2,), (4,))
 
 
 @pytest.fixture(scope="module")
