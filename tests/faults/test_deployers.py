@@ -8,7 +8,7 @@ import pytest
 from migsafe.errors import ExitCode
 from tests.cli import databases
 from tests.cli.cluster import Cluster
-from tests.faults import rivals, servers
+from tests.faults import SCALE, rivals, servers
 from tests.faults.rivals import Race
 
 #: How many at once: 32 in the larger run, as they take a minute of one processor.
