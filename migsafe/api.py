@@ -38,11 +38,11 @@ def lint(*files: str | Path, changed_since: str | None = None, **where: Unpack[W
 
     With `url` or `env`, what is pending there is weighed by the live tables.
     """
-    from migsafe.pipeline import linting
+    from migsafe.pipeline import linting, sources
 
     live = "url" in where or "env" in where
     names = tuple(str(file) for file in files)
-    asked = linting.Asked(files=names, changed_since=changed_since, live=live)
+    asked = sources.Asked(files=names, changed_since=changed_since, live=live)
     return linting.lint(_settings(where), asked)
 
 

@@ -116,11 +116,11 @@ def lint(
     by the live tables.
     """
     from migsafe import config
-    from migsafe.pipeline import linting
+    from migsafe.pipeline import linting, sources
 
     if write and not fix:
         raise click.UsageError("--write goes with --fix")
-    asked = linting.Asked(
+    asked = sources.Asked(
         files=paths,
         stdin_name=stdin_name,
         changed_since=changed_since,

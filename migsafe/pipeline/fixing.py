@@ -16,7 +16,7 @@ from migsafe.hazards.fixes import Rewritten
 from migsafe.schema import Schema
 
 if TYPE_CHECKING:
-    from migsafe.pipeline.linting import File
+    from migsafe.pipeline.sources import File
     from migsafe.reports import FixInfo
 
 #: Layouts whose migrations are one file that holds nothing but what runs, and how it is named.

@@ -179,7 +179,7 @@ def judge(
     `adopted` are records that will be written first: the plan is what is left after them.
     """
     from migsafe import planning
-    from migsafe.pipeline import linting
+    from migsafe.pipeline import linting, sources
 
     standing = session.stand() if adopted is None else session.adopt(adopted)
     if to is not None:
@@ -189,7 +189,7 @@ def judge(
         standing,
         to=to,
         schema=deepcopy(schema),
-        options=linting.options_of(session.settings, linting.Asked()),
+        options=linting.options_of(session.settings, sources.Asked()),
         lock_timeout=session.settings.env.lock_timeout,
     )
     rows = _prejudged(session, audits, built, schema, asking or Asking())
