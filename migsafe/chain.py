@@ -60,12 +60,13 @@ def _differing(
         said = json.loads(report)
         if datetime.fromisoformat(said["started"]) != started:
             return "start"
-    except (ValueError, TypeError, KeyError):
+        user = (said.get("target") or {"user": role})["user"]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return "text"
     for key, value in columns.items():
         if said.get(key) != value:
             return _BOUND[key]
-    if (said.get("target") or {"user": role}).get("user") != role:
+    if user != role:
         return "role"
     if said.get("host", host) != host:
         return "host"

@@ -348,7 +348,7 @@ def history(
     """List the past runs that changed the database, or prove that they are all there."""
     from migsafe import config, pipeline
 
-    if not verify and (noted or killed):
+    if not verify and (noted is not None or killed):
         raise click.UsageError("--noted and --killed go with --verify")
     if verify:
         return pipeline.prove(config.load(options), noted=noted, killed=killed)

@@ -1,14 +1,18 @@
 """Whether the ledger still holds every run as it was stored, as far as anything here can tell."""
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
+from psycopg.errors import UndefinedColumn, UndefinedTable
+
 from migsafe import chain, ledger, reports
 from migsafe.chain import Link, broken
 from migsafe.config import Settings
-from migsafe.errors import BusyError, ExitCode
+from migsafe.errors import BusyError, ExitCode, UsageError
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.pipeline.session import KEPT, Session, opened
 from migsafe.reports import Report
@@ -27,6 +31,10 @@ _LOOKED_FOR = {
 
 _FOLDER = KEPT / "reports"
 
+#: How reading a ledger fails whose tables somebody changed, or filled with what Python has no
+#: value for, such as the time `infinity`.
+_ALTERED = (UndefinedTable, UndefinedColumn, psycopg.DataError)
+
 
 def prove(settings: Settings, *, noted: str | None = None, killed: Sequence[str] = ()) -> Report:
     """Say whether a run was removed or edited, and where the chain of the ledger breaks.
@@ -34,23 +42,42 @@ def prove(settings: Settings, *, noted: str | None = None, killed: Sequence[str]
     `noted` is a sum that somebody has kept elsewhere; `killed` are runs known to have died before
     they could store their report.
     """
+    if noted is not None and not re.fullmatch("[0-9A-Fa-f]{64}", noted):
+        raise UsageError("--noted", "is no sum of a run", "give the 64 digits that were noted")
     with opened(settings, "history", None) as session:
-        links = ledger.links(session.conn)
-        files = list(_files(settings.root / _FOLDER))
-        found = [
-            *chain.check(links),
-            *_nothing(links),
-            *_cut(links, noted),
-            *_held_against(session, files, _gone_back(session)),
-            *_unreported(session, killed),
-        ]
-        failed = any(not finding.suppressed for finding in found)
-        return session.report(
-            ExitCode.FINDINGS if failed else ExitCode.OK,
-            findings=(*found, *_passed(found, len(links))),
-            notes=_notes(links, files, session),
-            next="migsafe report RUN, for what is left of it." if failed else None,
-        )
+        try:
+            return _proved(session, noted, killed)
+        except _ALTERED:
+            return session.report(ExitCode.FINDINGS, findings=(_altered(),))
+
+
+def _proved(session: Session, noted: str | None, killed: Sequence[str]) -> Report:
+    links = ledger.links(session.conn)
+    files = list(_files(session.settings.root / _FOLDER))
+    found = [
+        *chain.check(links),
+        *_nothing(links),
+        *_cut(links, noted),
+        *_held_against(session, files, _gone_back(session)),
+        *_unreported(session, killed),
+    ]
+    failed = any(not finding.suppressed for finding in found)
+    return session.report(
+        ExitCode.FINDINGS if failed else ExitCode.OK,
+        findings=(*found, *_passed(found, len(links))),
+        notes=_notes(links, files, session),
+        next="migsafe report RUN, for what is left of it." if failed else None,
+    )
+
+
+def _altered() -> Finding:
+    return broken(
+        "MH121",
+        "run-edited",
+        "the tables of the ledger are not as migsafe made and filled them, so that none of its "
+        "runs could be read",
+        remedy="Hold them against the files in .migsafe/reports, or against a backup.",
+    )
 
 
 def _nothing(links: Sequence[Link]) -> Iterator[Finding]:

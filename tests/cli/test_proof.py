@@ -153,6 +153,23 @@ def test_a_ledger_that_nobody_touched_is_whole(
             {("MH121", ""), ("MH123", "c")},
         ),
         (["DROP SCHEMA migsafe CASCADE"], {("MH122", "")}),
+        (["DROP TABLE migsafe.runs"], {("MH121", "")}),
+        (["UPDATE migsafe.runs SET started = 'infinity' WHERE id = {a}"], {("MH121", "")}),
+        (
+            [
+                "UPDATE migsafe.runs SET report = jsonb_set(report::jsonb, '{{target}}', '7') "
+                "WHERE id = {c}",
+                "UPDATE migsafe.runs SET sha256 = {sum} WHERE id = {c}",
+            ],
+            {("MH121", "c")},
+        ),
+        (
+            [
+                "UPDATE migsafe.runs SET report = repeat('[', 20000) WHERE id = {c}",
+                "UPDATE migsafe.runs SET sha256 = {sum} WHERE id = {c}",
+            ],
+            {("MH121", "c")},
+        ),
     ],
     ids=[
         "edited",
@@ -169,6 +186,10 @@ def test_a_ledger_that_nobody_touched_is_whole(
         "swapped",
         "inserted",
         "all dropped",
+        "runs dropped",
+        "a start of no calendar",
+        "a target of another shape",
+        "a report too deep to read",
     ],
 )
 def test_what_is_done_to_the_ledger_shows(
@@ -252,7 +273,13 @@ def test_a_later_run_of_the_database_that_this_is_a_copy_of_is_only_noted(
 
 def test_the_flags_of_a_proof_need_one(migsafe: Migsafe, url: str) -> None:
     assert migsafe("history", "--url", url, "--noted", "0" * 64).code == ExitCode.USAGE
+    assert migsafe("history", "--url", url, "--noted", "").code == ExitCode.USAGE
     assert migsafe("history", "--url", url, "--killed", "x").code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("noted", ["", "0" * 63, "3ae4e48f24e4"])
+def test_a_sum_that_is_none_proves_nothing(prove: Callable[..., Called], noted: str) -> None:
+    assert prove("--noted", noted).code == ExitCode.USAGE
 
 
 # ---------------------------------------------------------------- storing
