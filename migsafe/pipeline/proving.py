@@ -1,6 +1,5 @@
 """Whether the ledger still holds every run as it was stored, as far as anything here can tell."""
 
-import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -53,19 +52,20 @@ def prove(settings: Settings, *, noted: str | None = None, killed: Sequence[str]
 
 def _proved(session: Session, noted: str | None, killed: Sequence[str]) -> Report:
     links = ledger.links(session.conn)
-    files = list(_files(session.settings.root / _FOLDER))
+    files, unread = _files(session.settings.root / _FOLDER)
     found = [
         *chain.check(links),
         *_nothing(links),
         *_cut(links, noted),
         *_held_against(session, files, _gone_back(session)),
+        *_damaged(unread, links),
         *_unreported(session, killed),
     ]
     failed = any(not finding.suppressed for finding in found)
     return session.report(
         ExitCode.FINDINGS if failed else ExitCode.OK,
         findings=(*found, *_passed(found, len(links))),
-        notes=_notes(links, files, session),
+        notes=(*_notes(links, files, session), *_unheld(unread, links)),
         next="migsafe report RUN, for what is left of it." if failed else None,
     )
 
@@ -102,11 +102,34 @@ def _cut(links: Sequence[Link], noted: str | None) -> Iterator[Finding]:
         )
 
 
-def _files(folder: Path) -> Iterator[Report]:
-    """Yield the reports beside the config file, oldest first; what is no report says nothing."""
+def _files(folder: Path) -> tuple[list[Report], list[Path]]:
+    """Read the reports beside the config file, oldest first, and name what cannot be read."""
+    found, unread = [], []
     for file in sorted(folder.glob("*.json")):
-        with contextlib.suppress(ValueError, OSError):
-            yield reports.parse(file.read_text("utf-8"))
+        try:
+            found.append(reports.parse(file.read_text("utf-8")))
+        except (ValueError, OSError, RecursionError):
+            unread.append(file)
+    return found, unread
+
+
+def _damaged(unread: Iterable[Path], links: Iterable[Link]) -> Iterator[Finding]:
+    """Yield the files of runs in the ledger that cannot be held against it."""
+    stored = {item.run for item in links}
+    for run in (file.stem for file in unread if file.stem in stored):
+        yield broken(
+            "MH124",
+            "report-differs",
+            f"the report file of run {run} cannot be read as a report",
+            remedy=f"Read {_FOLDER}/{run}.json as its owner; where it is damaged, put back a "
+            "backup of it.",
+        )
+
+
+def _unheld(unread: Iterable[Path], links: Iterable[Link]) -> Iterator[str]:
+    stored = {item.run for item in links}
+    if names := [file.name for file in unread if file.stem not in stored]:
+        yield f"No report that can be read, and held against nothing: {', '.join(names)}"
 
 
 def _is_of(report: Report, session: Session) -> bool:
@@ -212,8 +235,19 @@ def _notes(links: Sequence[Link], files: Sequence[Report], session: Session) -> 
         f"{same} of {len(links)} runs have a report file in {_FOLDER}, and were held against it. "
         "Only a file, a receipt or a sum noted elsewhere shows that the newest runs are missing."
     )
-    for file in files:
-        if file.run not in stored and file.previous in sums and not _is_of(file, session):
+    away = [
+        file
+        for file in files
+        if file.run not in stored and file.previous is not None and not _is_of(file, session)
+    ]
+    if away:
+        one = len(away) == 1
+        notes.append(
+            f"{len(away)} report file{' is' if one else 's are'} of another database by its "
+            f"address; where that is this one, {'its run is' if one else 'their runs are'} missing."
+        )
+    for file in away:
+        if file.previous in sums:
             notes.append(
                 f"Run {file.run} follows one of these in another database, as its file says."
             )

@@ -261,6 +261,41 @@ def test_a_file_that_was_edited_is_named(
     assert told(prove(), past) == {("MH124", "a")}
 
 
+@pytest.mark.parametrize("damage", ["cut off", "not UTF-8", "too deep"])
+def test_a_file_that_cannot_be_read_is_no_file_that_agrees(
+    prove: Callable[..., Called],
+    tamper: Callable[..., None],
+    past: Past,
+    workdir: Path,
+    damage: str,
+) -> None:
+    shutil.copytree(past.folder / ".migsafe", workdir / ".migsafe")
+    file = workdir / f".migsafe/reports/{past.runs[2]}.json"
+    whole = file.read_bytes()
+    file.write_bytes(
+        {"cut off": whole[:300], "not UTF-8": b"\xff" + whole, "too deep": b"[" * 20_000}[damage]
+    )
+    assert told(prove(), past) == {("MH124", "c")}
+    tamper(GONE, NO_RECEIPTS)
+    assert any(file.name in note for note in prove().report.notes)
+
+
+def test_a_ledger_begun_anew_does_not_hide_the_runs_of_another_address(
+    prove: Callable[..., Called], tamper: Callable[..., None], past: Past, workdir: Path
+) -> None:
+    shutil.copytree(past.folder / ".migsafe", workdir / ".migsafe")
+    tamper(
+        "DELETE FROM migsafe.receipts",
+        "DELETE FROM migsafe.runs WHERE id IN ({a}, {b})",
+        "UPDATE migsafe.runs SET id = 'new', previous = NULL, "
+        "report = report::jsonb || '{{\"run\": \"new\", \"previous\": \"\"}}'",
+        "UPDATE migsafe.runs SET sha256 = {sum}",
+    )
+    called = prove()
+    assert called.code == ExitCode.OK
+    assert any(note.startswith("3 report files are of another") for note in called.report.notes)
+
+
 def test_a_later_run_of_the_database_that_this_is_a_copy_of_is_only_noted(
     prove: Callable[..., Called], tamper: Callable[..., None], past: Past, workdir: Path
 ) -> None:
