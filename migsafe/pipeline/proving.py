@@ -226,6 +226,19 @@ def _passed(found: Iterable[Finding], count: int) -> Iterator[Finding]:
             )
 
 
+def _unguarded(session: Session) -> Iterator[str]:
+    """Say which tables of the ledger have lost what refuses a change of their rows."""
+    rows = session.conn.execute(
+        """SELECT r FROM unnest(ARRAY['migsafe.runs', 'migsafe.receipts']) AS r
+           WHERE to_regclass(r) IS NOT NULL AND NOT EXISTS (
+               SELECT FROM pg_catalog.pg_trigger
+               WHERE tgrelid = to_regclass(r) AND tgname = 'append_only'
+                 AND tgenabled IN ('O', 'A'))"""
+    ).fetchall()
+    if names := " and ".join(str(name) for (name,) in rows):
+        yield f"The trigger append_only is off or gone from {names}: rows can be changed there."
+
+
 def _notes(links: Sequence[Link], files: Sequence[Report], session: Session) -> tuple[str, ...]:
     """Say which sum to note, and what the newest runs could be missed by."""
     stored, sums = {item.run for item in links}, {item.sha256 for item in links}
@@ -233,8 +246,11 @@ def _notes(links: Sequence[Link], files: Sequence[Report], session: Session) -> 
     notes = [f"The newest is {last.run}. Its sum: {last.sha256}" for last in chain.ends(links)[-1:]]
     notes.append(
         f"{same} of {len(links)} runs have a report file in {_FOLDER}, and were held against it. "
-        "Only a file, a receipt or a sum noted elsewhere shows that the newest runs are missing."
+        "Only a file, a receipt or a sum noted elsewhere shows that the newest runs are missing. "
+        "Receipts and the manifests of snapshots are in no chain: nothing shows that one was "
+        "edited."
     )
+    notes += _unguarded(session)
     away = [
         file
         for file in files

@@ -98,16 +98,21 @@ def told(called: Called, past: Past) -> set[tuple[str, str]]:
 
 
 def test_a_ledger_that_nobody_touched_is_whole(
-    prove: Callable[..., Called], past: Past, workdir: Path
+    prove: Callable[..., Called], past: Past, url: str, workdir: Path
 ) -> None:
     shutil.copytree(past.folder / ".migsafe", workdir / ".migsafe")
     called = prove()
     assert called.code == ExitCode.OK, called
     passed = [f.code for f in called.report.findings if f.status is Status.PASSED]
     assert passed == ["MH121", "MH122", "MH123", "MH124", "MH125"]
-    newest, compared = called.report.notes
+    newest, compared, unguarded = called.report.notes
     assert past.runs[-1] in newest
     assert compared.startswith("3 of 3 runs have a report file")
+    assert "off or gone from migsafe.runs and migsafe.receipts" in unguarded
+    with psycopg.connect(url, autocommit=True) as conn:
+        for table in ("runs", "receipts"):
+            conn.execute(f"ALTER TABLE migsafe.{table} ENABLE TRIGGER append_only")
+    assert prove().report.notes == (newest, compared)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +293,7 @@ def test_a_ledger_begun_anew_does_not_hide_the_runs_of_another_address(
         "DELETE FROM migsafe.receipts",
         "DELETE FROM migsafe.runs WHERE id IN ({a}, {b})",
         "UPDATE migsafe.runs SET id = 'new', previous = NULL, "
-        "report = report::jsonb || '{{\"run\": \"new\", \"previous\": \"\"}}'",
+        'report = report::jsonb || \'{{"run": "new", "previous": ""}}\'',
         "UPDATE migsafe.runs SET sha256 = {sum}",
     )
     called = prove()
