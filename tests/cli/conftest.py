@@ -19,6 +19,7 @@ from migsafe.errors import ExitCode
 from tests.cli import cluster, databases
 from tests.cli.cluster import Cluster
 from tests.conftest import Called
+from tests.faults import processes
 
 Migsafe = Callable[..., Called]
 Files = Mapping[str, str | bytes]
@@ -198,12 +199,4 @@ def child(*arguments: object) -> list[str]:
 
 def run_child(*arguments: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run migsafe as a process of its own, with more environment."""
-    return subprocess.run(
-        child(*arguments),
-        cwd=cwd,
-        env=os.environ | env,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=60,
-    )
+    return processes.run(arguments, cwd, os.environ | env)

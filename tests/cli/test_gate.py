@@ -25,6 +25,7 @@ from migsafe.reports import Report
 from tests.cli.conftest import NOWHERE, Migsafe, child, photograph
 from tests.conftest import Called, database_url
 from tests.contract.kinds import KINDS, Kind, Own, Prisma, Sample
+from tests.faults import processes
 
 Conn = psycopg.Connection[Any]
 Done = subprocess.CompletedProcess[str]
@@ -102,7 +103,12 @@ class Checkout:
         return pipeline.gate(config.load(options), **asked)
 
 
-def run(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> Done:
+def run(*arguments: str) -> Done:
+    return processes.run(arguments, Path.cwd(), os.environ)
+
+
+def run_afresh(*arguments: str, env: dict[str, str] | None = None, stdin: str = "") -> Done:
+    """Run migsafe as a shell does, for what a process inherits."""
     return subprocess.run(
         child(*arguments), env=env, input=stdin, capture_output=True, text=True, timeout=60
     )
@@ -275,14 +281,14 @@ def test_the_command_gets_the_environment_as_it_was(
     paths = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     given = {**paths, **locale, "MIGSAFE_URL": prisma.url, "ODD": "two\nlines = 'é'"}
 
-    done = run("gate", "--migrations", str(prisma.folder), "--", "env", "-0", env=given)
+    done = run_afresh("gate", "--migrations", str(prisma.folder), "--", "env", "-0", env=given)
 
     assert done.returncode == 0, done.stderr
     assert dict(e.split("=", 1) for e in done.stdout.split("\0")[:-1]) == given
 
 
 def test_the_command_reads_the_stdin_that_was_given(prisma: Checkout) -> None:
-    done = run("gate", *prisma.where, "--", "cat", stdin="line 1\nline 2")
+    done = run_afresh("gate", *prisma.where, "--", "cat", stdin="line 1\nline 2")
     assert (done.returncode, done.stdout) == (0, "line 1\nline 2")
 
 
@@ -298,7 +304,7 @@ def test_the_command_inherits_what_it_would_without_a_gate(
 ) -> None:
     bare = subprocess.run(command, input="", capture_output=True, text=True, check=True)
     assert bare.stdout
-    assert prisma.start(command=command).stdout == bare.stdout
+    assert run_afresh("gate", *prisma.where, "--", *command).stdout == bare.stdout
 
 
 def test_signals_go_to_the_command_once_it_runs(prisma: Checkout) -> None:

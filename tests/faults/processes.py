@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -82,6 +84,19 @@ def start(arguments: Sequence[object], folder: Path, *, hasty: bool = False) -> 
     return Process(child, out, err)
 
 
+def run(
+    arguments: Sequence[object], folder: Path, env: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """Run migsafe to its end with this environment; a gate becomes the command that it starts."""
+    with tempfile.TemporaryDirectory() as place:
+        out, err = Path(place, "stdout"), Path(place, "stderr")
+        call = ([*map(str, arguments)], str(folder), str(out), str(err), False)
+        child = _context().Process(target=_main, args=(*call, dict(env)), daemon=True)
+        child.start()
+        ended = Process(child, out, err).wait(60)
+    return subprocess.CompletedProcess(call[0], ended.code, ended.out, ended.err)
+
+
 def _hasten() -> None:
     """Cut down how long migsafe waits for answers that never come: 630 s, and 10 s to notice."""
     from migsafe import deployers, target
@@ -91,12 +106,22 @@ def _hasten() -> None:
     deployers._ORPHAN = 3.0
 
 
-def _main(arguments: list[str], folder: str, out: str, err: str, hasty: bool) -> None:
+def _main(
+    arguments: list[str],
+    folder: str,
+    out: str,
+    err: str,
+    hasty: bool,
+    env: Mapping[str, str] | None = None,
+) -> None:
     """Become `migsafe` as the script is."""
     from migsafe import cli
 
     if hasty:
         _hasten()
+    if env is not None:
+        os.environ.clear()
+        os.environ.update(env)
     os.chdir(folder)
     for number, path in ((1, out), (2, err)):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
