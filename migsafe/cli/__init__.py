@@ -50,6 +50,9 @@ def run(arguments: list[str]) -> int:
         result = cli.main(arguments, prog_name="migsafe", standalone_mode=False, obj=output)
         if result is None or isinstance(result, int):
             return result or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True, color=output.colour)
+        return int(ExitCode.USAGE)
     except click.UsageError as error:
         usage = error.ctx.get_usage() if error.ctx else ""
         return _failed(output, ExitCode.USAGE, " ".join(error.format_message().split()), usage)

@@ -110,6 +110,13 @@ def test_every_command_explains_itself(migsafe: Migsafe, command: str) -> None:
         assert max(map(len, called.out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("group", ["", "snapshot"])
+def test_a_group_without_a_command_lists_them_line_by_line(migsafe: Migsafe, group: str) -> None:
+    bare, asked = migsafe(*group.split()), migsafe(*group.split(), "--help")
+    assert (bare.code, bare.out) == (ExitCode.USAGE, "")
+    assert bare.err == asked.out
+
+
 def test_help_lists_the_commands_of_a_release_in_its_order(migsafe: Migsafe) -> None:
     called = migsafe("--help")
     assert called.code == 0
