@@ -79,7 +79,7 @@ def followed(url: str | None, root: Path) -> str:
         raise UsageError(
             "target",
             "no database is named",
-            "give --url, set MIGSAFE_URL, or write [env.NAME] url in migsafe.toml",
+            "set DATABASE_URL or MIGSAFE_URL, give --url, or write [env.NAME] url in migsafe.toml",
         )
     if url.startswith("env:"):
         variable = url.removeprefix("env:")

@@ -198,7 +198,7 @@ def test_a_place_says_where_without_who(url: str, place: str) -> None:
 def test_no_url_at_all_says_how_to_give_one(tmp_path: Path) -> None:
     for url in (None, ""):
         with pytest.raises(
-            UsageError, match=r"^target: no database is named; give --url"
+            UsageError, match=r"^target: no database is named; set DATABASE_URL"
         ) as caught:
             target.resolve(url, name="url", root=tmp_path)
         assert caught.value.exit_code is ExitCode.USAGE
