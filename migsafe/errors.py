@@ -104,10 +104,15 @@ def redacted(text: str) -> str:
     return _LOGIN.sub(lambda m: f"{m[1]}:***@" if m[1] else f"{m[2]}***", text)
 
 
+#: Characters that begin too much to be meant for anything; arbitrary.
+_TOO_SHORT = 2
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """Return ``did you mean X?`` for the closest candidate, or an empty string.
 
-    A name that differs only in case, hyphenation or number is closest. Where `name` and every
+    A name that differs only in case, hyphenation or number is closest, then the only one that it
+    begins. Where `name` and every
     candidate are qualified, a close one of its own schema goes over the same name in another.
     """
     known = list(dict.fromkeys(candidates))
@@ -128,6 +133,9 @@ def _closest_qualified(name: str, known: Iterable[str]) -> str | None:
 
 def _closest(name: str, known: Iterable[str]) -> str | None:
     same = [candidate for candidate in known if _plain(candidate) == _plain(name)]
+    begun = [candidate for candidate in known if candidate.startswith(name)]
+    if len(begun) == 1 and len(name) > _TOO_SHORT and not same:
+        return begun[0]
     lowered = {candidate.lower(): candidate for candidate in same or known}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.0 if same else 0.5)
     return lowered[close[0]] if close else None

@@ -120,6 +120,19 @@ def test_the_nearest_name_is_offered_in_its_own_spelling(name: str, hint: str) -
     assert nearest(name, ["severity", "appointmentId", "url"]) == hint
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("20250415", "did you mean 20250415100000_index_orders_by_customer?"),
+        ("2025", ""),
+    ],
+)
+def test_the_only_name_that_begins_so_is_offered(name: str, hint: str) -> None:
+    names = ["20250301090000_init", "20250415100000_index_orders_by_customer"]
+    assert nearest(name, names) == hint
+    assert nearest("so", ["something", "else"]) == ""
+
+
 NAMES = ["clinical_notes", "clinical_note_tags", "appointmentId", "appointments", "categories"]
 
 
