@@ -18,7 +18,11 @@ class Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What the roles are for. `record` is the history's own table, None where none is known."""
+    """What the roles are for. `record` is the history's own table, None where none is known.
+
+    `others` own tables beside the owner; `lent` are tables of migsafe and of the history, with the
+    rights on them, that the owner has to be given because another role made them.
+    """
 
     database: str
     owner: str
@@ -26,6 +30,9 @@ class Ground:
     record: str | None = None
     ledger: bool = False
     roles: frozenset[str] = frozenset()
+    superuser: bool = False
+    others: tuple[str, ...] = ()
+    lent: tuple[str, ...] = ()
 
 
 def script(purpose: str, role: str, ground: Ground) -> str:
@@ -94,10 +101,18 @@ def _deploy(role: str, ground: Ground) -> Iterator[str]:
     owners = dict.fromkeys([ground.owner, *(schema.owner for schema in ground.schemas)])
     yield f"-- {role} applies migrations as {ground.owner}, who owns the tables: apply, resolve,"
     yield "-- baseline --write, snapshot."
+    if ground.superuser:
+        yield f"-- {ground.owner} is a superuser: {role} will be as good as one. Better give the"
+        yield "-- tables to a role that is none, and ask for this again."
     yield from _made(role, ground)
     yield from (f"GRANT {owner} TO {role};" for owner in owners)
     yield f"ALTER ROLE {role} IN DATABASE {ground.database} SET role = {ground.owner};"
     yield f"GRANT CREATE ON DATABASE {ground.database} TO {ground.owner};"
+    yield from (f"GRANT {lent} TO {ground.owner};" for lent in ground.lent)
+    for other in ground.others:
+        yield f"-- {other} owns tables, too, which {ground.owner} may not change. Only where"
+        yield "-- migrations do:"
+        yield f"-- GRANT {other} TO {ground.owner};"
     yield "-- To see who is in the way of a migration:"
     yield f"GRANT pg_read_all_stats TO {ground.owner};"
     yield "-- Only for --terminate-blockers:"

@@ -1,6 +1,6 @@
 """Grants: the SQL of roles with no more rights than their commands need."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from migsafe import catalog, grants
 from migsafe.config import Settings
@@ -31,22 +31,60 @@ def _quoted(conn: Connection, name: str) -> str:
 
 def _ground(session: Session) -> grants.Ground:
     conn = session.conn
-    database, user, current, ledger = catalog.one(
+    database, founder, current, ledger = catalog.one(
         conn,
-        """SELECT quote_ident(current_database()), quote_ident(current_user),
+        """SELECT quote_ident(datname), quote_ident(pg_get_userbyid(datdba)),
                   coalesce(quote_ident(current_schema()), 'public'),
-                  to_regnamespace('migsafe') IS NOT NULL""",
+                  to_regnamespace('migsafe') IS NOT NULL
+           FROM pg_catalog.pg_database WHERE datname = current_database()""",
     )
-    schemas = _schemas(conn) or (grants.Schema(name=current, owner=user),)
-    roles = conn.execute("SELECT quote_ident(rolname) FROM pg_roles").fetchall()
+    schemas = _schemas(conn) or (grants.Schema(name=current, owner=founder),)
+    owner, record = schemas[0].owner, _record(session)
+    roles = conn.execute("SELECT quote_ident(rolname), rolsuper FROM pg_roles").fetchall()
     return grants.Ground(
         database=database,
-        owner=schemas[0].owner,
+        owner=owner,
         schemas=schemas,
-        record=_record(session),
+        record=record,
         ledger=ledger,
-        roles=frozenset(name for (name,) in roles),
+        roles=frozenset(name for name, _ in roles),
+        superuser=(owner, True) in roles,
+        others=_others(conn, owner),
+        lent=tuple(_lent(conn, owner, record)),
     )
+
+
+def _others(conn: Connection, owner: str) -> tuple[str, ...]:
+    """Read who owns tables of the application that the owner of most of them may not change."""
+    rows = conn.execute(
+        f"""SELECT DISTINCT quote_ident(pg_get_userbyid(c.relowner))
+            FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
+            WHERE {_TABLES} AND NOT pg_has_role(to_regrole(%s), c.relowner, 'USAGE')
+            ORDER BY 1""".encode(),  # noqa: S608
+        [owner],
+    ).fetchall()
+    return tuple(name for (name,) in rows)
+
+
+def _lent(conn: Connection, owner: str, record: str | None) -> Iterator[str]:
+    """Yield the rights that an apply needs where another role made the ledger or the record."""
+    made = catalog.one(
+        conn,
+        """SELECT (SELECT quote_ident(pg_get_userbyid(nspowner)) FROM pg_catalog.pg_namespace
+                   WHERE nspname = 'migsafe'),
+                  (SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_catalog.pg_class
+                   WHERE oid = to_regclass(%s))""",
+        [record],
+    )
+    if made[0] not in (None, owner):
+        yield "USAGE, CREATE ON SCHEMA migsafe"
+        yield "SELECT, INSERT ON ALL TABLES IN SCHEMA migsafe"
+    if made[1] not in (None, owner):
+        yield f"SELECT, INSERT, UPDATE, DELETE ON {record}"
+
+
+#: What the application's own tables are, those of extensions aside.
+_TABLES = f"c.relkind IN ('r', 'p', 'v', 'm') AND {catalog.OWN} AND NOT {catalog.IN_EXTENSION}"
 
 
 def _schemas(conn: Connection) -> tuple[grants.Schema, ...]:
@@ -56,10 +94,7 @@ def _schemas(conn: Connection) -> tuple[grants.Schema, ...]:
                    mode() WITHIN GROUP (ORDER BY quote_ident(pg_get_userbyid(c.relowner))),
                    bool_or(c.relrowsecurity)
             FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
-            WHERE c.relkind IN ('r', 'p', 'v', 'm') AND {catalog.OWN}
-              AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-                              WHERE d.classid = 'pg_catalog.pg_class'::regclass
-                                AND d.objid = c.oid AND d.deptype = 'e')
+            WHERE {_TABLES}
             GROUP BY n.nspname ORDER BY count(*) DESC, n.nspname""".encode()  # noqa: S608
     ).fetchall()
     return tuple(grants.Schema(name=name, owner=owner, secured=rls) for name, owner, rls in rows)

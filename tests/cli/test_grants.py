@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from tests.cli.conftest import lay_out
 from tests.conftest import Called
 
 Run = Callable[..., Called]
@@ -138,6 +139,32 @@ def test_the_deploy_role_applies_as_the_owner(
     for role in ("audit", "verify"):  # what came since is readable, too
         assert release(role, "verify").code == 0
         assert release(role, "gate").code == 0
+
+
+def test_the_deploy_role_applies_where_a_superuser_made_the_ledger(
+    migsafe: Run, database: str, owner: str, prefix: str, workdir: Path
+) -> None:
+    lay_out(workdir, {f"db/{name}": text for name, text in FILES.items()})
+    files = ("--migrations", "db")
+    assert migsafe("apply", "--url", database, *files, "--to", "V1__notes").code == 0
+    before = migsafe("grants", "deploy", "--prefix", prefix, "--url", database, *files)
+    assert "is a superuser" in before.out
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(
+            f'CREATE ROLE "{prefix}x"; ALTER TABLE notes OWNER TO "{owner}"; '
+            f'CREATE TABLE others (id int); ALTER TABLE others OWNER TO "{prefix}x"; '
+            f'CREATE TABLE more (id int); ALTER TABLE more OWNER TO "{owner}"; '
+            f'ALTER TABLE "More"."Tags" OWNER TO "{owner}"; ALTER SCHEMA "More" OWNER TO "{owner}"'
+        )
+        printed = migsafe("grants", "deploy", "--prefix", prefix, "--url", database, *files)
+        conn.execute(printed.out.encode())
+
+    assert "superuser" not in printed.out
+    assert f"-- GRANT {prefix}x TO {owner};" in printed.out
+    url = as_role(database, f"{prefix}deploy")
+    assert "MH127" not in problems(migsafe("plan", "--url", url, *files, "--format", "json"))
+    applied = migsafe("apply", "--url", url, *files, "--format", "json")
+    assert applied.code == 0, applied
 
 
 def test_secured_rows_are_said_and_the_owner_is_no_role_to_make(
