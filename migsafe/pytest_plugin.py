@@ -66,8 +66,9 @@ class MigrationsItem(pytest.Item):
         return self.path, None, self.name
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Add a test for each flag that is given."""
+    """Add a test for each flag that is given, after -k and -m have chosen among the others."""
     options, settings = session.config.option, _where(session.config)
 
     def lint() -> Report:
@@ -84,7 +85,9 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         ("migrations-since", options.migsafe_since, lint),
         ("migrations-pending-on", options.migsafe_env, plan),
     ):
-        if given:
+        if given == "":
+            raise pytest.UsageError(f"migsafe: the flag for {name} is empty; give it a value")
+        if given is not None:
             item = MigrationsItem.from_parent(session, name=f"{name}[{given}]")
             item.ask = ask
             items.append(item)

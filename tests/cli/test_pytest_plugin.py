@@ -92,6 +92,28 @@ def test_what_the_plan_refuses_on_an_environment_fails_the_suite(
     result.stdout.fnmatch_lines(["*nothing*"])
 
 
+@pytest.mark.parametrize("chosen", [("-k", "nothing"), ("-m", "nothing")])
+def test_what_the_suite_leaves_out_leaves_the_migrations_in(
+    project: Path, pytester: pytest.Pytester, chosen: tuple[str, str]
+) -> None:
+    pytester.makepyfile("def test_other(): pass")
+
+    result = pytester.runpytest("-p", "no:cacheprovider", "--migsafe-since", "HEAD", *chosen)
+
+    result.assert_outcomes(failed=1, deselected=1)  # there is no repository
+
+
+@pytest.mark.parametrize("flag", ["--migsafe-since", "--migsafe-env"])
+def test_an_empty_variable_asks_for_a_check_all_the_same(
+    project: Path, pytester: pytest.Pytester, flag: str
+) -> None:
+    pytester.makepyfile("def test_other(): pass")
+
+    result = pytester.runpytest("-p", "no:cacheprovider", f"{flag}=")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_a_wrong_config_is_one_line(project: Path, pytester: pytest.Pytester) -> None:
     (project / "migsafe.toml").write_text("[histroy]\n")
 
