@@ -6,10 +6,11 @@ a function finds is no error: see `ok`, `exit_code` and `findings` of its report
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 
 from migsafe import config, pipeline
 from migsafe.config import Asking, Gate, Kind, Options, Settings
+from migsafe.errors import UsageError
 
 if TYPE_CHECKING:
     from migsafe.reports import Report
@@ -76,9 +77,14 @@ def verify(*, owners: bool = False, grants: bool = False, **where: Unpack[Where]
 
 def _settings(where: Where) -> Settings:
     given: dict[str, Any] = dict(where)
+    for name, words in _WORDS.items():
+        if given.get(name) not in (None, *words):
+            raise UsageError(name, f"{given[name]!r} is unknown", f"give {' or '.join(words)}")
     for name in _PATHS & given.keys():
         given[name] = Path(given[name])
     return config.load(Options(**given))
 
 
 _PATHS = {"config", "migrations", "audits"}
+
+_WORDS = {"gate": get_args(Gate), "history": get_args(Kind)}

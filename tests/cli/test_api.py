@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -48,6 +49,21 @@ def test_what_is_found_is_a_report_and_what_cannot_be_served_an_error(
 
     with pytest.raises(UsageError, match="no such directory"):
         api.plan(url=database, migrations="elsewhere")
+
+
+@pytest.mark.parametrize("wrong", [{"gate": "Error"}, {"gate": ""}, {"history": "django"}])
+def test_a_word_that_is_none_stops_before_anything_runs(
+    database: str, migrations: str, wrong: dict[str, Any]
+) -> None:
+    expected = Path(migrations).parents[1] / "audits" / "expectations.toml"
+    expected.parent.mkdir()
+    expected.write_text('[[column]]\ntable = "notes"\ncolumn = "body"\nnullable = true\n')
+
+    with pytest.raises(UsageError, match="is unknown"):
+        api.apply(**{"url": database, "migrations": migrations, **wrong})
+
+    with psycopg.connect(database) as conn:
+        assert conn.execute("SELECT to_regclass('notes')").fetchone() == (None,)
 
 
 def test_the_page_shows_a_program_that_runs(
