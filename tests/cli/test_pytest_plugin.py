@@ -50,6 +50,7 @@ def test_each_test_gets_a_migrated_database_of_its_own(
     result = pytester.runpytest("-p", "no:cacheprovider")
 
     result.assert_outcomes(passed=2)
+    assert not list(project.glob(".migsafe/reports/*.json"))
 
 
 def test_migrations_that_fail_are_shown_instead_of_a_database(
