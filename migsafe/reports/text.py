@@ -1,6 +1,7 @@
 """A report for a terminal of 80 columns: what was found first, the next step last."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
@@ -100,6 +101,14 @@ def _last(rows: Sequence[Row], verbose: bool) -> Sequence[Row]:
     return [(f"… {hidden} before these (-v shows them)", *blank), *rows[1 - _LISTED :]]
 
 
+def _first(rows: Sequence[Row], verbose: bool) -> Sequence[Row]:
+    """Keep the first rows of a long list, and say how many come after."""
+    if verbose or len(rows) <= _LISTED:
+        return rows
+    hidden = len(rows) - _LISTED + 1
+    return [*rows[: _LISTED - 1], (f"… {hidden} after these (-v shows them)", *rows[-1][1:])]
+
+
 def _history(report: Report, *, verbose: bool) -> str:
     history = report.history
     if history is None or report.command not in ("status", "plan"):
@@ -119,7 +128,7 @@ def _history(report: Report, *, verbose: bool) -> str:
 _RECENT = 5
 
 
-def _migrations(report: Report, *, verbose: bool) -> Iterator[tuple[str, str, str]]:
+def _migrations(report: Report, *, verbose: bool) -> Iterator[Row]:
     history = report.history
     if history is None:
         return
@@ -131,9 +140,11 @@ def _migrations(report: Report, *, verbose: bool) -> Iterator[tuple[str, str, st
         at = history.finished.get(name)
         state = "edited" if name in history.edited else "done"
         yield name, painted(state), f"{at:%Y-%m-%d %H:%M}" if at else ""
-    for state in ("missing", "failed", "pending"):
+    for state in ("missing", "failed"):
         for name in getattr(history, state):
             yield name, painted(state), ""
+    rows = [(name, painted("pending"), "") for name in history.pending]
+    yield from _first(rows, verbose)
 
 
 def _baseline(report: Report, *, verbose: bool) -> str:
@@ -144,15 +155,7 @@ def _baseline(report: Report, *, verbose: bool) -> str:
     recorded = f"{_counted(len(found.written), 'migration')} recorded as applied."
     if report.steps and not verbose:  # what was pending is not, by now
         return f"{_wrapped(_replayed(report))}\n\n{recorded}"
-    plain = set() if verbose else _plain(found)
-    rows = [
-        (item.migration, painted(item.verdict), _counts(item))
-        for item in found.verdicts
-        if item.migration not in plain
-    ]
-    hidden = len(found.verdicts) - len(rows)
-    if hidden:
-        rows.insert(0, (f"… {hidden} more in effect (-v shows them)", "", ""))
+    rows = list(_judged(found, _doubted(report), verbose=verbose))
     against = [] if verbose else [v for v in found.verdicts if v.verdict in _EXPLAINED]
     told = found.verdicts if verbose else against[:_EXPLAINED_AT_ONCE]
     parts = [
@@ -163,6 +166,27 @@ def _baseline(report: Report, *, verbose: bool) -> str:
         _drift(found, told, verbose=verbose),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _judged(found: BaselineInfo, doubted: set[str], *, verbose: bool) -> Iterator[Row]:
+    """Yield a row a verdict; of a long list what is plain is counted before and after the rest."""
+    plain = set() if verbose else _plain(found) - doubted
+    left = () if verbose else found.pending[_LISTED:]
+    late = {v.migration for v in found.verdicts if v.verdict == "pending"}.intersection(left)
+    if plain:
+        yield f"… {len(plain)} more in effect (-v shows them)", "", ""
+    for item in found.verdicts:
+        if item.migration not in plain | late:
+            yield item.migration, painted(item.verdict), _counts(item)
+    if late:
+        yield f"… {len(late)} more pending (-v shows them)", "", ""
+
+
+def _doubted(report: Report) -> set[str]:
+    """Return what is called in effect for its place alone and is not recorded unless assumed."""
+    found = report.baseline
+    named = {f.migration for f in report.findings if f.code == "MH115" and not _is_hint(f)}
+    return {name for name in (found.in_effect if found else ()) if name in named}
 
 
 #: Verdicts that a reader wants to see the facts of, and how many at once; arbitrary.
@@ -263,11 +287,36 @@ def _findings(report: Report, *, verbose: bool) -> str:
     if not shown:
         return _passed(report, verbose=verbose)
     shown.sort(key=_gravity)
-    rows = [(_state(f), f.code, f.name, f.message) for f in shown]
+    rows = _found(shown, verbose=verbose)
     listed = table(rows, ("result", "code", "finding", "what"), (8, 6, 19, 38))
     open_ = [f for f in shown if f.status is Status.FAILED and not f.suppressed]
     details = dict.fromkeys(_detail(f) for f in open_)
     return "\n\n".join(filter(None, [listed, _passed(report, verbose=verbose), *details]))
+
+
+#: Hints of one code and name shown without -v. Arbitrary, enough to see what they are about.
+_ALIKE = 3
+
+
+def _found(findings: Sequence[Finding], *, verbose: bool) -> Iterator[Row]:
+    """Yield a row a finding, but of many hints that are alike the first, and how many follow."""
+    hints = [(f.code, f.name) for f in findings if _is_hint(f)]
+    all_, seen = Counter(hints), Counter[tuple[str, str]]()
+    for finding in findings:
+        alike, message = (finding.code, finding.name), finding.message
+        seen[alike] += _is_hint(finding)
+        more = all_[alike] - _ALIKE
+        if more > 1 and not verbose and _is_hint(finding):
+            if seen[alike] > _ALIKE + 1:
+                continue
+            if seen[alike] == _ALIKE + 1:
+                message = f"… {more} more of these (-v shows them)"
+        yield _state(finding), *alike, message
+
+
+def _is_hint(finding: Finding) -> bool:
+    open_ = finding.status is Status.FAILED and not finding.suppressed
+    return open_ and finding.severity is Severity.INFO
 
 
 def _passed(report: Report, *, verbose: bool) -> str:
@@ -505,7 +554,11 @@ def _baselined(report: Report) -> str:
         return ""
     if found.written:
         return f"{_counted(len(found.written), 'migration')} recorded as applied"
-    return f"{len(found.in_effect)} in effect, {len(found.pending)} pending"
+    doubted = len(_doubted(report))
+    said = [f"{len(found.in_effect) - doubted} in effect", f"{len(found.pending)} pending"]
+    said += [f"{len(found.skipped)} skipped"] * bool(found.skipped)
+    said += [f"{doubted} undecided"] * bool(doubted)
+    return ", ".join(said)
 
 
 def _counted(number: int, noun: str) -> str:

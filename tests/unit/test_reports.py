@@ -507,6 +507,66 @@ def test_a_long_list_of_steps_says_what_it_leaves_out() -> None:
     assert "18_m" in "\n".join(lines(report("apply", steps=steps), verbose=True))
 
 
+def test_a_long_list_of_pending_migrations_says_what_it_leaves_out() -> None:
+    names = tuple(f"{n:02}_m" for n in range(30))
+    history = HistoryInfo(kind="sql", path="m", table="t", state="empty", pending=names)
+    short = "\n".join(lines(report("status", history=history)))
+    assert "… 19 after these (-v shows them)" in short
+    assert "10_m" in short
+    assert "11_m" not in short
+    assert "29_m" in "\n".join(lines(report("status", history=history), verbose=True))
+
+
+def hint(migration: str, severity: Severity = Severity.INFO) -> Finding:
+    """Build what a baseline says of a migration that leaves no trace."""
+    return finding(
+        code="MH115",
+        name="migration-undecidable",
+        severity=severity,
+        message=f"of {migration}",
+        migration=migration,
+    )
+
+
+def test_many_hints_that_are_alike_are_counted_and_no_warning_ever_is() -> None:
+    hints = tuple(hint(f"{n:02}_m") for n in range(20))
+    warnings = tuple(hint(f"{n:02}_w", Severity.WARNING) for n in range(20))
+    short = "\n".join(lines(report("baseline", findings=(*hints, *warnings))))
+    assert [f"of {n:02}_m" in short for n in range(20)] == [True] * 3 + [False] * 17
+    assert all(f"of {n:02}_w" in short for n in range(20))
+    assert "… 17 more of these (-v shows them)" in short
+    full = "\n".join(lines(report("baseline", findings=hints), verbose=True))
+    assert all(f"of {n:02}_m" in full for n in range(20))
+
+
+def test_a_baseline_shows_and_counts_what_only_its_place_calls_in_effect() -> None:
+    names = tuple(f"{n:02}_m" for n in range(60))
+    in_effect, pending = names[:30], names[31:]
+    verdicts = ["in effect"] * 10 + ["undecidable"] + ["in effect"] * 19 + ["skipped"]
+    verdicts += ["pending"] * 29
+    found = BaselineInfo(
+        in_effect=in_effect,
+        pending=pending,
+        skipped=(names[30],),
+        undecidable=(names[10],),
+        partial=(),
+        exact=False,
+        drift=(),
+        nearest=(names[29],),
+        verdicts=tuple(
+            VerdictInfo(migration=name, verdict=verdict)
+            for name, verdict in zip(names, verdicts, strict=True)
+        ),
+    )
+    given = {"baseline": found, "findings": (hint(names[10], Severity.WARNING),), "exit_code": 0}
+    short = "\n".join(lines(report("baseline", **given)))
+    assert "10_m  " in short
+    assert "09_m" not in short
+    assert "… 24 more in effect (-v shows them)" in short
+    assert "… 17 more pending (-v shows them)" in short
+    assert "29 in effect, 29 pending, 1 skipped, 1 undecided" in short
+
+
 def session(pid: int, **parts: Any) -> Blocker:
     """Build a session that is in the way of a migration."""
     usual: dict[str, Any] = {
