@@ -493,7 +493,7 @@ def because(report: Report) -> str:
         return f"{_counted(errors, 'error')}, {_counted(len(failed) - errors, 'other finding')}"
     if code is not ExitCode.OK:
         return code.meaning
-    return _achieved(report) or code.meaning
+    return _achieved(report) or "done"
 
 
 def _achieved(report: Report) -> str:
@@ -502,8 +502,9 @@ def _achieved(report: Report) -> str:
     checked = _compared(report)
     said = {
         "apply": _applied(report),
-        "audit": f"{_counted(passed, 'audit')} passed",
-        "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else "",
+        "status": _waiting(report),
+        "audit": f"{_counted(passed, 'audit')} passed" if report.findings else "nothing was asked",
+        "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else _NONE,
         "baseline": _baselined(report),
         "verify": f"{checked} as expected",
         "gate": _open(report),
@@ -514,6 +515,15 @@ def _achieved(report: Report) -> str:
         "history": "no run was removed or edited, as far as can be told" * bool(report.findings),
     }
     return said.get(report.command, "")
+
+
+#: What a plan and a run without a migration have in common.
+_NONE = "nothing to apply"
+
+
+def _waiting(report: Report) -> str:
+    pending = len(report.history.pending) if report.history else 0
+    return f"{_counted(pending, 'migration')} pending" if pending else "nothing is pending"
 
 
 def _open(report: Report) -> str:
@@ -545,7 +555,7 @@ def _applied(report: Report) -> str:
     recorded = len(report.baseline.written) if report.baseline else 0
     said = [f"{_counted(recorded, 'migration')} recorded"] * bool(recorded)
     said += [f"{_counted(len(report.steps), 'migration')} applied"] * bool(report.steps)
-    return ", ".join(said)
+    return ", ".join(said) or (_NONE if not report.plan else "")
 
 
 def _baselined(report: Report) -> str:
