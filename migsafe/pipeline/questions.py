@@ -76,7 +76,7 @@ def audits_of(settings: Settings, directory: Directory | None) -> "list[Audit]":
     for item in audits:
         for name in item.before:
             if name not in names:
-                hint = nearest(name, names) or "name the migrations with --migrations"
+                hint = nearest(name, names) or "give its whole name, or the right --migrations"
                 raise UsageError(str(item.file), f"before: there is no migration {name}", hint)
     return audits
 
