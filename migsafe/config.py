@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from migsafe.errors import UsageError, nearest
 
@@ -247,7 +247,17 @@ def _converted(raw: Any, kind: type[Table], prefix: str, path: Path) -> Table:
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$")
         key = f"{prefix}{place.rstrip('`')}".lstrip(".")
-        raise UsageError(f"{path}: {key}", problem, "correct that value") from None
+        values = _values(kind, place.rstrip("`").strip(".").split("."))
+        hint = f"write one of {', '.join(values)}" if values else "correct that value"
+        raise UsageError(f"{path}: {key}", problem, hint) from None
+
+
+def _values(kind: Any, keys: list[str]) -> tuple[str, ...]:
+    """Return the words that a key takes, where it takes no others."""
+    for key in keys:
+        kind = get_type_hints(kind).get(key) if dataclasses.is_dataclass(kind) else None
+    kinds = (kind, *get_args(kind))
+    return next((get_args(one) for one in kinds if get_origin(one) is Literal), ())
 
 
 def _check(env: EnvConfig, place: str) -> None:
@@ -319,7 +329,7 @@ def _refuse_unknown(raw: Mapping[str, Any], kind: type, prefix: str, path: Path)
 def _target(options: Options, config: Config, path: Path) -> tuple[str, str | None, EnvConfig]:
     """Choose the target's name, URL and settings: --url, -e, environment, the only env, .env."""
     if options.env and options.env not in config.env:
-        names = ", ".join(config.env) or "none"
+        names = ", ".join(config.env) or f"none; write [env.{options.env}] with its url"
         hint = nearest(options.env, config.env) or f"the environments there are: {names}"
         raise UsageError(f"{path}: env.{options.env}", "no such environment", hint)
     name = options.env

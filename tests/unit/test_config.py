@@ -182,6 +182,18 @@ def test_a_bad_value_is_refused_with_file_key_and_reason(text: str, key: str, pr
     assert problem in message
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("[gate]\nseverity = 'fatal'", "error, warning, info, never"),
+        ("[env.p]\nurl = 'x'\nsnapshot = 'dump'", "rds, pg_dump, none"),
+    ],
+)
+def test_a_word_that_is_none_of_a_few_is_refused_with_them(text: str, values: str) -> None:
+    with pytest.raises(UsageError, match=f"; write one of {values}$"):
+        config.parse_text(text, Path("migsafe.toml"))
+
+
 def test_a_file_that_is_no_toml_is_refused_with_its_line() -> None:
     message = refusal("[gate]\nseverity = \n")
     assert message.startswith("migsafe.toml: not valid TOML: ")
