@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ def run(arguments: list[str]) -> int:
     except MigsafeError as error:
         if output.debug:
             click.echo(_trace(), err=True)
-        return _failed(output, error.exit_code, str(error))
+        above = _config_above(arguments) if error.exit_code is ExitCode.USAGE else ""
+        return _failed(output, error.exit_code, str(error), above)
     except (click.Abort, KeyboardInterrupt):
         return _failed(output, ExitCode.INTERRUPTED, "interrupted")
     except Exception:  # noqa: BLE001  # the end of the funnel: whatever is left is a bug
@@ -80,10 +82,22 @@ def _taken_over(output: Output) -> int:
         return _failed(output, error.exit_code, str(error))
 
 
-def _failed(output: Output, code: ExitCode, message: str, usage: str = "") -> int:
+def _config_above(arguments: list[str]) -> str:
+    """Say where the config file is when it is not here, but in a directory above."""
+    here = Path.cwd()
+    given = any(argument.startswith(("-c", "--config")) for argument in arguments)
+    above = (up / "migsafe.toml" for up in here.parents)
+    found = next((path for path in above if path.is_file()), None)
+    if given or found is None or (here / found.name).is_file():
+        return ""
+    place = os.path.relpath(found)
+    return f"migsafe: {found.name} is not here, but above: go there, or give -c {place}"
+
+
+def _failed(output: Output, code: ExitCode, message: str, before: str = "") -> int:
     """Say it in one line on stderr, and as JSON on stdout where JSON was asked for."""
-    if usage:
-        click.echo(usage, err=True)
+    if before:
+        click.echo(before, err=True)
     label = click.style(f"migsafe: {code.name}:", fg="red", bold=True)
     click.echo(f"{label} {redacted(message)}", err=True, color=output.colour)
     if output.machine_readable:

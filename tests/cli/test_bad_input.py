@@ -163,6 +163,18 @@ def test_an_unknown_environment_names_the_nearest(refused: Refused, lay: Lay) ->
     _said(refused(ExitCode.USAGE, "status", "-e", "prodution"), "did you mean production?")
 
 
+def test_from_below_the_config_the_way_to_it_is_told(
+    migsafe: Migsafe, lay: Lay, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay({"migsafe.toml": "", "app/db/001_first.sql": "SELECT 1;"})
+    monkeypatch.chdir(workdir / "app" / "db")
+    told = "migsafe: migsafe.toml is not here, but above: go there, or give -c ../../migsafe.toml"
+    assert told in migsafe("status").err.splitlines()
+    assert told not in migsafe("status", "-c", "../../migsafe.toml").err
+    monkeypatch.chdir(workdir)
+    assert "not here" not in migsafe("status").err
+
+
 def test_one_directory_that_can_be_read_in_two_ways_is_refused(refused: Refused, lay: Lay) -> None:
     lay({"db/V1__first.sql": "SELECT 1;", "db/001_first.sql": "SELECT 1;"})
     refusal = refused(ExitCode.USAGE, "status", "--url", NOWHERE, "--migrations", "db")
