@@ -16,7 +16,7 @@ from migsafe.config import Settings
 from migsafe.errors import BusyError, ExitCode, MigsafeError, UnreachableError, UsageError
 from migsafe.findings import Finding
 from migsafe.pipeline import losses
-from migsafe.pipeline.session import KEPT, Notify, directory_of, git_commit
+from migsafe.pipeline.session import KEPT, Notify, directory_of, filed
 from migsafe.pipeline.snapshotting import folder as shelf
 from migsafe.reports import Report, RestoreInfo, RestoreStep
 from migsafe.restore import Differs, Restoring, Step, Way, journal
@@ -69,11 +69,14 @@ def restore(settings: Settings, asked: Asked, notify: Notify) -> Report:
     """Restore beside, verify, and with `swap` give the copy the database's name.
 
     Without `yes`, say what would be done and lost. What stops midway is no exception but a report
-    whose next step is the command that goes on.
+    whose next step is the command that goes on. The report is kept as a file: a ledger that is
+    restored is that of the snapshot.
     """
     night = _night(settings, asked, notify)
-    if not asked.yes:
-        return _shown(night)
+    return filed(settings.root, _restored(night)) if asked.yes else _shown(night)
+
+
+def _restored(night: _Night) -> Report:
     folder = night.journal.path.parent
     with journal.held(folder, night.journal.record.key):
         _refuse_stale(night, journal.journals(folder))
@@ -312,7 +315,7 @@ def _next(night: _Night) -> str | None:
 
 
 def _report(night: _Night, code: ExitCode, *, lost: Sequence[str] = (), **parts: Any) -> Report:
-    """Build the report; what a restore has done is kept by its journal."""
+    """Build the report."""
     import msgspec
 
     memory = night.journal.record.memory
@@ -328,7 +331,6 @@ def _report(night: _Night, code: ExitCode, *, lost: Sequence[str] = (), **parts:
         seconds=round(time.monotonic() - night.clock, 3),
         findings=tuple(found),
         restore=_info(night, lost),
-        git_commit=git_commit(night.settings.root),
         notes=notes,
         **parts,
     )

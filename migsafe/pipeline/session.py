@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -291,18 +292,27 @@ def gated(session: Session, found: Iterable[Finding]) -> ExitCode:
 
 
 def kept(session: Session, report: Report, *, store: bool = False) -> Report:
-    """Write the report to a file, and into the ledger when the run changed the target.
+    """Write the report to a file, and into the ledger when the run changed the target."""
+    return filed(session.settings.root, report, partial(_store, session) if store else None)
+
+
+def filed(
+    root: Path,
+    report: Report,
+    store: Callable[[Report], tuple[Report, list[str]]] | None = None,
+) -> Report:
+    """Write a report to a file of its own below `root`, once it is stored elsewhere.
 
     What the run did stands, kept or not: a failure here is a note in the report.
     """
-    file = session.settings.root / KEPT / "reports" / f"{report.run}.json"
+    file = root / KEPT / "reports" / f"{report.run}.json"
     report = replace(
         report,
         notes=(*report.notes, f"Report: {file}"),
-        git_commit=git_commit(session.settings.root),
+        git_commit=git_commit(root),
         host=socket.gethostname(),
     )
-    report, lost = _store(session, report) if store else (report, [])
+    report, lost = store(report) if store else (report, [])
     try:
         _write(file, reports.json(report))
     except OSError as error:

@@ -250,6 +250,17 @@ def test_a_restore_from_another_machine_is_waited_for_only_a_moment(house: House
     house.only()
 
 
+def test_a_restore_is_kept_as_a_report_and_its_plan_is_not(house: House) -> None:
+    house.snapshot()
+    planned, done = house.restore(), house.restore("--yes")
+    reports = house.folder / ".migsafe" / "reports"
+    assert not (reports / f"{planned.report.run}.json").exists()
+    assert json.loads((reports / f"{done.report.run}.json").read_text()) == json.loads(done.out)
+    shown = house.call("report", done.report.run)
+    assert shown.report.restore == done.report.restore
+    house.only()
+
+
 def test_where_a_person_renamed_the_old_one_the_swap_is_finished(house: House) -> None:
     house.snapshot()
     assert house.restore("--yes").code == ExitCode.OK
