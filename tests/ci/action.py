@@ -73,7 +73,7 @@ class Job:
 
     def run(self) -> "Job":
         """Run the steps; one that fails leaves only those that run always."""
-        self.temp.mkdir()
+        self.temp.mkdir(exist_ok=True)
         for step in ACTION["runs"]["steps"]:
             failed = any(self.ran.values())
             condition = str(step.get("if", ""))

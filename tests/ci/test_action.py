@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,29 @@ def test_the_new_migrations_are_planned_applied_and_verified_after_the_old_ones(
     assert "V1__notes" not in plan
     assert "V2__change" in apply
     assert verify
+
+
+def again(job: Job, **inputs: str) -> Job:
+    """Run the action once more where it ran before."""
+    return replace(job, inputs={**job.inputs, **inputs}, ran={}, outputs={}, log="").run()
+
+
+def test_a_job_may_use_the_action_twice(
+    pull: Callable[..., Job], hub: GitHub, make_database: Callable[[], str]
+) -> None:
+    job = pull(UNSAFE)
+    (job.temp / "migsafe" / "4-verify.md").write_text("# migsafe verify: OK")
+
+    second = again(job, directory="./")
+
+    assert len(hub.comments) == 2
+    assert "migsafe verify" not in str(hub.comments[1]["body"]), "that is the first one's"
+    (base,) = (step for step in ACTION["runs"]["steps"] if step.get("id") == "base")
+    for _ in range(2):
+        second.inputs = {**second.inputs, "database": make_database()}
+        assert second._call(base) == 0
+        assert second.outputs["steps.base.outputs.code"] == "0"
+        assert "counts as new" not in second.log
 
 
 def test_a_migration_that_fails_fails_the_job_with_its_code(
