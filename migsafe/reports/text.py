@@ -260,7 +260,7 @@ def _plan(report: Report, *, verbose: bool) -> str:
     rows = [
         (step.migration, step.statements, step.alone or "one transaction") for step in report.plan
     ]
-    return table(_last(rows, verbose), ("would run", "statements", "how"), (46, 10, 18))
+    return table(_first(rows, verbose), ("would run", "statements", "how"), (46, 10, 18))
 
 
 def _blockers(report: Report, *, verbose: bool) -> str:
@@ -345,12 +345,24 @@ def _hazards(report: Report, *, verbose: bool) -> str:
     hidden = [] if verbose else [*allowed, *(() if report.command == "lint" else hints)]
     listed = places.render([f for f in found if f not in hidden], verbose=verbose)
     if not hidden:
-        return listed
+        return "\n\n".join(filter(None, (listed, _most_often(found))))
     counts = [(allowed, "hazard allowed by a comment", "hazards allowed by comments")]
     if report.command != "lint":
         counts.append((hints, "hint", "hints"))
     said = [f"{len(some)} {one if len(some) == 1 else more}" for some, one, more in counts if some]
     return "\n\n".join(filter(None, (listed, f"{' and '.join(said)} (-v shows them)")))
+
+
+#: Hazards of one lint above which they are counted by rule as well. Arbitrary, two screens or so.
+_MANY = 20
+
+
+def _most_often(found: Sequence[Finding]) -> str:
+    """Count a long list of hazards by rule, so that its end says what to begin with."""
+    if len(found) <= _MANY:
+        return ""
+    often = Counter(f"{f.code} {f.name}" for f in found).most_common(_RECENT)
+    return _wrapped(f"Most often: {', '.join(f'{rule} ({count})' for rule, count in often)}.")
 
 
 def _gravity(finding: Finding) -> int:

@@ -517,6 +517,27 @@ def test_a_long_list_of_pending_migrations_says_what_it_leaves_out() -> None:
     assert "29_m" in "\n".join(lines(report("status", history=history), verbose=True))
 
 
+def test_a_long_plan_begins_with_what_would_run_first() -> None:
+    plan = tuple(Planned(migration=f"{n:02}_m", statements=1, alone=None) for n in range(30))
+    short = "\n".join(lines(report("plan", plan=plan, exit_code=0)))
+    assert "00_m" in short
+    assert "… 19 after these (-v shows them)" in short
+    assert "go: 30 migrations to apply" in short
+
+
+def test_a_long_lint_ends_with_its_rules_by_number() -> None:
+    def hazards(count: int) -> tuple[Finding, ...]:
+        rules = [("MS132", "missing-lock-timeout")] * (count - 1) + [("MS211", "set-not-null")]
+        return tuple(
+            finding(code=code, name=name, source=Source.HAZARD, line=line)
+            for line, (code, name) in enumerate(rules)
+        )
+
+    long = "\n".join(lines(report("lint", findings=hazards(30))))
+    assert "Most often: MS132 missing-lock-timeout (29), MS211 set-not-null (1)." in long
+    assert "Most often" not in "\n".join(lines(report("lint", findings=hazards(20))))
+
+
 def hint(migration: str, severity: Severity = Severity.INFO) -> Finding:
     """Build what a baseline says of a migration that leaves no trace."""
     return finding(
