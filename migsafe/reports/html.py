@@ -17,8 +17,9 @@ from migsafe.errors import ExitCode
 from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.outcomes import Outcome
-from migsafe.reports import Planned, Report, recovery, timeline
+from migsafe.reports import Planned, Report, recovery, restored, timeline
 from migsafe.reports.text import because
+from migsafe.snapshots import pruning
 
 if TYPE_CHECKING:  # heavy, and only this format needs it
     from jinja2 import Environment
@@ -106,7 +107,6 @@ _GOOD = {
     "verify": "As expected",
     "gate": "Open",
     "lint": "Looked through",
-    "restore": "Restored",
     "snapshot create": "Taken",
 }
 _REFUSED = {
@@ -116,6 +116,8 @@ _REFUSED = {
     "lint": "Hazards found",
     "history": "Not whole",
 }
+#: By the outcome of a restore, which is None where it is only shown.
+_RESTORED = {None: "Not begun", "beside": "Restored beside", "undone": "Undone"}
 _WORDS = {
     ExitCode.USAGE: "Not run",
     ExitCode.UNREACHABLE: "Out of reach",
@@ -140,7 +142,11 @@ def _word(report: Report) -> str:
     if code is not ExitCode.OK:
         return _WORDS[code]
     if report.command == "apply":
-        return "Applied" if done else "Done" if report.plan else "Nothing to do"
+        return "Applied" if done else "Go" if report.plan else "Nothing to do"
+    if report.command == "restore" and report.restore:
+        return _RESTORED.get(report.restore.outcome, "Restored")
+    if any(copy.fate == pruning.DUE for copy in report.copies):
+        return "Not begun"
     if report.command == "history" and report.findings:
         return "Whole"
     return _GOOD.get(report.command, "Done")
@@ -156,7 +162,18 @@ def _sentence(report: Report) -> str:
     said = because(report)
     if report.error:
         return said
-    return f"{said[:1].upper()}{said[1:]}."
+    if report.exit_code == ExitCode.OK:
+        said = _only_shown(report) or said
+    return f"{said[:1].upper()}{said[1:].removesuffix('.')}."
+
+
+def _only_shown(report: Report) -> str:
+    """Say what a dry run would do, and how a restore ended; an empty string of all else."""
+    if report.command == "apply" and report.plan and not report.steps:
+        return f"go: {_counted(len(report.plan), 'migration')} to apply"
+    if report.command == "restore" and report.restore:
+        return restored.end(report.restore) or "only shown: this is what a restore would do"
+    return ""
 
 
 def _next(report: Report) -> str:
@@ -171,6 +188,8 @@ def _changed(report: Report) -> str:
         return ""
     if report.command in _READING:
         return "Nothing was changed in the database: this command only reads."
+    if report.command == "restore" and report.restore and report.restore.outcome is None:
+        return "Nothing was changed: --yes does it."
     if report.command != "apply":
         return ""
     written = report.baseline.written if report.baseline else ()

@@ -26,7 +26,7 @@ def text(report: Report, width: int) -> str:
         "\n".join(_wrapped(line, width) for line in _heading(found)),
         _listed("Lost with it:", found.lost, width),
         "\n".join(_steps(found)),
-        _wrapped(_end(found), width),
+        _wrapped(end(found), width),
         _listed("By hand:", found.by_hand, width),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -46,8 +46,8 @@ def markdown(report: Report) -> str:
         *(f"- {step.step}: {step.state}" for step in found.steps),
         *(f"- by hand: {line}" for line in found.by_hand),
     ]
-    end = _end(found)
-    return "\n".join([*lines, *(["", end] if end else [])])
+    ended = end(found)
+    return "\n".join([*lines, *(["", ended] if ended else [])])
 
 
 def _heading(found: RestoreInfo) -> Iterator[str]:
@@ -63,9 +63,10 @@ def _steps(found: RestoreInfo) -> Iterator[str]:
         yield f"{number:>4}. {_MARKS.get(step.state, ''):<7} {step.step}"
 
 
-def _end(found: RestoreInfo) -> str:
-    end = _ENDS.get(found.outcome or "", "")
-    return end.format(copy=found.copy, old=found.old)
+def end(found: RestoreInfo) -> str:
+    """Say how it ended in a sentence, empty where it has not."""
+    said = _ENDS.get(found.outcome or "", "")
+    return said.format(copy=found.copy, old=found.old)
 
 
 def _listed(title: str, lines: tuple[str, ...], width: int) -> str:

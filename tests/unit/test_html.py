@@ -24,10 +24,12 @@ from migsafe.reports import (
     LockInfo,
     Planned,
     Report,
+    RestoreInfo,
     VerdictInfo,
     parse,
 )
 from migsafe.reports.html import _duration, _size
+from migsafe.snapshots import Copy
 from migsafe.verifying import Difference, Verification
 from tests.unit.test_reports import FULL, STARTED, every_report, finding, report, thorough
 
@@ -229,6 +231,19 @@ def heading(of: Report) -> str:
 
 DONE = StepResult(migration="1_a", outcome=Outcome.DONE, seconds=1.0)
 SKIPPED = StepResult(migration="2_b", outcome=Outcome.SKIPPED)
+PLANNED = Planned(migration="1_a", statements=1, alone=None)
+RESTORE = RestoreInfo(
+    id="1",
+    run="2",
+    provider="pg_dump",
+    snapshot="3",
+    place="h:5432/d",
+    taken=STARTED,
+    copy="d_restore",
+    old="d_old",
+)
+BESIDE = replace(RESTORE, outcome="beside")
+DUE = Copy(run="1", provider="pg_dump", id="2", taken=STARTED, status="available", fate="to delete")
 HALF = StepResult(migration="2_b", outcome=Outcome.DIRTY, seconds=1.0)
 
 
@@ -257,6 +272,16 @@ def test_what_did_not_end_well_does_not_look_well(command: str, code: ExitCode) 
             "Left half-way",
             "1 of 2 migrations applied. A part of 2_b may be in effect.",
         ),
+        (report("apply", exit_code=0, plan=(PLANNED,)), "Go", "This run changed nothing"),
+        (report("restore", exit_code=0, restore=RESTORE), "Not begun", "Nothing was changed"),
+        (report("restore", exit_code=0, restore=BESIDE), "Restored beside", ""),
+        (
+            report("restore", exit_code=0, restore=replace(BESIDE, outcome="swapped")),
+            "Restored",
+            "",
+        ),
+        (report("restore", exit_code=0, restore=replace(BESIDE, outcome="undone")), "Undone", ""),
+        (report("snapshot prune", exit_code=0, copies=(DUE,)), "Not begun", ""),
         (report("audit"), "Not passed", "this command only reads"),
         (report("apply", exit_code=3, error="no answer"), "Out of reach", ""),
         (report("history", exit_code=0, findings=(finding(status=Status.PASSED),)), "Whole", ""),
