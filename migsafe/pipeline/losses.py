@@ -42,6 +42,9 @@ def _rows(restoring: Restoring, conn: target.Connection) -> Iterator[str]:
     for name, by in sorted(changed.items()):
         if by:
             yield f"{name}: {abs(by)} rows {'more' if by > 0 else 'fewer'} now than then."
+    for name in sorted(now.counts.keys() - then.counts.keys()):
+        rows = "was not counted" if name in unsure else f"has {now.counts[name]} rows now"
+        yield f"{name}: was not there then, and {rows}."
     counted = f"{len(sure)} of {len(then.counts)} tables were counted"
     yield f"{counted}; what was updated in place is not known."
 

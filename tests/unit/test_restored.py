@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from migsafe.catalog import counts
 from migsafe.findings import Severity
-from migsafe.pipeline import restoring
+from migsafe.pipeline import losses, restoring
 from migsafe.restore import comparing, configured, journal, resources, scene
 from migsafe.restore.journal import Entry, Journal
 from migsafe.snapshots import Fingerprint
@@ -49,6 +50,19 @@ def test_what_is_equal_has_no_difference() -> None:
 )
 def test_each_difference_is_an_error(changed: dict[str, Any], message: str) -> None:
     assert said(replace(HELD, **changed)) == [(Severity.ERROR, message)]
+
+
+def test_a_table_that_is_newer_than_the_snapshot_is_lost_with_its_rows() -> None:
+    counts = {"public.visits": 10, "public.bills": 7, "public.notes": 1000}
+    now = replace(HELD, counts=counts, estimated=("public.notes",))
+    shown: Any = SimpleNamespace(
+        manifest=SimpleNamespace(fingerprint=HELD), fingerprint=lambda _, **__: now
+    )
+    assert list(losses._rows(shown, Any)) == [  # type: ignore[arg-type]
+        "public.bills: was not there then, and has 7 rows now.",
+        "public.notes: was not there then, and was not counted.",
+        "1 of 1 tables were counted; what was updated in place is not known.",
+    ]
 
 
 def test_a_copy_of_what_nobody_wrote_down_is_not_called_equal() -> None:
