@@ -64,7 +64,10 @@ def run(arguments: list[str]) -> int:
             click.echo(_trace(), err=True)
         above = _config_above(arguments) if error.exit_code is ExitCode.USAGE else ""
         return _failed(output, error.exit_code, str(error), above)
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
+        click.echo(err=True)  # the question has left the cursor in its line
+        return _failed(output, ExitCode.INTERRUPTED, "interrupted")
+    except KeyboardInterrupt:
         return _failed(output, ExitCode.INTERRUPTED, "interrupted")
     except Exception:  # noqa: BLE001  # the end of the funnel: whatever is left is a bug
         return _bug(output)

@@ -228,7 +228,10 @@ def _confirm(report: "Report") -> bool:
     from migsafe.reports import RENDERERS
 
     click.echo(RENDERERS["text"](report), err=True)
-    return click.confirm(f"Apply {len(report.plan)} migrations?", err=True)
+    count = len(report.plan)
+    what = f"{count} migration{'' if count == 1 else 's'}"
+    first = "Record what is in effect, then apply" if report.baseline else "Apply"
+    return click.confirm(f"{first} {what}?", err=True)
 
 
 @cli.command()

@@ -97,8 +97,7 @@ def apply(
             return _verified(session, expectations, found, ())
         question = session.report(code, findings=found, plan=planned, baseline=shown)
         if confirm and not confirm(question):
-            note = ("Declined; nothing was changed.",)
-            return session.report(ExitCode.INTERRUPTED, findings=found, plan=planned, notes=note)
+            return session.report(ExitCode.INTERRUPTED, error="declined; nothing was changed")
         taken = None
         if snapshot:
             notify("taking the snapshot")

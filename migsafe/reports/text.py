@@ -516,7 +516,7 @@ def _achieved(report: Report) -> str:
         "apply": _applied(report),
         "status": _waiting(report),
         "audit": f"{_counted(passed, 'audit')} passed" if report.findings else "nothing was asked",
-        "plan": f"go: {_counted(len(report.plan), 'migration')} to apply" if report.plan else _NONE,
+        "plan": _ahead(report),
         "baseline": _baselined(report),
         "verify": f"{checked} as expected",
         "gate": _open(report),
@@ -529,8 +529,10 @@ def _achieved(report: Report) -> str:
     return said.get(report.command, "")
 
 
-#: What a plan and a run without a migration have in common.
-_NONE = "nothing to apply"
+def _ahead(report: Report) -> str:
+    """Say what would run, or that there is nothing."""
+    planned = len(report.plan)
+    return f"go: {_counted(planned, 'migration')} to apply" if planned else "nothing to apply"
 
 
 def _waiting(report: Report) -> str:
@@ -567,7 +569,7 @@ def _applied(report: Report) -> str:
     recorded = len(report.baseline.written) if report.baseline else 0
     said = [f"{_counted(recorded, 'migration')} recorded"] * bool(recorded)
     said += [f"{_counted(len(report.steps), 'migration')} applied"] * bool(report.steps)
-    return ", ".join(said) or (_NONE if not report.plan else "")
+    return ", ".join(said) or _ahead(report)
 
 
 def _baselined(report: Report) -> str:

@@ -75,10 +75,12 @@ def test_a_person_is_asked_before_an_apply_unless_there_is_no_input(
     call = ("apply", "--url", database, "--migrations", "db")
 
     code, screen = at_a_terminal(*call)
-    assert (code, "Apply 1 migrations?" in screen) == (130, True)
+    assert (code, "Apply 1 migration?" in screen) == (130, True)
+    assert "go: 1 migration to apply" in screen
+    assert "(exit 130): declined; nothing was changed" in screen
 
     code, screen = at_a_terminal(*call, "--no-input")
-    assert (code, "Apply 1 migrations?" in screen) == (0, False)
+    assert (code, "Apply 1 migration?" in screen) == (0, False)
 
 
 def test_colour_is_for_a_terminal_that_wants_it(workdir: Path) -> None:
