@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run one command and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
+    _open_closed_ones()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that cannot show a character must not turn a finished run into a bug.
         sys.stdout.reconfigure(errors="replace")
@@ -38,6 +39,16 @@ def main() -> None:
     code = run(sys.argv[1:])
     gc.freeze()  # the interpreter's last collection, a tenth of a short command, finds nothing
     sys.exit(code)
+
+
+def _open_closed_ones() -> None:
+    """Put /dev/null where a standard stream is closed: a socket would get its number, and texts."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -52,7 +63,7 @@ def run(arguments: list[str]) -> int:
         if result is None or isinstance(result, int):
             return result or 0
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True, color=output.colour)
+        output.tell(error.format_message())
         return int(ExitCode.USAGE)
     except click.UsageError as error:
         usage = error.ctx.get_usage() if error.ctx else ""
@@ -61,11 +72,11 @@ def run(arguments: list[str]) -> int:
         return _failed(output, ExitCode.USAGE, error.format_message())
     except MigsafeError as error:
         if output.debug:
-            click.echo(_trace(), err=True)
+            output.tell(_trace())
         above = _config_above(arguments) if error.exit_code is ExitCode.USAGE else ""
         return _failed(output, error.exit_code, str(error), above)
     except click.Abort:
-        click.echo(err=True)  # the question has left the cursor in its line
+        output.tell("")  # the question has left the cursor in its line
         return _failed(output, ExitCode.INTERRUPTED, "interrupted")
     except KeyboardInterrupt:
         return _failed(output, ExitCode.INTERRUPTED, "interrupted")
@@ -100,9 +111,9 @@ def _config_above(arguments: list[str]) -> str:
 def _failed(output: Output, code: ExitCode, message: str, before: str = "") -> int:
     """Say it in one line on stderr, and as JSON on stdout where JSON was asked for."""
     if before:
-        click.echo(before, err=True)
+        output.tell(before)
     label = click.style(f"migsafe: {code.name}:", fg="red", bold=True)
-    click.echo(f"{label} {redacted(message)}", err=True, color=output.colour)
+    output.tell(f"{label} {redacted(message)}")
     if output.machine_readable:
         _written(output, _error_report(output, code, redacted(message)))
     return int(code)
@@ -116,7 +127,7 @@ def _written(output: Output, report: "Report") -> int:
         # Whoever read it has seen enough; the interpreter must not flush once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        click.echo(f"migsafe: the report is not complete: {error}", err=True)
+        output.tell(f"migsafe: the report is not complete: {error}")
     except Exception:  # noqa: BLE001  # what cannot be rendered is a bug too
         return _bug(Output())
     return int(report.exit_code)

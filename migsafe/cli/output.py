@@ -56,29 +56,37 @@ class Output:
         """Say how far a run is, on stderr, where a person looks on or -v asks for it."""
         if self.verbose or (sys.stderr.isatty() and not self.quiet):
             self._clear()
-            click.echo(f"migsafe: {message}", err=True)
+            self.tell(f"migsafe: {message}")
 
     def say(self, message: str) -> None:
         """Say on stderr what somebody who reads a log has to know, unless -q was given."""
         if not self.quiet:
             self._clear()
-            click.echo(f"migsafe: {message}", err=True)
+            self.tell(f"migsafe: {message}")
 
     def show(self, message: str) -> None:
         """Show where a run is in a line that the next message takes the place of."""
         if sys.stderr.isatty() and not self.quiet:
             self._clear()
             width = shutil.get_terminal_size().columns - 1
-            click.echo(f"migsafe: {message}"[:width], err=True, nl=False)
+            self.tell(f"migsafe: {message}"[:width], nl=False)
             self._shown = True
 
     def _clear(self) -> None:
         if self._shown:
-            click.echo("\r\x1b[K", err=True, nl=False)  # to the first column, and erase the line
+            self.tell("\r\x1b[K", nl=False)  # to the first column, and erase the line
             self._shown = False
 
+    def tell(self, text: str, *, nl: bool = True) -> None:
+        """Write to stderr; that nobody reads it, or its disk is full, stops no run."""
+        try:
+            click.echo(text, err=True, nl=nl, color=self.colour)
+        except OSError:
+            # What is still in its buffer must not fail once more, at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
     def write(self, report: "Report") -> None:
-        """Render to stdout and to every file; a file is replaced whole or not at all.
+        """Render to stdout and to every file; one that is no link is replaced whole or not at all.
 
         Text goes to stderr where stdout is another command's. Where that one starts, stdout gets
         nothing, and stderr what the verdict relies on, or with -v all of it.
@@ -88,6 +96,9 @@ class Output:
         self._clear()
         for name, path in self.files:
             text = click.unstyle(RENDERERS[name](report, verbose=self.verbose))
+            if _is_special(path):
+                path.write_text(text + "\n", "utf-8")
+                continue
             part = path.with_name(f"{path.name}.part")
             part.write_text(text + "\n", "utf-8")
             part.replace(path)
@@ -129,9 +140,15 @@ def parse_file(value: str) -> tuple[str, Path]:
     return ending, _writable(Path(value))
 
 
+def _is_special(path: Path) -> bool:
+    """Tell whether a path is a link, a device or a pipe, as /dev/stderr is: it stays what it is."""
+    return path.is_symlink() or (path.exists() and not path.is_file())
+
+
 def _writable(path: Path) -> Path:
     """Refuse now what could not be written when the command has done its work."""
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    place = path if path.exists() and _is_special(path) else path.parent
+    if path.is_dir() or not os.access(place, os.W_OK):
         raise click.BadParameter(
             f"{path} cannot be written; name a file in a directory that is there",
             param_hint="--output",

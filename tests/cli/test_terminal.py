@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.cli.conftest import Migsafe
@@ -81,6 +82,43 @@ def test_a_person_is_asked_before_an_apply_unless_there_is_no_input(
 
     code, screen = at_a_terminal(*call, "--no-input")
     assert (code, "Apply 1 migration?" in screen) == (0, False)
+
+
+@pytest.mark.parametrize("streams", ["<&-", "2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(("file", "code"), [("fine.sql", 0), ("absent.sql", 2)])
+def test_a_stream_that_is_closed_or_full_changes_no_exit_code(
+    workdir: Path, streams: str, file: str, code: int
+) -> None:
+    (workdir / "fine.sql").write_text("SELECT 1;\n")
+    call = f'"{sys.executable}" -m migsafe lint -v {file} {streams}'
+    done = subprocess.run(["bash", "-c", call], check=False, capture_output=True)
+    assert done.returncode == code, done
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_says(database: str, workdir: Path) -> None:
+    (workdir / "db").mkdir()
+    for number in (1, 2):
+        (workdir / "db" / f"V{number}__a.sql").write_text(f"CREATE TABLE t{number} (id int);\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    call = [sys.executable, "-m", "migsafe", "apply", "--url", database, "--migrations", "db", "-v"]
+    done = subprocess.run(call, check=False, stdout=subprocess.DEVNULL, stderr=writer)
+    os.close(writer)
+    assert done.returncode == 0
+    with psycopg.connect(database) as conn:
+        assert conn.execute("SELECT count(*) FROM migsafe.runs").fetchone() == (1,)
+
+
+def test_a_report_into_a_pipe_or_a_link_leaves_it_what_it_is(workdir: Path) -> None:
+    (workdir / "fine.sql").write_text("SELECT 1;\n")
+    (workdir / "link").symlink_to("behind.json")
+    (workdir / "errors").symlink_to("/dev/stderr")
+    call = [sys.executable, "-m", "migsafe", "lint", "fine.sql", "-q", "-o", "json:link"]
+    done = subprocess.run([*call, "-o", "json:errors"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert (workdir / "errors").is_symlink()
+    assert (workdir / "link").is_symlink()
+    assert (workdir / "behind.json").read_text() == done.stderr
 
 
 def test_colour_is_for_a_terminal_that_wants_it(workdir: Path) -> None:
