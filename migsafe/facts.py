@@ -102,11 +102,19 @@ def within(facts: Facts, objects: frozenset[str]) -> dict[Key, str]:
     return {key: value for key, value in facts.items() if key.object in objects}
 
 
-def shown(value: str | None) -> str:
-    """Shorten a value for a line of text: that of a view or a function would fill the screen."""
+def shown(value: str | None, beside: str | None = None) -> str:
+    """Shorten a value for a line of text: that of a view or a function would fill the screen.
+
+    What it has in common with the value `beside` it gives way, where the two would look the same.
+    """
     if value is None:
         return "not there"
-    line = " ".join(value.split())
+    line, other = " ".join(value.split()), " ".join((beside or "").split())
+    if line[: _SHOWN - 1] == other[: _SHOWN - 1] and line != other:
+        pairs = enumerate(zip(line, other, strict=False))
+        parted = (at for at, (ours, theirs) in pairs if ours != theirs)
+        same = next(parted, min(len(line), len(other)))
+        line = f"…{line[max(same - _BEFORE, 1) :]}"
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
 
 
@@ -114,11 +122,14 @@ def compared(fact: str, found: str | None, expected: str | None) -> str:
     """Say what a fact is and what it should be, as a sentence's part."""
     if found == expected:
         return f"{fact} is {shown(found)}"
-    return f"{fact} is {shown(found)}, expected {shown(expected)}"
+    return f"{fact} is {shown(found, expected)}, expected {shown(expected, found)}"
 
 
 #: Characters of a value that a line shows; arbitrary.
 _SHOWN = 60
+
+#: Characters that are left of what two values have in common, to be found by; arbitrary.
+_BEFORE = 20
 
 
 def differences(live: Facts, expected: Facts) -> Iterator[Difference]:

@@ -444,7 +444,12 @@ def _differences(report: Report, *, verbose: bool) -> str:
     if not found:
         return ""
     rows = [
-        (painted(str(item.severity)), item.fact, shown(item.found), shown(item.expected))
+        (
+            painted(str(item.severity)),
+            item.fact,
+            shown(item.found, item.expected),
+            shown(item.expected, item.found),
+        )
         for item in found
     ]
     listed = rows if verbose else rows[:_LISTED]

@@ -150,3 +150,20 @@ def test_a_list_of_varchar_prints_as_it_does_out_of_a_dump() -> None:
 def test_an_array_of_more_than_constants_prints_as_it_did() -> None:
     definition = "(ARRAY[lower('a'::text), 'b'::text])::character varying[]"
     assert printing.settled(definition) == definition
+
+
+def test_two_long_values_are_shown_where_they_part() -> None:
+    key = 'FOREIGN KEY ("parentID") REFERENCES public."TeamCollection"(id) ON UPDATE CASCADE'
+    said = facts.compared("it", f"{key} ON DELETE SET NULL", f"{key} ON DELETE CASCADE")
+    assert said == "it is …E CASCADE ON DELETE SET NULL, expected …E CASCADE ON DELETE CASCADE"
+    assert facts.compared("it", "short", "shorter") == "it is short, expected shorter"
+
+
+@given(beginning=st.text(max_size=99), found=st.text(), expected=st.text())
+def test_two_values_that_differ_never_look_the_same(
+    beginning: str, found: str, expected: str
+) -> None:
+    one, other = (" ".join(f"{beginning}{end}".split()) for end in (found, expected))
+    ours, theirs = facts.shown(one, other), facts.shown(other, one)
+    assert (ours == theirs) is (one == other)
+    assert max(len(ours), len(theirs)) <= 60
