@@ -50,6 +50,7 @@ def baseline(
 def _answer(session: Session, assume: Sequence[str], notify: Notify) -> Report:
     from migsafe.pipeline import halfway
 
+    wanted(session)
     standing = session.stand()
     weighed = evidence.weigh(session, notify)
     unsure = halfway.unsure(session, weighed)

@@ -79,7 +79,7 @@ def test_something_that_is_not_there_is_named(
 
 
 def test_a_command_about_a_history_asks_for_one(refused: Refused, database: str) -> None:
-    for command in ("status", "plan", "apply", "resolve --applied x"):
+    for command in ("status", "plan", "apply", "baseline", "resolve --applied x"):
         refusal = refused(ExitCode.USAGE, *command.split(), "--url", database, unchanged=database)
         _said(refusal, "history: no migrations are named")
 
