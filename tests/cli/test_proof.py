@@ -210,6 +210,20 @@ def test_what_is_done_to_the_ledger_shows(
     assert called.code == ExitCode.FINDINGS
 
 
+def test_runs_that_a_policy_hides_are_not_called_all_there_are(
+    migsafe: Migsafe, tamper: Callable[..., None], url: str
+) -> None:
+    reader = f"{url}{'&' if '?' in url else '?'}options=-c%20role%3Dpg_read_all_data"
+    call = ("history", "--verify", "--url", reader)
+    assert migsafe(*call).code == ExitCode.OK
+    for table, hidden in (("runs", "id"), ("receipts", "run")):
+        tamper(
+            f"ALTER TABLE migsafe.{table} ENABLE ROW LEVEL SECURITY",
+            f"CREATE POLICY hides ON migsafe.{table} USING ({hidden} <> {{c}})",
+        )
+    assert migsafe(*call).code == ExitCode.UNREACHABLE
+
+
 def test_the_gap_is_named_from_both_sides(
     prove: Callable[..., Called], tamper: Callable[..., None], past: Past
 ) -> None:
