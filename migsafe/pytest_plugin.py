@@ -110,15 +110,19 @@ def _text(report: Report) -> str:
 def migsafe_template(pytestconfig: pytest.Config) -> Iterator[Target]:
     """Yield a database with every migration applied, which tests copy and leave as it is."""
     from migsafe import config, shadow, target
+    from migsafe.errors import MigsafeError
 
-    settings = config.load(config.Options(**_where(pytestconfig)))
-    if server := pytestconfig.getini("migsafe_server"):
-        settings = replace(settings, shadow=replace(settings.shadow, server=server))
-    major = settings.lint.pg_version or _MAJOR
-    with shadow.opened(settings.shadow, major=major, root=settings.root) as opened:
-        shadow.prepare(opened, settings.shadow, settings.root)
-        _migrate(replace(settings, url=opened.url, name="pytest"))
-        yield target.parse(opened.url, name="pytest")
+    try:
+        settings = config.load(config.Options(**_where(pytestconfig)))
+        if server := pytestconfig.getini("migsafe_server"):
+            settings = replace(settings, shadow=replace(settings.shadow, server=server))
+        major = settings.lint.pg_version or _MAJOR
+        with shadow.opened(settings.shadow, major=major, root=settings.root) as opened:
+            shadow.prepare(opened, settings.shadow, settings.root)
+            _migrate(replace(settings, url=opened.url, name="pytest"))
+            yield target.parse(opened.url, name="pytest")
+    except MigsafeError as error:  # --showlocals would show the login in our frames
+        pytest.fail(str(error), pytrace=False)
 
 
 #: The version of the embedded server, for `auto` where the config does not say which.

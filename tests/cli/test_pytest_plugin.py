@@ -65,6 +65,19 @@ def test_migrations_that_fail_are_shown_instead_of_a_database(
     result.stdout.fnmatch_lines(["*nothing*"])
 
 
+def test_a_server_that_does_not_answer_is_one_line_without_its_password(
+    project: Path, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(SUITE)
+    server = "migsafe_server=postgresql://nobody:s3cretword@localhost:1/x"
+
+    result = pytester.runpytest("-p", "no:cacheprovider", "--showlocals", "-o", server)
+
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["localhost:1/x: *"])
+    assert "s3cretword" not in result.stdout.str()
+
+
 def test_hazards_of_a_branch_fail_the_suite(project: Path, pytester: pytest.Pytester) -> None:
     for command in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
         git(*command)
