@@ -26,7 +26,9 @@ def report(settings: Settings, run: str) -> Report:
     with opened(settings, "report", None) as session:
         text, known = ledger.report(session.conn, run), ledger.names(session.conn)
     if text is None:
-        raise UsageError(run, "there is no such run", nearest(run, known) or "migsafe history")
+        raise UsageError(
+            run, "there is no such run", nearest(run, known) or "migsafe history lists them"
+        )
     return _parsed(run, text)
 
 

@@ -319,19 +319,22 @@ def verify(
         verification, compared = comparing.compared(session, verification, also, notify)
         models, notes = modelling.compared(session)
         found += [*compared, *models]
-        if not verification.columns and not verification.facts:
+        nothing = not verification.columns and not verification.facts
+        if nothing:
             found.append(verifying.nothing_compared(severity=Severity.ERROR))
         if standing:
             names = [migration.name for migration in standing.pending]
             found = [*standing.findings, *verifying.not_recorded(names, standing), *found]
         code = gated(session, found)
-        advice = NEXT.get(code) or (code is not ExitCode.OK and _AMISS) or None
+        amiss = _UNKNOWN if nothing else _AMISS
+        advice = NEXT.get(code) or (code is not ExitCode.OK and amiss) or None
         return session.report(
             code, findings=tuple(found), verification=verification, notes=notes, next=advice
         )
 
 
 _AMISS = "find out who made the difference, then do what the remedies say."
+_UNKNOWN = "do what the remedies say, then migsafe verify."
 
 
 def expectations_of(settings: Settings, directory: Directory | None) -> "list[Expectation]":

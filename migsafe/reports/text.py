@@ -526,6 +526,7 @@ def _achieved(report: Report) -> str:
         "verify": f"{checked} as expected",
         "gate": _open(report),
         "lint": _linted(report),
+        "restore": "nothing was changed" * _only_shown(report),
         "snapshot create": "the snapshot is taken, and what a restore needs is written down",
         "snapshot list": recovery.counted(report),
         "snapshot prune": recovery.counted(report),
@@ -543,6 +544,10 @@ def _ahead(report: Report) -> str:
 def _waiting(report: Report) -> str:
     pending = len(report.history.pending) if report.history else 0
     return f"{_counted(pending, 'migration')} pending" if pending else "nothing is pending"
+
+
+def _only_shown(report: Report) -> bool:
+    return report.restore is not None and report.restore.outcome is None
 
 
 def _open(report: Report) -> str:

@@ -396,6 +396,7 @@ def test_without_expectations_and_a_shadow_nothing_is_proved(
     assert code == 1
     failed = [f for f in report.findings if f.status is Status.FAILED]
     assert [(f.code, f.severity) for f in failed] == [("MV104", Severity.ERROR)]
+    assert report.next == "do what the remedies say, then migsafe verify."
 
 
 def test_expectations_of_which_none_is_due_prove_nothing(

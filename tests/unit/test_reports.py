@@ -538,6 +538,21 @@ def test_a_long_lint_ends_with_its_rules_by_number() -> None:
     assert "Most often" not in "\n".join(lines(report("lint", findings=hazards(20))))
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("status", "nothing is pending"),
+        ("audit", "nothing was asked"),
+        ("plan", "nothing to apply"),
+        ("apply", "nothing to apply"),
+        ("init", "done"),
+    ],
+)
+def test_a_good_end_with_nothing_to_show_says_which_nothing(command: str, said: str) -> None:
+    shown = "\n".join(lines(report(command, ok=True, exit_code=0)))
+    assert shown.endswith(f"OK (exit 0): {said}")
+
+
 def hint(migration: str, severity: Severity = Severity.INFO) -> Finding:
     """Build what a baseline says of a migration that leaves no trace."""
     return finding(
