@@ -271,4 +271,6 @@ def _after(code: ExitCode, done: Sequence[str]) -> str | None:
         return "migsafe verify" if done else None
     if code is ExitCode.FAILED:
         return "correct the migration, then migsafe apply: the failed one was rolled back."
+    if code is ExitCode.INTERRUPTED:
+        return "migsafe apply, which goes on with what is pending."
     return NEXT.get(code)

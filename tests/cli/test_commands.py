@@ -1067,6 +1067,7 @@ def test_what_was_done_before_a_signal_stays_and_is_recorded(
         called = signalled(database, process, signal.SIGTERM, "pg_sleep(30)")
     assert called.code == ExitCode.INTERRUPTED
     assert [step.outcome for step in called.report.steps] == ["done", "failed"]
+    assert called.report.next == "migsafe apply, which goes on with what is pending."
     assert conn.execute("SELECT migration_name FROM _prisma_migrations").fetchall() == [(FIRST,)]
     assert [run.exit_code for run in call("history").report.runs] == [130]
 
