@@ -74,8 +74,8 @@ def _drifted(weighed: Weighed) -> Finding:
         source=Source.VERIFY,
         severity=Severity.WARNING,
         status=Status.FAILED,
-        message=f"{count} fact{'s' if count > 1 else ''} of the live schema are not what the "
-        "migrations make of it",
+        message=f"{count} fact{'s' if count > 1 else ''} of the live schema "
+        f"{'are' if count > 1 else 'is'} not what the migrations make of it",
         count=count,
         exact=True,
         remedy="migsafe baseline -v shows them all; whoever made them should say why.",
