@@ -187,7 +187,11 @@ def translated(target: Target) -> Iterator[None]:
         lost = isinstance(error, psycopg.OperationalError) and not error.sqlstate
         if not lost and not _ENVIRONMENT.match(error.sqlstate or ""):
             raise
-        remedy = "check the server and the rights of the role"
+        remedy = (
+            "give the role what it lacks, as migsafe grants prints it"
+            if error.sqlstate == "42501"
+            else "check the server and the rights of the role"
+        )
         raise UnreachableError(target.place, explain(error), remedy) from None
 
 

@@ -713,6 +713,7 @@ def test_a_role_that_may_not_read_the_ledger_is_told_so(
     for command in ("status", "audit", "plan", "verify", "gate", "apply", "history"):
         refusal = refused(ExitCode.UNREACHABLE, command, "--url", url, *applied, unchanged=database)
         _said(refusal, "schema migsafe")
+        assert refusal.error.endswith("; give the role what it lacks, as migsafe grants prints it")
 
 
 @pytest.mark.parametrize(
