@@ -20,14 +20,16 @@ class Schema:
 class Ground:
     """What the roles are for. `record` is the history's own table, None where none is known.
 
-    `others` own tables beside the owner; `lent` are tables of migsafe and of the history, with the
-    rights on them, that the owner has to be given because another role made them.
+    `hidden` says that policies may hide rows of it. `others` own tables beside the owner; `lent`
+    are tables of migsafe and of the history, with the rights on them, that the owner has to be
+    given because another role made them.
     """
 
     database: str
     owner: str
     schemas: tuple[Schema, ...]
     record: str | None = None
+    hidden: bool = False
     ledger: bool = False
     roles: frozenset[str] = frozenset()
     superuser: bool = False
@@ -80,6 +82,8 @@ def _audit(role: str, ground: Ground) -> Iterator[str]:
     yield f"-- {role} reads rows and changes nothing: status, lint, audit, plan, baseline, verify."
     yield from _reader(role, ground, "SELECT")
     secured = [schema.name for schema in ground.schemas if schema.secured]
+    if ground.hidden and ground.record:
+        secured.append(ground.record)
     if secured:
         yield f"-- Policies hide rows of {', '.join(secured)} from it; audits of them are refused"
         yield "-- unless a superuser says:"
@@ -91,6 +95,10 @@ def _verify(role: str, ground: Ground) -> Iterator[str]:
     yield "-- information_schema shows a column only to who has some right on it: REFERENCES is one"
     yield "-- that reads nothing."
     yield from _reader(role, ground, "REFERENCES")
+    if ground.hidden:
+        yield f"-- Policies hide rows of {ground.record} from it, and a gate is not opened by a"
+        yield "-- part of them. It may read no other table. For a superuser:"
+        yield f"ALTER ROLE {role} BYPASSRLS;"
     if ground.record:
         yield f"GRANT SELECT ON {ground.record} TO {role};"
     else:

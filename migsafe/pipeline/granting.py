@@ -46,6 +46,7 @@ def _ground(session: Session) -> grants.Ground:
         owner=owner,
         schemas=schemas,
         record=record,
+        hidden=_hidden(conn, record),
         ledger=ledger,
         roles=frozenset(name for name, _ in roles),
         superuser=(owner, True) in roles,
@@ -64,6 +65,12 @@ def _others(conn: Connection, owner: str) -> tuple[str, ...]:
         [owner],
     ).fetchall()
     return tuple(name for (name,) in rows)
+
+
+def _hidden(conn: Connection, record: str | None) -> bool:
+    """Tell whether row level security is on for the history's own table."""
+    query = "SELECT bool_or(relrowsecurity) FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)"
+    return bool(catalog.one(conn, query, [record])[0])
 
 
 def _lent(conn: Connection, owner: str, record: str | None) -> Iterator[str]:
