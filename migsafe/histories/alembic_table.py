@@ -162,7 +162,7 @@ def _entry(name: str, checksum: str | None, finished: datetime | None) -> Entry:
 
 def attach(directory: AlembicDirectory, target: Target) -> AlembicTable:
     """Ask env.py for its version table, without writing; of several, take the one that is meant."""
-    session = ["SET default_transaction_read_only = on"]
+    session = ["SET default_transaction_read_only = on", "SET row_security = off"]
     with directory.asked(target, session) as running:
         found = running.one(do="discover")
         project, one, others = contexts_of.chosen(found["contexts"], directory.project)

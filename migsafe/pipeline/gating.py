@@ -102,8 +102,6 @@ def _looked(
     session: Session, expectations: Sequence[Expectation], allow_ahead: bool, notify: Notify
 ) -> Report:
     """Judge the record, then the facts, and then see whether the record is still the same."""
-    # A policy on the record is an error then, instead of rows that this role does not see.
-    session.conn.execute("SET row_security = off")
     session.stand()
     before, was_busy = _read(session), session.busy
     found = _recorded(session, allow_ahead)

@@ -65,10 +65,12 @@ def _heading(report: Report) -> str:
 
 
 def table(rows: Iterable[Sequence[object]], headers: Sequence[str], widths: Sequence[int]) -> str:
-    """Lay rows out as a table whose columns wrap at `widths` characters."""
+    """Lay rows out as a table whose columns wrap at `widths` characters; empty without rows."""
     from tabulate import tabulate
 
     cells = [[_Text(cell) for cell in row] for row in rows]
+    if not cells:
+        return ""
     return tabulate(cells, headers=headers, maxcolwidths=list(widths), disable_numparse=True)
 
 
