@@ -112,8 +112,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     """Return ``did you mean X?`` for the closest candidate, or an empty string.
 
     A name that differs only in case, hyphenation or number is closest, then the only one that it
-    begins. Where `name` and every
-    candidate are qualified, a close one of its own schema goes over the same name in another.
+    begins. Where `name` and every candidate are qualified, a close one of its own schema goes over
+    the same name in another.
     """
     known = list(dict.fromkeys(candidates))
     qualified = "." in name and known and all("." in candidate for candidate in known)
