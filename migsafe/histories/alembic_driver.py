@@ -60,6 +60,10 @@ class Refused(Exception):
 _GRACE = 10
 
 
+#: Seconds after a change in which a file may be changed again in the same second.
+_YOUNG = 2.0
+
+
 class Watch:
     """Cancel what runs when a signal comes, or when the parent has gone."""
 
@@ -522,6 +526,12 @@ class Project:
             self._config.set_main_option(name, value.replace("%", "%%"))
         self._script = ScriptDirectory.from_config(self._config)
         self._env = str(Path(self._script.env_py_location).absolute())
+        # Python takes bytecode for that of a file which has its size and was changed in the same
+        # second: of files that young, it must not keep any.
+        places = {self._script.dir, *self._script._version_locations}
+        sources = [source for place in places for source in Path(place).rglob("*.py")]
+        newest = max((source.stat().st_mtime for source in sources), default=0.0)
+        sys.dont_write_bytecode |= time.time() - newest < _YOUNG
         self._record.listen(self._connections)
 
     def error(self, error: BaseException) -> None:

@@ -1,5 +1,6 @@
 """The driver of Alembic on environments that do what few do."""
 
+import os
 import time
 from pathlib import Path
 
@@ -146,3 +147,18 @@ def test_reading_that_was_begun_is_what_load_waits_for(
         directory.close()
     assert len(started) == 3
     assert all(each.process.poll() == 0 for each in started)
+
+
+@pytest.mark.parametrize("age", [0, 10])
+def test_no_bytecode_is_kept_of_files_that_may_change_in_the_same_second(
+    start: Start, tmp_path: Path, age: int
+) -> None:
+    driver = start(TWO)
+    driver.close()
+    for file in tmp_path.rglob("*.py"):
+        os.utime(file, (time.time() - age,) * 2)
+    driver = Driver(tmp_path / "alembic.ini", None)
+    driver.send({"do": "discover", "connect": False})
+    assert driver.read()["event"] == "discovered"
+    driver.close()
+    assert bool(list(tmp_path.rglob("*.pyc"))) is bool(age)
