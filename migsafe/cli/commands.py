@@ -57,7 +57,7 @@ def _settings(options: Options, **more: str | None) -> "Settings":
     from migsafe import config, histories
 
     settings = config.load(options, **more)
-    if settings.migrations:
+    if settings.migrations and settings.url:
         histories.begin(settings.migrations, settings.history, settings.root)
     return settings
 

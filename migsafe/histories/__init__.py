@@ -6,6 +6,7 @@ stands.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,12 @@ def _is_alembic(path: Path) -> bool:
 
 def begin(path: Path, config: HistoryConfig, root: Path = Path()) -> None:
     """Begin what takes long in the next `load` of this directory, and do not wait for it."""
-    if path.is_dir() and (config.kind == "alembic" or _is_alembic(path)):
-        from migsafe.histories import alembic
+    with _refused(path):
+        may_be = path.is_dir() and (config.kind == "alembic" or _is_alembic(path))
+        if may_be and _reading(path, config) == "alembic":
+            from migsafe.histories import alembic
 
-        alembic.begin(path, config, root)
+            alembic.begin(path, config, root)
 
 
 def load(
@@ -87,9 +90,16 @@ def load(
     """
     if not path.is_dir():
         raise UsageError(str(path), "there is no such directory of migrations", "check the path")
-    try:
+    with _refused(path):
         _check_names(path)
         return _load(path, config, root, meanwhile)
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Raise UsageError for what cannot be read."""
+    try:
+        yield
     except OSError as error:
         place = str(error.filename or path)
         raise UsageError(place, f"cannot be read: {error.strerror}", "check its rights") from None
