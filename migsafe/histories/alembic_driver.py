@@ -528,10 +528,11 @@ class Project:
         self._env = str(Path(self._script.env_py_location).absolute())
         # Python takes bytecode for that of a file which has its size and was changed in the same
         # second: of files that young, it must not keep any.
-        places = {str(place) for place in (self._script.dir, *self._script._version_locations)}
-        sources = [source for place in places for source in Path(place).rglob("*.py")]
-        newest = max((source.stat().st_mtime for source in sources), default=0.0)
-        sys.dont_write_bytecode |= time.time() - newest < _YOUNG
+        sources = [Path(self._env)]
+        for place in self._script._version_locations:
+            sources += Path(place).rglob("*.py")
+        ages = [time.time() - source.stat().st_mtime for source in sources if source.is_file()]
+        sys.dont_write_bytecode |= min(ages, default=_YOUNG) < _YOUNG
         self._record.listen(self._connections)
 
     def error(self, error: BaseException) -> None:

@@ -162,3 +162,22 @@ def test_no_bytecode_is_kept_of_files_that_may_change_in_the_same_second(
     assert driver.read()["event"] == "discovered"
     driver.close()
     assert bool(list(tmp_path.rglob("*.pyc"))) is bool(age)
+
+
+def test_nothing_is_begun_for_a_directory_that_is_read_as_sql(tmp_path: Path) -> None:
+    """It has no alembic.ini, which is no error where nobody asks Alembic."""
+    (tmp_path / "versions").mkdir()
+    for name in ("env.py", "001_one.sql"):
+        (tmp_path / name).touch()
+    histories.begin(tmp_path, HistoryConfig(kind="sql"))
+    assert histories.load(tmp_path, HistoryConfig(kind="sql")).kind == "sql"
+
+
+def test_a_link_that_leads_nowhere_is_no_revision(tmp_path: Path) -> None:
+    """Editors leave such links beside a file that is open."""
+    config = projects.write(tmp_path, TWO)
+    (config.parent / "migrations" / "versions" / ".#a.py").symlink_to("nowhere")
+    driver = Driver(config, None)
+    driver.send({"do": "discover", "connect": False})
+    assert driver.read()["event"] == "discovered"
+    driver.close()
