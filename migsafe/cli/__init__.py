@@ -98,13 +98,15 @@ def _taken_over(output: Output) -> int:
 
 def _config_above(arguments: list[str]) -> str:
     """Say where the config file is when it is not here, but in a directory above."""
-    here = Path.cwd()
     given = any(argument.startswith(("-c", "--config")) for argument in arguments)
-    above = (up / "migsafe.toml" for up in here.parents)
-    found = next((path for path in above if path.is_file()), None)
-    if given or found is None or (here / found.name).is_file():
+    try:
+        here, *above = (up / "migsafe.toml" for up in (Path.cwd(), *Path.cwd().parents))
+        found = next((path for path in above if path.is_file()), None)
+        if given or found is None or here.is_file():
+            return ""
+        place = os.path.relpath(found)
+    except OSError:  # a directory that is gone, or shut: the error itself is still to be said
         return ""
-    place = os.path.relpath(found)
     return f"migsafe: {found.name} is not here, but above: go there, or give -c {place}"
 
 

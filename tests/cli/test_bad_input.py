@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -21,6 +22,7 @@ from tests.cli.conftest import (
     Files,
     Migsafe,
     Refusal,
+    child,
     login,
     photograph,
     prisma,
@@ -759,3 +761,13 @@ def test_a_kept_report_that_is_no_report_is_refused(
         lay({".migsafe/reports/odd.json": content})
         refusal = refused(ExitCode.USAGE, "report", "odd", "--url", database)
         _said(refusal, "is not a report of migsafe")
+
+
+def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'cd "$1"; rmdir "$1"; shift; exec "$@"'
+    command = ["sh", "-c", script, "sh", str(gone), *child("status", "-e", "nowhere")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == ExitCode.USAGE, done.stderr
+    assert "Traceback" not in done.stderr
