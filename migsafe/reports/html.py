@@ -162,18 +162,9 @@ def _sentence(report: Report) -> str:
     said = because(report)
     if report.error:
         return said
-    if report.exit_code == ExitCode.OK:
-        said = _only_shown(report) or said
+    if report.exit_code == ExitCode.OK and report.restore:
+        said = restored.end(report.restore) or "only shown: this is what a restore would do"
     return f"{said[:1].upper()}{said[1:].removesuffix('.')}."
-
-
-def _only_shown(report: Report) -> str:
-    """Say what a dry run would do, and how a restore ended; an empty string of all else."""
-    if report.command == "apply" and report.plan and not report.steps:
-        return f"go: {_counted(len(report.plan), 'migration')} to apply"
-    if report.command == "restore" and report.restore:
-        return restored.end(report.restore) or "only shown: this is what a restore would do"
-    return ""
 
 
 def _next(report: Report) -> str:
