@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -235,20 +235,31 @@ def filled(conn: Connection, writes: Sequence[Write], encoding: str = "utf-8") -
     ]
 
 
-def execute(conn: Connection, text: str, encoding: str = "utf-8") -> None:
-    """Send text as it is, in one message of the simple protocol, and drop what it returns."""
-    for result in _answers(conn, text, encoding):
+def execute(
+    conn: Connection,
+    text: str,
+    encoding: str = "utf-8",
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """Send text as it is, in one message of the simple protocol, and drop what it returns.
+
+    `meanwhile` is called while the server works, and must leave the session alone.
+    """
+    for result in _answers(conn, text, encoding, meanwhile):
         if result.status == pq.ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(result, encoding="utf-8")
 
 
-def _answers(conn: Connection, text: str, encoding: str) -> list[pq.abc.PGresult]:
+def _answers(
+    conn: Connection, text: str, encoding: str, meanwhile: Callable[[], None] = lambda: None
+) -> list[pq.abc.PGresult]:
     """Return what the server says to each statement of a message, ending with the first error.
 
     A cursor would do the same with five times the work, which a thousand small migrations show.
     """
     with conn.lock:
         conn.pgconn.send_query(text.encode(encoding))
+        meanwhile()
         return conn.wait(generators.execute(conn.pgconn))
 
 

@@ -15,12 +15,16 @@ FIRST = 16384
 #: How rows become facts: the owner itself, one named part of it, one fact a row, or privileges.
 Shape = Literal["owner", "part", "fact", "grant"]
 
+#: What a relation has beside its columns; details are what few have.
+Topic = Literal["constraints", "indexes", "details"]
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One query; `aspects` names what its columns say, from the fourth on.
 
     `kind` is the only kind of owner that it is about; nothing turns into one of another kind.
+    `topic` names what a relation has whose answer may be known to be the same.
     """
 
     owner: str
@@ -28,6 +32,7 @@ class Question:
     text: str
     aspects: tuple[str, ...] = ()
     kind: str | None = None
+    topic: Topic | None = None
 
 
 def _among(column: str, some: bool) -> str:
@@ -208,7 +213,7 @@ def _constraints(owner: str, kind: str, reference: str) -> Callable[[int, bool],
         WHERE {_among(f"con.{reference}", some)} AND con.contype IN ('c', 'f', 'p', 'u', 'x')
           AND (con.contype <> 'f' OR con.conparentid = 0)"""
         aspects = ("definition", "validated", "deferrable", "enforced", "comment")
-        return Question(owner, "part", text, aspects)
+        return Question(owner, "part", text, aspects, topic="constraints")
 
     return make
 
@@ -232,7 +237,7 @@ def _indexes(_version: int, some: bool) -> Question:
     WHERE {_among("i.indrelid", some)}
       AND ic.relnamespace <> 'pg_toast'::regnamespace"""
     aspects = ("definition", "valid", "clustered", "replica identity", "tablespace", "comment")
-    return Question("relation", "part", text, aspects)
+    return Question("relation", "part", text, aspects, topic="indexes")
 
 
 def firing(column: str) -> str:
@@ -309,7 +314,7 @@ WHERE {{d.objoid}} AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsub
 
 
 def _details(_version: int, some: bool) -> Question:
-    return Question("relation", "fact", _filled(_DETAILS, some))
+    return Question("relation", "fact", _filled(_DETAILS, some), topic="details")
 
 
 def _filled(text: str, some: bool) -> str:

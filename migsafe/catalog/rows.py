@@ -4,7 +4,7 @@ Two readings are compared as sets of rows, and only rows that differ become fact
 reading is known already. The questions stay prepared on the server, and one message asks them all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,11 +12,12 @@ import psycopg
 from psycopg import generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from migsafe import facts
 from migsafe.catalog import others, schema
 from migsafe.catalog.picture import Owner, Picture, Row, may_be_ledger
-from migsafe.catalog.queries import Question
+from migsafe.catalog.queries import Question, Topic
 from migsafe.facts import Change, Key
 from migsafe.target import Connection
 
@@ -37,6 +38,7 @@ class Owned(NamedTuple):
 Owners = Mapping[Owner, Owned]
 
 _NOTHING = Owned(None, {})
+_NONE: Owners = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +68,39 @@ class Reader:
         found = _by_owner(enumerate(self._all), self.ask(calls, "all"))
         return {("other", 0): _NOTHING} | found
 
-    def read_some(self, touched: schema.Touched, known: Owners) -> dict[Owner, Owned]:
-        """Return some relations, types and functions, without their grants.
+    def read_some(
+        self,
+        touched: schema.Touched,
+        known: Owners,
+        *,
+        indexed: Collection[int] = (),
+        same: Collection[Topic] = (),
+    ) -> Callable[[], dict[Owner, Owned]]:
+        """Read some relations, types and functions, without their grants.
 
-        One that is not in the answer is gone. Those that are `known` keep their kind.
+        One that is not in the answer is gone. Those that are `known` keep their kind; a relation
+        keeps all but its indexes if it is in `indexed`, and what is the `same` in any case. What
+        is returned makes rows of the answer, and the session may do something else meanwhile.
         """
         asked: list[tuple[int, Question]] = []
         calls: list[Call] = []
+        stays: dict[Owner, set[int]] = {}
         for number, question in enumerate(self._some):
-            oids = [oid for oid in touched.get(question.owner, ()) if _may_be(question, oid, known)]
-            if oids and question.shape != "grant":
+            oids = []
+            for oid in touched.get(question.owner, ()) if question.shape != "grant" else ():
+                owned = known.get((question.owner, oid))
+                only = oid in indexed if question.owner == "relation" else False
+                if _is_open((number, question), owned, only_indexes=only, same=same):
+                    oids.append(oid)
+                elif owned:
+                    stays.setdefault((question.owner, oid), set()).add(number)
+            if oids:
                 asked.append((number, question))
                 text = question.text % {"oids": "$1"}
                 calls.append(Call(f"some_{number}", text, (schema.array(oids),)))
-        return _by_owner(asked, self.ask(calls, "some"))
+        answers = self._asked(calls, "some")
+        kept = {owner: _part(known[owner], numbers) for owner, numbers in stays.items()}
+        return lambda: _by_owner(asked, self._rows(answers), kept)
 
     def dependents(self, touched: schema.Touched) -> dict[str, set[int]]:
         """Return what `schema.dependents` does."""
@@ -117,21 +138,28 @@ class Reader:
         old, new = (self.facts(pair[side] for pair in pairs) for side in (0, 1))
         return facts.delta(facts.kept(old), facts.kept(new))
 
-    def ask(self, calls: Sequence[Call], settings: schema.Needs = "plans") -> list[list[Row]]:
-        """Return the answers to questions, which are sent in one message.
+    def ask(
+        self, calls: Sequence[Call], settings: schema.Needs = "plans", first: str = ""
+    ) -> list[list[Row]]:
+        """Return the answers to questions, which are sent in one message, after `first`.
 
         The settings that they need end with them.
         """
+        return self._rows(self._asked(calls, settings, first))
+
+    def _asked(
+        self, calls: Sequence[Call], settings: schema.Needs, first: str = ""
+    ) -> list[PGresult]:
         calls = [Call(f"set_{settings}", schema.settings(settings)), *calls]
         try:
-            return self._answers(calls)[1:]
+            return self._answers(calls, first)[1:]
         except psycopg.errors.InvalidSqlStatementName:
             # The session was told to forget what is prepared (DISCARD, DEALLOCATE).
             self._conn.execute("DEALLOCATE ALL")
             self._prepared.clear()
-            return self._answers(calls)[1:]
+            return self._answers(calls, first)[1:]
 
-    def _answers(self, calls: Sequence[Call]) -> list[list[Row]]:
+    def _answers(self, calls: Sequence[Call], first: str) -> list[PGresult]:
         status = self._conn.info.transaction_status
         # Outside of a transaction the message is one.
         opening, closing = ("", ()) if status == TransactionStatus.IDLE else schema.SAVEPOINT
@@ -139,7 +167,7 @@ class Reader:
         texts = [f"PREPARE migsafe_{call.name} AS {call.text}" for call in new]
         texts += [_execute(call) for call in calls]
         try:
-            found = _sent(self._conn, ";".join(filter(None, [opening, *texts])))
+            found = _sent(self._conn, ";".join(filter(None, [first, opening, *texts])))
         finally:
             if status != TransactionStatus.INERROR:
                 for command in closing:
@@ -147,30 +175,53 @@ class Reader:
         self._prepared.update(call.name for call in new)
         return found
 
+    def _rows(self, answers: Iterable[PGresult]) -> list[list[Row]]:
+        loader = Transformer(self._conn)
+        found: list[list[Row]] = []
+        for answer in answers:
+            loader.set_pgresult(answer)
+            found.append(loader.load_rows(0, answer.ntuples, tuple))
+        return found
 
-def _sent(conn: Connection, message: str) -> list[list[Row]]:
-    """Send statements in the simple protocol; return the rows of those that have some.
+
+def _sent(conn: Connection, message: str) -> list[PGresult]:
+    """Send statements in the simple protocol; return the answers of those that return rows.
 
     A cursor would do the same with twice the work, which a thousand small migrations show.
     """
     with conn.lock:
         conn.pgconn.send_query(message.encode())
         results = conn.wait(generators.execute(conn.pgconn))
-    loader = Transformer(conn)
-    found: list[list[Row]] = []
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(result, encoding=conn.info.encoding)
-        if result.status == ExecStatus.TUPLES_OK:
-            loader.set_pgresult(result)
-            found.append(loader.load_rows(0, result.ntuples, tuple))
-    return found
+    return [result for result in results if result.status == ExecStatus.TUPLES_OK]
 
 
-def _may_be(question: Question, oid: int, known: Owners) -> bool:
-    """Tell whether an owner may be of the kind that a question is about."""
-    head = known.get((question.owner, oid), _NOTHING).head if question.kind else None
-    return not head or head[1][1] == question.kind
+def _is_open(
+    asked: tuple[int, Question],
+    owned: Owned | None,
+    *,
+    only_indexes: bool,
+    same: Collection[Topic],
+) -> bool:
+    """Tell whether the answer about an owner may be another one than before."""
+    number, question = asked
+    if question.topic == "details" in same:  # a new relation has none, another one may lose its own
+        return owned is not None and any(part[0] == number for part in owned.parts)
+    if not owned:
+        return True
+    if question.kind and owned.head and owned.head[1][1] != question.kind:
+        return False
+    if question.owner != "relation":
+        return True
+    return question.topic == "indexes" if only_indexes else question.topic not in same
+
+
+def _part(owned: Owned, numbers: Collection[int]) -> Owned:
+    """Return the rows of some questions."""
+    head = owned.head if owned.head and owned.head[0] in numbers else None
+    return Owned(head, {part: None for part in owned.parts if part[0] in numbers})
 
 
 def _execute(call: Call) -> str:
@@ -179,11 +230,12 @@ def _execute(call: Call) -> str:
 
 
 def _by_owner(
-    asked: Iterable[tuple[int, Question]], answers: Iterable[list[Row]]
+    asked: Iterable[tuple[int, Question]], answers: Iterable[list[Row]], kept: Owners = _NONE
 ) -> dict[Owner, Owned]:
-    """Sort rows to their owners; those of no owner that has a head are left out."""
+    """Sort rows to their owners, with those `kept`; what has no head is left out."""
     heads: dict[Owner, Part | None] = {("other", 0): None}
-    parts: dict[Owner, list[Part]] = {}
+    heads |= {owner: owned.head for owner, owned in kept.items() if owned.head}
+    parts: dict[Owner, list[Part]] = {owner: [*owned.parts] for owner, owned in kept.items()}
     for (number, question), rows in zip(asked, answers, strict=True):
         kind = question.owner
         if question.shape == "owner":

@@ -101,6 +101,7 @@ def statements(before: Sequence[Migration], stage: Stage, migration: Migration) 
         for earlier in before:
             if stopped := _tried(conn, earlier, opened):
                 return _nothing(opened, stopped)
+            target.execute(conn, _AS_NEW)
         step = planning.step(replace(migration, text=opened.fill(migration.text)))
         tracker = Tracker(conn)
         initial = facts.kept(tracker.state)
@@ -167,9 +168,9 @@ def _play(migrations: Sequence[Migration], stage: Stage, *, by_parts: bool) -> R
         deltas: list[Delta] = []
         stopped = None
         for migration in migrations:
-            if stopped := _tried(conn, migration, opened):
+            if stopped := _tried(conn, migration, opened, tracker.meanwhile):
                 break
-            deltas.append(tracker.step(migration.text))
+            deltas.append(tracker.step(migration.text, _AS_NEW))
             if len(deltas) % _CHECKED == 0 and not tracker.check():
                 return None
         if not stopped and not tracker.check():
@@ -179,18 +180,24 @@ def _play(migrations: Sequence[Migration], stage: Stage, *, by_parts: bool) -> R
 
 
 #: Migrations between two full readings that prove the partial ones. Arbitrary: one costs as much
-#: as some ten partial ones.
-_CHECKED = 50
+#: as some twenty partial ones.
+_CHECKED = 100
 
 
-def _tried(conn: Connection, migration: Migration, opened: shadow.Shadow) -> Stopped | None:
-    """Run one migration; return why it does not run, None where it did."""
+def _tried(
+    conn: Connection,
+    migration: Migration,
+    opened: shadow.Shadow,
+    meanwhile: Callable[[str], None] = lambda _: None,
+) -> Stopped | None:
+    """Run one migration; return why it does not run, None where it did.
+
+    `meanwhile` is called with its text while the server works, if it runs as one message.
+    """
     text = opened.fill(migration.text)
     migration = replace(migration, text=text)
     try:
-        _execute(conn, migration)
-        # What a file leaves in its session is gone when the next release connects.
-        target.execute(conn, _AS_NEW)
+        _execute(conn, migration, lambda: meanwhile(migration.text))
     except UsageError as error:
         return Stopped(migration=migration.name, error=str(error))
     except psycopg.Error as error:
@@ -198,7 +205,7 @@ def _tried(conn: Connection, migration: Migration, opened: shadow.Shadow) -> Sto
     return None
 
 
-#: As a session that has just begun.
+#: As a session that has just begun: what a file leaves in its own is gone with the next release.
 _AS_NEW = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP"
 
 #: What needs a look at the statements, for it may not run as one message.
@@ -209,13 +216,15 @@ _CAREFUL = re.compile(
 )
 
 
-def _execute(conn: Connection, migration: Migration) -> None:
+def _execute(
+    conn: Connection, migration: Migration, meanwhile: Callable[[], None] = lambda: None
+) -> None:
     """Run a migration in one transaction where it can be, statement by statement otherwise.
 
     One message is one transaction; to parse each file first would cost as much as to run it.
     """
     if migration.transaction and not migration.problem and not _CAREFUL.search(migration.text):
-        return target.execute(conn, migration.text)
+        return target.execute(conn, migration.text, meanwhile=meanwhile)
     from migsafe import planning  # it loads the parser and hazards, and what is kept needs neither
 
     step = planning.step(migration)

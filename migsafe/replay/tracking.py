@@ -5,10 +5,13 @@ complete; `Tracker.check` reads everything once more, so that the rest cannot go
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import NamedTuple
 
-from migsafe import facts
+from migsafe import facts, target
 from migsafe.catalog.picture import Owner
+from migsafe.catalog.queries import Topic
 from migsafe.catalog.rows import Call, Owned, Reader
 from migsafe.facts import Key
 from migsafe.target import Connection
@@ -80,6 +83,20 @@ _HARMLESS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+#: What may give a relation its first detail: a trigger, rule, policy, statistics, parent, option or
+#: comment.
+_DETAILS = re.compile(
+    r"""\b(trigger|rule|policy|statistics|inherits?|partition|comment|like|options?
+    |with(?!\s+time)|(re)?set\s*\()""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+#: What may change a constraint or an index, if only with the column that it is on.
+_KEYS = re.compile(
+    r"unique|primary|foreign|references|check|exclude|constraint|index|cluster|replica|using|drop",
+    re.IGNORECASE,
+)
+
 #: What makes a change of one table change others, from then on.
 _INHERITS = re.compile(r"inherit|partition", re.IGNORECASE)
 
@@ -90,11 +107,40 @@ _PARTS = re.compile(r"\bdetach\b", re.IGNORECASE)
 _BLINDS = re.compile(r"event_?\s*trigger|migsafe_shadow|session_replication_role", re.IGNORECASE)
 
 
+class _Words(NamedTuple):
+    """What the words of some SQL make possible."""
+
+    blinds: bool
+    inherits: bool
+    far: bool
+    parts: bool
+    #: What relations that were there before have kept.
+    same: frozenset[Topic]
+
+
+@lru_cache(maxsize=1)
+def _words(text: str) -> _Words:
+    inherits = bool(_INHERITS.search(text))
+    far = inherits or bool(_RENAMES.search(_HARMLESS.sub(" ", text)))
+    same: set[Topic] = set()
+    if not far:
+        same |= set() if _DETAILS.search(text) else {"details"}
+        same |= set() if _KEYS.search(text) else {"constraints", "indexes"}
+    return _Words(
+        blinds=bool(_BLINDS.search(text)),
+        inherits=inherits,
+        far=far,
+        parts=bool(_PARTS.search(text)),
+        same=frozenset(same),
+    )
+
+
 class Tracker:
     """The facts of a database that one session changes."""
 
     def __init__(self, conn: Connection, *, by_parts: bool = True) -> None:
         """Read all facts; without the right to make event triggers, read them all each time."""
+        self._conn = conn
         self._reader = Reader(conn)
         self._last = 0
         self._missed = False
@@ -104,32 +150,52 @@ class Tracker:
         self._tables: dict[str, set[Owner]] = {}
         self._inherits = False
         self._owners: dict[Owner, Owned] = {}
+        self._unsettled: Callable[[], None] | None = None
         self._learn(self._reader.read())
 
     @property
     def state(self) -> dict[Key, str]:
         """Return all facts as they were at the last reading; after `check`, grants as well."""
+        self.settle()
         return self._reader.facts(self._owners.values())
 
-    def step(self, text: str) -> dict[Key, facts.Change]:
-        """Return what changed since the last call, by SQL that has just run."""
-        self._partial = self._partial and not _BLINDS.search(text)
-        touched = self._touched() if self._partial else {"other": {0}}
-        inherits = bool(_INHERITS.search(text))
-        self._inherits = self._inherits or inherits
-        far = inherits or bool(_RENAMES.search(_HARMLESS.sub(" ", text)))
+    def step(self, text: str, first: str = "") -> dict[Key, facts.Change]:
+        """Return what changed since the last call, by SQL that has just run; send `first` before.
+
+        It is read now, and filled in by `settle`, which every other call begins with.
+        """
+        self.settle()
+        words = _words(text)
+        self._partial = self._partial and not words.blinds
+        touched, indexed = self._touched(first)
+        self._inherits = self._inherits or words.inherits
         if not touched:
             return {}
-        if _PARTS.search(text):
+        if words.parts:
             touched["other"] = {0}
-        if far:
-            touched = self._reader.dependents(touched)
+        if words.far:
+            touched, indexed = self._reader.dependents(touched), set()
         elif self._inherits:
-            touched = self._reader.family(touched)
-        return self._all(touched, far=far) if "other" in touched else self._some(touched)
+            before, touched = touched, self._reader.family(touched)
+            indexed = indexed if touched == before else set()
+        if "other" in touched:
+            return self._all(touched, far=words.far)
+        return self._some(touched, indexed, words.same)
+
+    def meanwhile(self, text: str) -> None:
+        """Do what needs no session while that runs the SQL of the next step."""
+        self.settle()
+        _words(text)
+
+    def settle(self) -> None:
+        """Compare what was read last."""
+        unsettled, self._unsettled = self._unsettled, None
+        if unsettled:
+            unsettled()
 
     def check(self) -> bool:
         """Read everything once more; tell whether that is what the steps have led to."""
+        self.settle()
         found, before = self._reader.read(), self._owners
         self._owners = {}
         self._learn(found)
@@ -148,13 +214,22 @@ class Tracker:
         self._learn(found)
         return self._reader.changes(before, found)
 
-    def _some(self, touched: Touched) -> dict[Key, facts.Change]:
+    def _some(
+        self, touched: Touched, indexed: set[int], same: frozenset[Topic]
+    ) -> dict[Key, facts.Change]:
         """Read what was touched, and leave the rest as it was."""
-        found = self._reader.read_some(touched, self._owners)
-        owners = ((kind, oid) for kind, oids in touched.items() for oid in oids)
-        before = {owner: self._owners.pop(owner) for owner in owners if owner in self._owners}
-        self._learn(found)
-        return self._reader.changes(before, found)
+        read = self._reader.read_some(touched, self._owners, indexed=indexed, same=same)
+        changes: dict[Key, facts.Change] = {}
+
+        def settle() -> None:
+            found = read()
+            owners = ((kind, oid) for kind, oids in touched.items() for oid in oids)
+            before = {owner: self._owners.pop(owner) for owner in owners if owner in self._owners}
+            self._learn(found)
+            changes.update(self._reader.changes(before, found))
+
+        self._unsettled = settle
+        return changes
 
     def _learn(self, found: dict[Owner, Owned]) -> None:
         """Keep what was read, the tables of its indexes, and whether there are children."""
@@ -166,9 +241,16 @@ class Tracker:
                 elif row[-2] in ("inherits", "partition of"):
                     self._inherits = True
 
-    def _touched(self) -> Touched:
-        (rows,) = self._reader.ask([Call("touched", _TOUCHED, (str(self._last),))])
+    def _touched(self, first: str) -> tuple[Touched, set[int]]:
+        """Return what was touched, and the relations of which only indexes were."""
+        if not self._partial:
+            target.execute(self._conn, first)
+            return {"other": {0}}, set()
+        calls = [Call("touched", _TOUCHED, (str(self._last),))]
+        (rows,) = self._reader.ask(calls, first=first)
         touched: Touched = {}
+        indexed: set[int] = set()
+        whole: set[int] = set()
         for number, catalog, oid, dropped, names, relation, type_, relkind, implied in rows:
             self._last = int(number)
             owners: Iterable[Owner] = [_OTHER]
@@ -182,7 +264,11 @@ class Tracker:
                 owners = [("function", int(oid))]
             for kind, owner in () if implied else owners:
                 touched.setdefault(kind, set()).add(owner)
-        return touched
+            if catalog == "pg_class" and relation and relkind in ("i", "I"):
+                indexed.add(relation)
+            else:
+                whole.update(owner for kind, owner in owners if kind == "relation")
+        return touched, indexed - whole
 
     def _relation(
         self,

@@ -226,6 +226,28 @@ NASTY = {
         "DROP INDEX i;",
         "DROP INDEX s.i;",
     ],
+    "indexes of tables that are there": [
+        "CREATE TABLE t (id int PRIMARY KEY, x int DEFAULT 1 CHECK (x > 0)); CREATE TABLE u (y int);"
+        "COMMENT ON TABLE t IS 'a'; COMMENT ON COLUMN t.x IS 'b';",
+        "CREATE INDEX t_x ON t (x); CREATE UNIQUE INDEX ON u (y);",
+        "ALTER INDEX t_x SET (fillfactor = 70);",
+        "COMMENT ON INDEX t_x IS 'c'; ALTER TABLE u ADD COLUMN z int;",
+        "CREATE INDEX t_id ON t (id); ALTER TABLE t ADD COLUMN y int;",
+        "ALTER TABLE t CLUSTER ON t_x; ALTER TABLE t REPLICA IDENTITY USING INDEX t_pkey;",
+        "ALTER TABLE t ADD COLUMN z int NOT NULL DEFAULT 0;",
+        "CREATE INDEX t_pair ON t (x, y);",
+        "ALTER TABLE t DROP COLUMN x;",
+    ],
+    "what few tables have": [
+        "CREATE TABLE t (id int PRIMARY KEY, x text);",
+        "ALTER TABLE t SET (fillfactor = 70, toast.autovacuum_enabled = off);",
+        "ALTER TABLE t ADD COLUMN y int;",
+        "CREATE STATISTICS st ON id, y FROM t;",
+        "ALTER TABLE t RESET (fillfactor); ALTER TABLE t ADD COLUMN z int;",
+        "CREATE TABLE u (LIKE t INCLUDING ALL); CREATE TABLE v (id int) WITH (fillfactor = 50);",
+        "CREATE VIEW w WITH (security_barrier) AS SELECT 1 AS a;",
+        "ALTER TABLE t DROP COLUMN y;",
+    ],
     "made and gone in one": [
         "CREATE TABLE t (id int); DROP TABLE t; CREATE TABLE t (id bigint);",
         "ALTER TABLE t ALTER id TYPE int; ALTER TABLE t ALTER id TYPE bigint;",
