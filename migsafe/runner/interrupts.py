@@ -17,7 +17,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.2
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)  # `signal` prints a handler, and with it all that it can reach
 class Interrupts:
     """What came while a run was at work; it looks at `pending` between two statements."""
 
