@@ -384,7 +384,8 @@ def _target_order() -> Iterator[str]:
             "2. `url` of the environment that `-e` names.",
             "3. `MIGSAFE_URL`, then `DATABASE_URL`, from the process environment.",
             "4. `url` of the only environment in the file, if there is exactly one.",
-            "5. `MIGSAFE_URL`, then `DATABASE_URL`, from a `.env` file beside the config file.",
+            "5. `MIGSAFE_URL`, then `DATABASE_URL`, from a `.env` file beside the config file, or "
+            "from `prisma/.env`.",
         )
     )
     yield (

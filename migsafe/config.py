@@ -333,22 +333,32 @@ def _target(options: Options, config: Config, path: Path) -> tuple[str, str | No
         hint = nearest(options.env, config.env) or f"the environments there are: {names}"
         raise UsageError(f"{path}: env.{options.env}", "no such environment", hint)
     name = options.env
-    ambient = os.environ.get("MIGSAFE_URL") or os.environ.get("DATABASE_URL")
+    ambient = _from_environment(os.environ)
     if name is None and not options.url and not ambient and len(config.env) == 1:
         name = next(iter(config.env))
     env = config.env[name] if name else EnvConfig(url="")
-    url = options.url or env.url or ambient or _dotenv(path.parent / ".env")
+    url = options.url or env.url or ambient or _dotenv(path.parent)
     return name or "url", url, env
 
 
-def _dotenv(path: Path) -> str | None:
-    """Return MIGSAFE_URL or DATABASE_URL of a `.env` file beside the config, as Prisma reads it."""
-    if not path.is_file():
-        return None
-    from dotenv import dotenv_values
+def ambient(root: Path) -> str | None:
+    """Return the URL that the environment or a `.env` file gives a project without being told."""
+    return _from_environment(os.environ) or _dotenv(root)
 
-    values = dotenv_values(path)
+
+def _from_environment(values: Mapping[str, str | None]) -> str | None:
     return values.get("MIGSAFE_URL") or values.get("DATABASE_URL")
+
+
+def _dotenv(root: Path) -> str | None:
+    """Return the URL of a `.env` file beside the config, or in `prisma/`, as Prisma reads them."""
+    for file in (root / ".env", root / "prisma" / ".env"):
+        if file.is_file():
+            from dotenv import dotenv_values
+
+            if url := _from_environment(dotenv_values(file)):
+                return url
+    return None
 
 
 def _audits(options: Options, config: Config, root: Path) -> Path | None:

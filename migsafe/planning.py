@@ -1,7 +1,9 @@
 """What an apply would run, worked out before anything runs. Pure: reads no file, no database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from pglast import ast
 
 from migsafe import hazards, sql
 from migsafe.audits import DERIVED
@@ -9,7 +11,7 @@ from migsafe.errors import UsageError
 from migsafe.findings import Finding
 from migsafe.hazards import Options, Unit, Wait, suppressions
 from migsafe.histories import Migration, Standing
-from migsafe.schema import Schema
+from migsafe.schema import Key, Schema
 from migsafe.sql import Statement
 
 
@@ -59,6 +61,37 @@ def parsed(standing: Standing, *, to: str | None = None) -> Plan:
     """Return the steps alone; raise UsageError at the first that does not parse."""
     steps = tuple(step(migration) for migration in _until(standing, to))
     return Plan(steps=steps, findings=())
+
+
+def altered(plan: Plan, schema: Schema) -> Mapping[Key, str]:
+    """Return the relations of `schema` that only their owner can change as planned, and where.
+
+    Nothing where a migration chooses its role: what that one may is not known.
+    """
+    found: dict[Key, str] = {}
+    dropped: set[str | None] = set()
+    for item in plan.steps:
+        for statement in item.statements:
+            node = statement.node
+            if isinstance(node, ast.VariableSetStmt) and node.name in _ROLES:
+                return {}
+            if isinstance(node, ast.DropStmt):  # the owner of the schema may drop it, and own a new
+                dropped |= {_last(name) for name in node.objects or ()}
+            relation = node.relation if isinstance(node, _OF_OWNERS) else None
+            table = schema.find(relation) if relation else None
+            if table and table.key.bare not in dropped:
+                found.setdefault(table.key, f"{item.migration.path}:{statement.line}")
+    return found
+
+
+_ROLES = ("role", "session_authorization")
+
+_OF_OWNERS = (ast.AlterTableStmt, ast.IndexStmt, ast.RenameStmt)
+
+
+def _last(name: object) -> str | None:
+    last = name[-1] if isinstance(name, tuple) else None
+    return last.sval if isinstance(last, ast.String) else None
 
 
 def settled(plan: Plan, found: Iterable[Finding]) -> list[Finding]:

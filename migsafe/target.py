@@ -4,11 +4,14 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import generators, pq, sql
+from psycopg.abc import Buffer
+from psycopg.types.datetime import TimestampLoader, TimestamptzLoader
 
 from migsafe import poolers
 from migsafe.addresses import Target as Target
@@ -115,7 +118,24 @@ def _dialled(params: Mapping[str, str]) -> Session:
         prepare_threshold=None,
     )
     conn.patience, conn.began = _PROMPT, began
+    conn.adapters.register_loader("timestamp", _Timestamp)
+    conn.adapters.register_loader("timestamptz", _Timestamptz)
     return conn
+
+
+#: Python has no value for these: the nearest that it has.
+_ENDLESS = {b"infinity": datetime.max, b"-infinity": datetime.min}
+
+
+class _Timestamp(TimestampLoader):
+    def load(self, data: Buffer) -> datetime:
+        return _ENDLESS.get(bytes(data)) or super().load(data)
+
+
+class _Timestamptz(TimestamptzLoader):
+    def load(self, data: Buffer) -> datetime:
+        endless = _ENDLESS.get(bytes(data))
+        return endless.replace(tzinfo=UTC) if endless else super().load(data)
 
 
 def _unreachable(target: Target, error: psycopg.OperationalError) -> UnreachableError:

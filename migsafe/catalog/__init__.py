@@ -220,6 +220,20 @@ def _bare(name: str) -> str:
     return name.partition(".")[2]
 
 
+def not_owned(conn: Connection, relations: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the relations, as schema and name, that this role may not change as their owner."""
+    names = list(relations)
+    rows = conn.execute(
+        """SELECT n.nspname, c.relname
+           FROM unnest(%s::text[], %s::text[]) AS asked (nspname, relname)
+           JOIN pg_catalog.pg_namespace AS n ON n.nspname = asked.nspname
+           JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = asked.relname
+           WHERE NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')""",
+        [[schema for schema, _ in names], [name for _, name in names]],
+    )
+    return {(str(schema), str(name)) for schema, name in rows}
+
+
 def may_write(conn: Connection, relations: Iterable[str]) -> str | None:
     """Return what this role may not do that an apply needs, or None when it may do all of it."""
     if one(conn, "SELECT to_regnamespace('migsafe') IS NULL")[0]:

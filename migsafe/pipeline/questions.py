@@ -201,17 +201,19 @@ def judge(
         *_in_the_way(session, built),
     )
     if session.command == "plan":  # it may be another role that applies
-        found = (*found, *_unable(session))
+        found = (*found, *_unable(session, built, schema))
     code = gated(session, found)
     if code is ExitCode.OK and session.command != "plan":
         check_writable(session)
+        _check_owned(session, built, schema)
     return found, built, code
 
 
-def _unable(session: Session) -> Iterator[Finding]:
+def _unable(session: Session, built: "Plan", schema: "Schema | None") -> Iterator[Finding]:
     """Yield a warning where an apply could not run as the role, or on the server, of a plan."""
     try:
         check_writable(session)
+        _check_owned(session, built, schema)
     except UnreachableError as error:
         yield findings.history(
             "MH127",
@@ -276,6 +278,26 @@ def check_writable(session: Session) -> None:
             session.target.place,
             f"role {session.server.user} lacks {missing}",
             "grant it, or connect as a role that has it",
+        )
+
+
+def _check_owned(session: Session, built: "Plan", schema: "Schema | None") -> None:
+    """Refuse a role that owns not all that the plan changes, as far as the SQL says who it is.
+
+    An Alembic project's env.py may choose another role.
+    """
+    from migsafe import planning
+
+    if schema is None or wanted(session).directory.kind == "alembic":
+        return
+    places = planning.altered(built, schema)
+    if others := catalog.not_owned(session.conn, places):
+        key, *more = (key for key in places if key in others)
+        raise UnreachableError(
+            session.target.place,
+            f"role {session.server.user} does not own {key}, which {places[key]} changes"
+            + (f", nor {len(more)} more" if more else ""),
+            "apply as its owner, or as a member of the owner's role",
         )
 
 

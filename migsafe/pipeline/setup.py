@@ -31,8 +31,11 @@ def init(root: Path, migrations: Path | None = None) -> Report:
         started=started,
         seconds=round(time.monotonic() - clock, 3),
         notes=(f"Wrote {file}, for the {kind} history in {path}.",),
-        next="set DATABASE_URL to your database, then migsafe status",
+        next=f"{'' if config.ambient(root) else _SET}migsafe status",
     )
+
+
+_SET = "set DATABASE_URL to your database, then "
 
 
 def _only_history(root: Path, migrations: Path | None) -> tuple[Path, str]:

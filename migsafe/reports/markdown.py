@@ -1,5 +1,6 @@
 """A report as GitHub-flavoured Markdown, for a pull request or a job summary."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
@@ -59,8 +60,11 @@ def _where(report: Report) -> str:
 
 
 def _cell(value: object) -> str:
-    line = " ".join(str("" if value is None else value).split())
-    return line.replace("\\", "\\\\").replace("|", "\\|")
+    return _MARKS.sub(r"\\\g<0>", " ".join(str("" if value is None else value).split()))
+
+
+#: What Markdown takes for more than text; an underscore does nothing within a word.
+_MARKS = re.compile(r"[\\|*<~\[\]]|(?<!\w)_|_(?!\w)")
 
 
 def _table(title: str, headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -824,6 +824,7 @@ def test_init_writes_a_config_that_every_command_can_use(
     assert (called.code, called.report.ok) == (0, True)
     assert called.report.target is None
     assert "prisma" in (workdir / "migsafe.toml").read_text()
+    assert called.report.next == "set DATABASE_URL to your database, then migsafe status"
     monkeypatch.setenv("DATABASE_URL", database)
     assert migsafe("status").code == ExitCode.OK
     assert migsafe("apply").code == ExitCode.OK
@@ -861,8 +862,9 @@ def test_init_takes_the_history_that_it_is_told(
     migsafe: Migsafe, lay: Lay, workdir: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay({"a/001_x.sql": "", "b b/V1__x.sql": "", "audits/one.sql": "SELECT 1 WHERE false;\n"})
-    assert migsafe("init", "--migrations", "b b").code == ExitCode.OK
     monkeypatch.setenv("MIGSAFE_URL", database)
+    begun = migsafe("init", "--migrations", "b b", "--format", "json")
+    assert (begun.code, begun.report.next) == (ExitCode.OK, "migsafe status")
     called = migsafe("apply", "--format", "json")
     assert called.code == ExitCode.OK
     assert [step.migration for step in called.report.steps] == ["V1__x"]
@@ -931,7 +933,9 @@ def test_a_config_elsewhere_is_the_root_of_its_paths(
     assert called.report.history.applied == (FIRST,)
 
 
-@pytest.mark.parametrize("way", ["env:", "file:", ".env", "absolute file:", ".env of Prisma"])
+@pytest.mark.parametrize(
+    "way", ["env:", "file:", ".env", "absolute file:", ".env of Prisma", "Prisma's folder .env"]
+)
 def test_a_url_may_come_from_a_variable_or_a_file(
     migsafe: Migsafe,
     lay: Lay,
@@ -947,9 +951,10 @@ def test_a_url_may_come_from_a_variable_or_a_file(
         "file:": "file:secrets/url",
         "absolute file:": f"file:{workdir}/secrets/url",
     }
-    if way.startswith(".env"):
+    if ".env" in way:
         name = "DATABASE_URL" if "Prisma" in way else "MIGSAFE_URL"
-        lay({".env": f'# a comment\nOTHER=1\n{name}="{database}"\n'})
+        file = "prisma/.env" if "folder" in way else ".env"
+        lay({file: f'# a comment\nOTHER=1\n{name}="{database}"\n'})
     else:
         lay({"migsafe.toml": f"[env.one]\nurl = '{urls[way]}'\n"})
     called = migsafe("status", "--migrations", "prisma", "--format", "json")
@@ -957,6 +962,21 @@ def test_a_url_may_come_from_a_variable_or_a_file(
     if way in urls:
         by_flag = migsafe("status", "--migrations", "prisma", "--url", urls[way])
         assert by_flag.code == ExitCode.OK
+
+
+def test_times_without_end_are_read(migsafe: Migsafe, lay: Lay, database: str) -> None:
+    lay(TWO)
+    call = ("--url", database, "--migrations", "prisma", "--format", "json")
+    assert migsafe("apply", *call).code == ExitCode.OK
+    with psycopg.connect(database) as conn:
+        conn.execute("UPDATE _prisma_migrations SET finished_at = 'infinity'")
+        conn.execute(
+            "ALTER TABLE migsafe.runs DISABLE TRIGGER USER; "
+            "UPDATE migsafe.runs SET started = '-infinity'"
+        )
+
+    for command in (("status", *call), ("status", *call[:-2]), ("history", *call[:2])):
+        assert migsafe(*command).code == ExitCode.OK, command
 
 
 def test_a_prisma_url_with_its_own_parameters_is_understood(

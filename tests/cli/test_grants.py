@@ -180,6 +180,45 @@ def test_the_deploy_role_applies_where_a_superuser_made_the_ledger(
     assert applied.code == 0, applied
 
 
+CHANGES = {
+    "alter": ("ALTER TABLE notes ADD COLUMN x int;", "V2__x.sql:1"),
+    "index": ("SELECT 1;\nCREATE INDEX by_body ON notes (body);", "V2__x.sql:2"),
+    "rename": ("ALTER TABLE public.notes RENAME COLUMN body TO text;", "V2__x.sql:1"),
+    "own": ("CREATE TABLE mine (id int); ALTER TABLE mine ADD COLUMN x int;", None),
+    "role": ("SET ROLE none; ALTER TABLE notes ADD COLUMN x int;", None),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_role_that_does_not_own_what_is_changed_is_told_before_anything_runs(
+    migsafe: Run, database: str, owner: str, prefix: str, workdir: Path, change: str
+) -> None:
+    text, place = CHANGES[change]
+    lay_out(workdir, {"db/V1__notes.sql": FILES["V1__notes.sql"]})
+    assert migsafe("apply", "--url", database, "--migrations", "db").code == 0
+    lay_out(workdir, {"db/V2__x.sql": text})
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(
+            f'GRANT ALL ON ALL TABLES IN SCHEMA public, migsafe TO "{owner}";'
+            f'GRANT ALL ON ALL SEQUENCES IN SCHEMA public, migsafe TO "{owner}";'
+            f'GRANT ALL ON SCHEMA public, migsafe TO "{owner}"'
+        )
+    call = ("--url", as_role(database, owner), "--migrations", "db", "--format", "json")
+
+    planned, applied = migsafe("plan", *call), migsafe("apply", *call)
+
+    said = [one.message for one in planned.report.findings if one.code == "MH127"]
+    if place is None:
+        assert said == []
+        assert applied.code == (5 if change == "role" else 0), applied  # the server's own refusal
+        return
+    assert applied.code == 3, applied
+    assert applied.report.steps == ()
+    [message] = said
+    for text in (message, str(applied.report.error)):
+        assert f"does not own notes, which db/{place} changes" in text
+
+
 def test_secured_rows_are_said_and_the_owner_is_no_role_to_make(
     migsafe: Run, database: str, owner: str, prefix: str
 ) -> None:

@@ -159,7 +159,7 @@ def test_a_ledger_that_nobody_touched_is_whole(
         ),
         (["DROP SCHEMA migsafe CASCADE"], {("MH122", "")}),
         (["DROP TABLE migsafe.runs"], {("MH121", "")}),
-        (["UPDATE migsafe.runs SET started = 'infinity' WHERE id = {a}"], {("MH121", "")}),
+        (["UPDATE migsafe.runs SET started = 'infinity' WHERE id = {a}"], {("MH121", "a")}),
         (
             [
                 "UPDATE migsafe.runs SET report = jsonb_set(report::jsonb, '{{target}}', '7') "

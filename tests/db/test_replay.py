@@ -227,8 +227,8 @@ NASTY = {
         "DROP INDEX s.i;",
     ],
     "indexes of tables that are there": [
-        "CREATE TABLE t (id int PRIMARY KEY, x int DEFAULT 1 CHECK (x > 0)); CREATE TABLE u (y int);"
-        "COMMENT ON TABLE t IS 'a'; COMMENT ON COLUMN t.x IS 'b';",
+        "CREATE TABLE t (id int PRIMARY KEY, x int DEFAULT 1 CHECK (x > 0));"
+        "CREATE TABLE u (y int); COMMENT ON TABLE t IS 'a'; COMMENT ON COLUMN t.x IS 'b';",
         "CREATE INDEX t_x ON t (x); CREATE UNIQUE INDEX ON u (y);",
         "ALTER INDEX t_x SET (fillfactor = 70);",
         "COMMENT ON INDEX t_x IS 'c'; ALTER TABLE u ADD COLUMN z int;",

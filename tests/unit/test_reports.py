@@ -663,9 +663,16 @@ def cells(line: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("message", "escaped"),
-    [("a|b", "a\\|b"), ("a\\|b", "a\\\\\\|b"), ("||", "\\|\\|"), ("two\n| lines", "two \\| lines")],
+    [
+        ("<img src=x> [x](http://y) *b* __c__", r"\<img src=x> \[x\](http://y) \*b\* \__c_\_"),
+        ("_prisma_migrations, `SET x`", r"\_prisma_migrations, `SET x`"),
+        ("a|b", "a\\|b"),
+        ("a\\|b", "a\\\\\\|b"),
+        ("||", "\\|\\|"),
+        ("two\n| lines", "two \\| lines"),
+    ],
 )
-def test_markdown_escapes_what_would_end_a_cell(message: str, escaped: str) -> None:
+def test_markdown_escapes_what_it_takes_for_more_than_text(message: str, escaped: str) -> None:
     text = reports.RENDERERS["markdown"](report(findings=(finding(message=message),)))
     (row,) = [line for line in text.splitlines() if "MA001" in line]
     assert escaped in row
