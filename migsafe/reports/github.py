@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from migsafe.errors import ExitCode
 from migsafe.findings import Finding, Severity, Status
 from migsafe.reports import Report, annotations
-from migsafe.reports.text import because
+from migsafe.reports.reasons import because
 
 #: The gravest first.
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}

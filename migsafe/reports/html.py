@@ -18,7 +18,7 @@ from migsafe.facts import shown
 from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.outcomes import Outcome
 from migsafe.reports import Planned, Report, recovery, restored, timeline
-from migsafe.reports.text import because
+from migsafe.reports.reasons import because
 from migsafe.snapshots import pruning
 
 if TYPE_CHECKING:  # heavy, and only this format needs it

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from migsafe.errors import ExitCode
 from migsafe.findings import Finding, Status
 from migsafe.reports import Report, annotations
-from migsafe.reports.text import because
+from migsafe.reports.reasons import because
 
 Element = ElementTree.Element
 

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from migsafe.errors import ExitCode
 from migsafe.findings import Severity, Source, Status
@@ -105,7 +105,7 @@ PLAIN |= {"type", "placeholder", "focusable", "viewbox", "preserveaspectratio", 
 PLAIN |= {"height", "cx", "cy", "r", "d", "fill", "stroke", "stroke-width"}
 
 
-@settings(thorough, max_examples=30)
+@thorough
 @given(of=every_report)
 def test_any_report_is_a_well_formed_page_without_foreign_markup(of: Report) -> None:
     made = page(of)
