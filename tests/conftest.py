@@ -66,6 +66,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         url = os.environ.get("MIGSAFE_TEST_URL") or _stack.enter_context(servers.embedded())
         with psycopg.connect(url) as conn:
             version = conn.info.parameter_status("server_version")
+        if "MIGSAFE_TEST_URL" not in os.environ:
+            # The catalogs that a first session loads it leaves as a file, which copies then have.
+            psycopg.connect(database_url(url, "template1")).close()
     except Exception as error:  # noqa: BLE001  # without a server nothing here means anything
         pytest.exit(f"no PostgreSQL to test on: {error}", returncode=3)
     session.config.stash[_URL] = url

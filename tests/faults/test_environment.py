@@ -420,7 +420,7 @@ def test_a_target_that_is_read_only_by_its_settings_is_not_written(rig: Rig, who
 @pytest.mark.parametrize(
     ("taken", "migration", "lacking"),
     [
-        ("", "ALTER TABLE patients ADD note text;", "must be owner of table patients"),
+        ("", "COMMENT ON TABLE patients IS 'x';", "must be owner of table patients"),
         ("CREATE ON SCHEMA public", "CREATE TABLE early (id int);", "schema public"),
         ("SELECT ON patients", "CREATE TABLE copied AS TABLE patients;", "patients"),
     ],
@@ -436,6 +436,13 @@ def test_a_right_that_a_migration_lacks_rolls_it_back(
             stopped = steps(deployed(app.rig), ExitCode.FAILED, "failed")
     assert (stopped.error or "").startswith("42501:")
     assert lacking in (stopped.error or "")
+
+
+def test_a_role_that_owns_not_what_is_changed_is_refused_before_anything_runs(rig: Rig) -> None:
+    with role(rig) as app:
+        app.rig.add("SET work_mem = '5MB'; ALTER TABLE patients ADD note text;")
+        with unchanged(rig):
+            assert "does not own patients" in unreachable(deployed(app.rig))
 
 
 @pytest.mark.parametrize(
