@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -131,6 +132,7 @@ class Cloud:
             "StorageType": "gp3",
             "MasterUsername": "owner",
             "BackupRetentionPeriod": 7,
+            "PreferredMaintenanceWindow": _maintained(),
         }
         if not more.get("ManageMasterUserPassword"):
             settings["MasterUserPassword"] = PASSWORD
@@ -233,6 +235,15 @@ class Cloud:
             if not fault.left:
                 self.faults.remove(fault)
         return fault
+
+
+def _maintained() -> str:
+    """Return a maintenance window half a day or a quarter away from what tests back up in.
+
+    AWS refuses windows that overlap, and moto's own is an hour of each day.
+    """
+    hour = (datetime.now(UTC).hour + 6) % 24
+    return f"sun:{hour:02}:00-sun:{hour:02}:30"
 
 
 @contextmanager
