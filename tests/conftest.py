@@ -75,6 +75,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_VERSION] = str(version)
 
 
+#: Where tests wait and start processes; those that are not named come last, the short ones.
+_LONG = ("faults", "packaging", "ci", "aws", "cli", "contract", "db")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long ones begin, so that in the end there is a short one for whoever is free."""
+    places = {name: number for number, name in enumerate(_LONG)}
+    tests = Path(__file__).parent
+    items.sort(
+        key=lambda item: (
+            places.get(item.path.relative_to(tests).parts[0], len(_LONG))
+            if item.path.is_relative_to(tests)
+            else len(_LONG)
+        )
+    )
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from the thousands of tests, and let it come seldom."""
     gc.freeze()

@@ -16,10 +16,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 import boto3
+from moto.core import responses
+from moto.core.utils import method_names_from_class
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -262,6 +265,7 @@ def started() -> Iterator[Cloud]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else each request is on stderr
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # else each reset makes a thousand
     rds.install()
+    vars(responses)["method_names_from_class"] = cache(method_names_from_class)
     front = _Front()
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=MotoRequestHandler)
     front.cloud = Cloud(f"http://127.0.0.1:{server.server_port}", manners)
@@ -275,13 +279,21 @@ def started() -> Iterator[Cloud]:
         server.server_close()
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """Finds the application of a host once: moto walks through its own directory each time."""
+
+    @cache  # noqa: B019  # there is one
+    def get_backend_for_host(self, host: str | None) -> Any:
+        return super().get_backend_for_host(host)
+
+
 class _Front:
     """Writes calls down and plays the planned faults; moto answers the rest."""
 
     cloud: Cloud
 
     def __init__(self) -> None:
-        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.moto = _Dispatcher(create_backend_app)
         self.lock = threading.RLock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -266,7 +266,7 @@ every_report = st.builds(
     next=optional,
 )
 
-#: A report is long in the making: a quarter of CI's 60, as of the faults, so that tests stay quick.
+#: A report is long in the making: a fifth of CI's 60, as of the faults, so that tests stay quick.
 thorough = settings(
     max_examples=round(60 * min(SCALE, 1)),
     deadline=None,
