@@ -15,7 +15,7 @@ demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
 
 test: $(READY)          ## run the tests on the embedded PostgreSQL, or on MIGSAFE_TEST_URL
-	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 test-minimum: $(READY)  ## run some tests with the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(MINIMUM)
