@@ -207,7 +207,7 @@ def _is_open(
 ) -> bool:
     """Tell whether the answer about an owner may be another one than before."""
     number, question = asked
-    if question.topic == "details" in same:  # a new relation has none, another one may lose its own
+    if question.topic == "details" and "details" in same:  # a new relation has none
         return owned is not None and any(part[0] == number for part in owned.parts)
     if not owned:
         return True
