@@ -67,14 +67,14 @@ def parsed(standing: Standing, *, to: str | None = None) -> Plan:
 def altered(plan: Plan, schema: Schema) -> Mapping[Key, str]:
     """Return the relations of `schema` that only their owner can change as planned, and where.
 
-    Nothing where a migration may choose its role: what that one may is not known.
+    Nothing where a migration may choose its role, or where names lead: then it is not known.
     """
     found: dict[Key, str] = {}
     dropped: set[str | None] = set()
     for item in plan.steps:
         for statement in item.statements:
             node = statement.node
-            if not isinstance(node, _OF_OWNERS) and _OF_ROLES.search(statement.text):
+            if not isinstance(node, _OF_OWNERS) and _CHOOSES.search(statement.text):
                 return {}
             if isinstance(node, ast.DropStmt):  # the owner of the schema may drop it, and own a new
                 dropped |= {_last(name) for name in node.objects or ()}
@@ -85,8 +85,8 @@ def altered(plan: Plan, schema: Schema) -> Mapping[Key, str]:
     return found
 
 
-#: What SET ROLE has in any form, also within a DO block or as set_config.
-_OF_ROLES = re.compile(r"\brole\b|authorization", re.IGNORECASE)
+#: What SET ROLE and SET search_path have in any form, also within a DO block or as set_config.
+_CHOOSES = re.compile(r"\brole\b|authorization|search_path", re.IGNORECASE)
 
 _OF_OWNERS = (ast.AlterTableStmt, ast.IndexStmt, ast.RenameStmt)
 

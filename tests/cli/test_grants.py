@@ -186,6 +186,11 @@ CHANGES = {
     "rename": ("ALTER TABLE public.notes RENAME COLUMN body TO text;", "V2__x.sql:1"),
     "own": ("CREATE TABLE mine (id int); ALTER TABLE mine ADD COLUMN x int;", None),
     "role": ("SET ROLE none; ALTER TABLE notes ADD COLUMN x int;", None),
+    "path": (
+        "CREATE SCHEMA elsewhere; SET LOCAL search_path = elsewhere;"
+        "CREATE TABLE notes (); ALTER TABLE notes ADD x int;",
+        None,
+    ),
     "role in a block": ("DO $$BEGIN SET ROLE none; END$$; ALTER TABLE notes ADD x int;", None),
 }
 
