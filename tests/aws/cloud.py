@@ -241,11 +241,12 @@ class Cloud:
 
 
 def _maintained() -> str:
-    """Return a maintenance window half a day or a quarter away from what tests back up in.
+    """Return a maintenance window that overlaps none that instances of the tests are backed up in.
 
-    AWS refuses windows that overlap, and moto's own is an hour of each day.
+    AWS refuses those. They are now, half a day from now, or moto's own, 13:14 to 13:44.
     """
-    hour = (datetime.now(UTC).hour + 6) % 24
+    now = datetime.now(UTC).hour
+    hour = next(hour for hour in ((now + 6) % 24, (now + 9) % 24) if hour != 13)
     return f"sun:{hour:02}:00-sun:{hour:02}:30"
 
 
