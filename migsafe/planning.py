@@ -70,17 +70,19 @@ def altered(plan: Plan, schema: Schema) -> Mapping[Key, str]:
     Nothing where a migration may choose its role, or where names lead: then it is not known.
     """
     found: dict[Key, str] = {}
-    dropped: set[str | None] = set()
+    new: set[str | None] = set()  # its names may be of relations of its own by then
     for item in plan.steps:
         for statement in item.statements:
             node = statement.node
             if not isinstance(node, _OF_OWNERS) and _CHOOSES.search(statement.text):
                 return {}
-            if isinstance(node, ast.DropStmt):  # the owner of the schema may drop it, and own a new
-                dropped |= {_last(name) for name in node.objects or ()}
+            if isinstance(node, ast.DropStmt):  # the owner of a schema may drop what is in it
+                new |= {_last(name) for name in node.objects or ()}
+            elif isinstance(node, ast.CreateStmt) and node.relation:  # a temporary one goes first
+                new.add(node.relation.relname)
             relation = node.relation if isinstance(node, _OF_OWNERS) else None
             table = schema.find(relation) if relation else None
-            if table and table.key.bare not in dropped:
+            if table and table.key.bare not in new:
                 found.setdefault(table.key, f"{item.migration.path}:{statement.line}")
     return found
 

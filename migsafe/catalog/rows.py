@@ -89,7 +89,7 @@ class Reader:
             oids = []
             for oid in touched.get(question.owner, ()) if question.shape != "grant" else ():
                 owned = known.get((question.owner, oid))
-                only = oid in indexed if question.owner == "relation" else False
+                only = oid in indexed  # which are relations
                 if _is_open((number, question), owned, only_indexes=only, same=same):
                     oids.append(oid)
                 elif owned:

@@ -31,7 +31,7 @@ _LOOKED_FOR = {
 _FOLDER = KEPT / "reports"
 
 #: How reading a ledger fails whose tables somebody changed, or filled with what Python has no
-#: value for, such as the time `infinity`.
+#: value for, such as the year 20000.
 _ALTERED = (UndefinedTable, UndefinedColumn, psycopg.DataError)
 
 

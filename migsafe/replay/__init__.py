@@ -95,6 +95,16 @@ def statements(before: Sequence[Migration], stage: Stage, migration: Migration) 
 
     Never kept: it is asked once, of a migration that stopped midway.
     """
+    played = _halves(before, stage, migration, by_parts=True)
+    played = played or _halves(before, stage, migration, by_parts=False)
+    assert played is not None  # noqa: S101  # as in `run`
+    return played
+
+
+def _halves(
+    before: Sequence[Migration], stage: Stage, migration: Migration, *, by_parts: bool
+) -> Replay | None:
+    """Replay statement by statement; None where the parts are not what is there at the end."""
     from migsafe import planning
 
     with _opened(stage) as (opened, conn):
@@ -103,7 +113,7 @@ def statements(before: Sequence[Migration], stage: Stage, migration: Migration) 
                 return _nothing(opened, stopped)
             target.execute(conn, _AS_NEW)
         step = planning.step(replace(migration, text=opened.fill(migration.text)))
-        tracker = Tracker(conn)
+        tracker = Tracker(conn, by_parts=by_parts)
         initial = facts.kept(tracker.state)
         deltas: list[Delta] = []
         stopped = None
@@ -114,6 +124,8 @@ def statements(before: Sequence[Migration], stage: Stage, migration: Migration) 
                 stopped = _stopped(migration.name, error, statement.text)
                 break
             deltas.append(tracker.step(statement.text))
+        if not stopped and not tracker.check():
+            return None
         return _result(
             opened, [str(s.index) for s in step.statements], initial, deltas, tracker, stopped
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from migsafe.reports import BaselineInfo, Report, VerdictInfo
+from migsafe.reports import BaselineInfo, FactInfo, Report, VerdictInfo
 from migsafe.reports.reasons import counted, doubted
 from migsafe.reports.terminal import LISTED, RECENT, Row, painted, table, wrapped
 
@@ -85,25 +85,21 @@ def _away(found: BaselineInfo) -> str:
 def _reasons(item: VerdictInfo, *, verbose: bool) -> str:
     """List the facts of one migration, those that do not hold first."""
     facts = [*item.absent, *item.changed, *(item.present if verbose else ())]
-    if not facts:
-        return ""
-    shown = facts if verbose else facts[:RECENT]
-    lines = [f"{click.style(item.migration, bold=True)}  {item.verdict}"]
-    lines += [wrapped(str(fact), indent="  ") for fact in shown]
-    if len(facts) > len(shown):
-        lines.append(f"  … {len(facts) - len(shown)} more (-v shows them)")
-    return "\n".join(lines)
+    title = f"{click.style(item.migration, bold=True)}  {item.verdict}"
+    return _below(title, facts, len(facts) if verbose else RECENT)
 
 
 def _drift(found: BaselineInfo, told: Sequence[VerdictInfo], *, verbose: bool) -> str:
     """List what the verdicts do not account for, without the facts that `told` have shown."""
     known = {fact.fact for item in told for fact in (*item.absent, *item.changed)}
     drift = [fact for fact in found.drift if fact.fact not in known]
-    if not drift:
-        return ""
-    shown = drift if verbose else drift[:LISTED]
-    lines = [f"{counted(len(drift), 'fact')} that no migration explains:"]
-    lines += [wrapped(str(fact), indent="  ") for fact in shown]
-    if len(drift) > len(shown):
-        lines.append(f"  … {len(drift) - len(shown)} more (-v shows them)")
-    return "\n".join(lines)
+    title = f"{counted(len(drift), 'fact')} that no migration explains:"
+    return _below(title, drift, len(drift) if verbose else LISTED)
+
+
+def _below(title: str, facts: Sequence[FactInfo], most: int) -> str:
+    """List at most so many facts under a title, and say how many more there are."""
+    lines = [title, *(wrapped(str(fact), indent="  ") for fact in facts[:most])]
+    if len(facts) > most:
+        lines.append(f"  … {len(facts) - most} more (-v shows them)")
+    return "\n".join(lines) if facts else ""

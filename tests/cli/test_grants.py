@@ -185,6 +185,7 @@ CHANGES = {
     "index": ("SELECT 1;\nCREATE INDEX by_body ON notes (body);", "V2__x.sql:2"),
     "rename": ("ALTER TABLE public.notes RENAME COLUMN body TO text;", "V2__x.sql:1"),
     "own": ("CREATE TABLE mine (id int); ALTER TABLE mine ADD COLUMN x int;", None),
+    "temporary": ("CREATE TEMP TABLE notes (id int); ALTER TABLE notes ADD COLUMN x int;", None),
     "role": ("SET ROLE none; ALTER TABLE notes ADD COLUMN x int;", None),
     "path": (
         "CREATE SCHEMA elsewhere; SET LOCAL search_path = elsewhere;"

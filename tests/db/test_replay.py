@@ -644,6 +644,25 @@ def test_each_statement_has_its_delta(
     check(played, plainly(url, statements))
 
 
+def test_what_a_trigger_changes_is_in_the_delta_of_its_statement(
+    stage: Stage, write: Write, make_database: Callable[[], str]
+) -> None:
+    texts = [
+        "CREATE TABLE jobs (id int); CREATE TABLE t (id int);"
+        "CREATE FUNCTION make() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN ALTER TABLE t ADD UNIQUE (id); RETURN new; END';"
+        "CREATE TRIGGER makes BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION make();"
+    ]
+    statements = ["INSERT INTO jobs VALUES (1);", "ALTER TABLE t ADD COLUMN x int;"]
+    (before, last) = write(*texts, "\n".join(statements))
+
+    played = replay.statements([before], stage, last)
+
+    url = make_database()
+    plainly(url, texts)
+    check(played, plainly(url, statements))
+
+
 def test_statements_after_one_that_does_not_run_are_not_known(stage: Stage, write: Write) -> None:
     (last,) = write("CREATE TABLE t (id int);\nSELECT nowhere;\nCREATE TABLE u (id int);")
 
