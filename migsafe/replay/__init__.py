@@ -124,7 +124,7 @@ def _halves(
                 stopped = _stopped(migration.name, error, statement.text)
                 break
             deltas.append(tracker.step(statement.text))
-        if not stopped and not tracker.check():
+        if not _holds(tracker, conn, stopped, by_parts=by_parts):
             return None
         return _result(
             opened, [str(s.index) for s in step.statements], initial, deltas, tracker, stopped
@@ -185,10 +185,20 @@ def _play(migrations: Sequence[Migration], stage: Stage, *, by_parts: bool) -> R
             deltas.append(tracker.step(migration.text, _AS_NEW))
             if len(deltas) % _CHECKED == 0 and not tracker.check():
                 return None
-        if not stopped and not tracker.check():
+        if not _holds(tracker, conn, stopped, by_parts=by_parts):
             return None
         names = [migration.name for migration in migrations]
         return _result(opened, names, initial, deltas, tracker, stopped)
+
+
+def _holds(tracker: Tracker, conn: Connection, stopped: Stopped | None, *, by_parts: bool) -> bool:
+    """Tell whether the steps led to what is there; where it stopped, only parts are in doubt."""
+    if stopped and not by_parts:
+        return True  # what stopped it may have been committed in part
+    if stopped:
+        conn.rollback()
+        target.execute(conn, _AS_NEW)
+    return tracker.check()
 
 
 #: Migrations between two full readings that prove the partial ones. Arbitrary: one costs as much

@@ -660,7 +660,12 @@ def test_what_a_trigger_changes_is_in_the_delta_of_its_statement(
 
     url = make_database()
     plainly(url, texts)
-    check(played, plainly(url, statements))
+    expected = plainly(url, statements)
+    check(played, expected)
+
+    stopped = replay.run(write(*texts, *statements, "SELECT nowhere;"), stage)
+    assert stopped.stopped is not None
+    assert list(stopped.deltas[1:]) == expected
 
 
 def test_statements_after_one_that_does_not_run_are_not_known(stage: Stage, write: Write) -> None:
