@@ -57,6 +57,8 @@ def initialized_once() -> Iterator[None]:
         if (programs, user) not in made:
             kept = servers._directory(folder / uuid.uuid4().hex, user)
             initdb(programs, kept, user)
+            for fork in (*kept.glob("base/*/*_fsm"), *kept.glob("base/*/*_vm")):
+                fork.unlink()  # a quarter of what a database is copied from; nothing needs them
             made[programs, user] = kept
         subprocess.run(["cp", "-a", f"{made[programs, user]}/.", data], check=True)
 

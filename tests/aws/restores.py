@@ -1,11 +1,11 @@
 """A clinic on RDS whose last migration went wrong: two real servers, one snapshot, one manifest."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,13 +25,6 @@ from tests.faults import SCALE
 
 #: Whether every fault is tried, or enough of them; CONTRIBUTING has the variable.
 ALL = SCALE > 1
-
-Case = TypeVar("Case")
-
-
-def enough(cases: Sequence[Case]) -> Sequence[Case]:
-    """Return the cases, or a third of them in a quick run."""
-    return cases if SCALE >= 1 else cases[::3]
 
 
 #: What the database held when the snapshot was taken.

@@ -12,7 +12,8 @@ from migsafe import restore
 from migsafe.errors import ExitCode
 from migsafe.restore.journal import Journal
 from tests.aws import refusals
-from tests.aws.restores import ALL, Clinic, Killed, ended, enough, killed
+from tests.aws.restores import ALL, Clinic, Killed, ended, killed
+from tests.faults import enough
 
 #: All steps of a restore with a swap, in order.
 STEPS = (

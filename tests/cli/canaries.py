@@ -35,15 +35,20 @@ def kept(workdir: Path, conn: psycopg.Connection[Any]) -> Iterable[str]:
 
     A dump holds the rows, and says so; its files are compressed, and its manifest is looked at.
     """
-    for file in workdir.rglob("*"):
-        if file.is_file() and file.relative_to(workdir).parts[0] not in INPUTS:
-            yield file.read_bytes().decode("utf-8", "replace")
+    yield from contents(workdir)
     for schema, table in conn.execute(TABLES.encode()).fetchall():
         if schema == "migsafe" or table in ("_prisma_migrations", "alembic_version"):
             rows = sql.SQL("SELECT t::text FROM {} AS t").format(sql.Identifier(schema, table))
             yield from (str(row) for (row,) in conn.execute(rows))
     for (name,) in conn.execute("SELECT application_name FROM pg_stat_activity"):
         yield str(name)
+
+
+def contents(folder: Path) -> Iterable[str]:
+    """Yield every file in a directory that no person wrote."""
+    for file in folder.rglob("*"):
+        if file.is_file() and file.relative_to(folder).parts[0] not in INPUTS:
+            yield file.read_bytes().decode("utf-8", "replace")
 
 
 def command_lines(pid: int) -> set[str]:

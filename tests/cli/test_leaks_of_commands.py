@@ -19,11 +19,12 @@ from migsafe.cli.output import FORMATS
 from migsafe.errors import ExitCode
 from migsafe.histories import driver
 from tests.cli import cluster
-from tests.cli.canaries import ESCAPED, PASSWORD, ROW, kept, leaks
+from tests.cli.canaries import ESCAPED, PASSWORD, ROW, contents, kept, leaks
 from tests.cli.conftest import Files, Migsafe, login, prisma
 from tests.cli.test_commands import below
 from tests.conftest import Called
 from tests.db import alembic_projects
+from tests.faults import enough
 
 Conn = psycopg.Connection[Any]
 Lay = Callable[[Files], None]
@@ -101,6 +102,7 @@ class Watch:
 
     migsafe: Migsafe
     workdir: Path
+    temporary: Path
     conn: Conn
     started: list[str] = field(default_factory=list)
 
@@ -109,7 +111,8 @@ class Watch:
         files = [flag for each in FORMATS for flag in ("-o", f"{each}:report.{each}")]
         output = [] if arguments[0] in PLAIN else ["--debug", "-v", "--format", name, *files]
         called = self.migsafe(*arguments, *output)
-        seen = [called.out, called.err, *self.started, *kept(self.workdir, self.conn)]
+        written = (*kept(self.workdir, self.conn), *contents(self.temporary))
+        seen = [called.out, called.err, *self.started, *written]
         assert leaks(seen) == [], arguments
         return called
 
@@ -133,11 +136,18 @@ class Watch:
 
 
 @pytest.fixture
-def watch(migsafe: Migsafe, workdir: Path, conn: Conn, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """Return a watch over this process: its files, and the command line of all that it starts."""
-    (workdir / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(workdir / "tmp"))
-    watching = Watch(migsafe, workdir, conn)
+def watch(
+    migsafe: Migsafe, workdir: Path, conn: Conn, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watch]:
+    """Give a watch over this process: its files, and the command line of all that it starts."""
+    with tempfile.TemporaryDirectory(prefix="watch-") as name:
+        temporary = Path(name)
+        temporary.chmod(0o711)
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield _watching(Watch(migsafe, workdir, temporary, conn), monkeypatch)
+
+
+def _watching(watching: Watch, monkeypatch: pytest.MonkeyPatch) -> Watch:
     begin = subprocess.Popen.__init__
 
     def noted(self: Any, args: Any, *more: Any, **flags: Any) -> None:
@@ -204,7 +214,7 @@ def asking() -> Iterator[cluster.Cluster]:
         yield running
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", enough(list(WAYS)))
 def test_no_command_shows_a_password_or_a_row(
     watch: Watch, lay: Lay, secret_url: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,10 +256,10 @@ def test_no_bug_shows_a_password_or_a_row(
     ended = {_name(call): called.code for call, _, called in watch.release(*where)}
 
     assert {name for name, code in ended.items() if code != ExitCode.BUG} <= OFFLINE
-    assert "in fails" in next((watch.workdir / "tmp").glob("migsafe-*.log")).read_text()
+    assert "in fails" in next(watch.temporary.glob("migsafe-*.log")).read_text()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", enough(list(WAYS)))
 def test_no_refused_login_shows_a_password(
     watch: Watch, lay: Lay, asking: cluster.Cluster, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,16 +50,31 @@ class Environment:
 
     def run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a program of it in an empty directory."""
-        empty = self.folder / "empty"
-        empty.mkdir(exist_ok=True)
         return subprocess.run(
             [self.folder / "bin" / program, *map(str, arguments)],
-            cwd=empty,
+            cwd=self._empty(),
             env=_outside(),
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def begins(self, program: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a program of it there, in a process group of its own."""
+        return subprocess.Popen(
+            [self.folder / "bin" / program, *arguments],
+            cwd=self._empty(),
+            env=_outside() | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _empty(self) -> Path:
+        folder = self.folder / "empty"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def prints(self, program: str, *arguments: object) -> str:
         """Run a program that has to succeed, and return its stdout."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from migsafe import __version__
+from migsafe.errors import ExitCode
 from tests.packaging.conftest import PYTHONS, ROOT, Built, Environment
 
 Install = Callable[[str], Environment]
@@ -94,14 +96,31 @@ def test_the_wheel_works_where_the_source_is_not(environment: Install, version: 
     assert "MS101" in installed.prints("migsafe", "lint", risky)
 
 
-@pytest.mark.parametrize("version", PYTHONS if os.environ.get("MIGSAFE_PACKAGING") else ["newest"])
-def test_the_demo_plays_from_the_wheel(
-    environment: Install, newest: Environment, version: str
-) -> None:
+@pytest.mark.skipif(
+    "MIGSAFE_PACKAGING" not in os.environ, reason="a minute, with MIGSAFE_PACKAGING"
+)
+@pytest.mark.parametrize("version", PYTHONS)
+def test_the_demo_plays_from_the_wheel(environment: Install, version: str) -> None:
     """It takes the embedded server, the stories' files, and every command but a few."""
-    installed = newest if version == "newest" else environment(version)
+    assert "That was migsafe." in environment(version).prints("migsafe", "demo")
 
-    assert "That was migsafe." in installed.prints("migsafe", "demo")
+
+def test_the_demo_begins_from_the_wheel_and_leaves_nothing_when_it_is_interrupted(
+    newest: Environment,
+) -> None:
+    """`tests/db/test_demo.py` plays the whole of it, from the tree."""
+    temporary = newest.folder / "temporary"  # where the embedded server's user may enter
+    temporary.mkdir()
+    playing = newest.begins("migsafe", "demo", TMPDIR=str(temporary))
+    assert playing.stdout
+    assert any("migsafe status" in line for line in playing.stdout)  # it has applied 29 by then
+    assert len(list(temporary.iterdir())) == 2  # the story's files, and the server
+
+    os.killpg(playing.pid, signal.SIGINT)  # as a terminal sends it
+
+    assert playing.communicate(timeout=60)[1].endswith("migsafe: INTERRUPTED: interrupted\n")
+    assert playing.returncode == ExitCode.INTERRUPTED
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_type_checker_sees_the_types_of_the_wheel(newest: Environment) -> None:
