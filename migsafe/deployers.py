@@ -55,18 +55,18 @@ class Turn:
 
     @property
     def lost(self) -> bool:
-        """Whether the lock is known to be gone; `guard` knows better."""
+        """Whether the lock is known to be gone; `guarded` knows better."""
         return self._lost.is_set()
 
-    @property
-    def guard(self) -> Write:
-        """Build a statement that fails with 22012 where the keeper is gone, and the lock with it.
+    def guarded(self, insert: Write) -> Write:
+        """Let an INSERT fail with 22012 where the keeper is gone, and the lock with it.
 
-        It goes with each COMMIT, in its transaction. It asks for a key of this turn alone: the lock
-        itself may be another deployer's by then.
+        One goes with each COMMIT, in its transaction. It asks for a key of this turn alone: the
+        lock itself may be another deployer's by then.
         """
+        query, values = insert
         free = f"pg_catalog.pg_try_advisory_xact_lock_shared({self.key})"
-        return f"SELECT 1 / (NOT {free})::int", ()
+        return f"{query} RETURNING 1 / (NOT {free})::int", values
 
     def held(self) -> bool:
         """Ask the server whether the keeper still holds the lock."""

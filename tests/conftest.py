@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -82,14 +83,13 @@ _LONG = ("faults", "packaging", "ci", "aws", "cli", "contract", "db")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the long ones begin, so that in the end there is a short one for whoever is free."""
     places = {name: number for number, name in enumerate(_LONG)}
-    tests = Path(__file__).parent
-    items.sort(
-        key=lambda item: (
-            places.get(item.path.relative_to(tests).parts[0], len(_LONG))
-            if item.path.is_relative_to(tests)
-            else len(_LONG)
-        )
-    )
+    tests = str(Path(__file__).parent) + os.sep
+
+    @cache
+    def place(file: str) -> int:
+        return places.get(file.removeprefix(tests).partition(os.sep)[0], len(_LONG))
+
+    items.sort(key=lambda item: place(str(item.path)))
 
 
 def pytest_collection_finish() -> None:

@@ -7,8 +7,9 @@ What a revision does is Python; its SQL is known once it has run on the shadow
 import ast
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,7 @@ def load(
     first = _begun.pop() if is_begun else _reading(project)
     try:
         meanwhile()
+        _sum_ahead(path)
         found = first.answer()
     except BaseException:
         first.close()
@@ -156,6 +158,13 @@ def _is_config(file: Path) -> bool:
     return file.name == "alembic.ini" or "[tool.alembic" in file.read_text("utf-8", "replace")
 
 
+def _sum_ahead(path: Path) -> None:
+    """Work out the checksums while the project's Python still imports; it says what is wrong."""
+    for file in path.rglob("*.py"):
+        with suppress(OSError, ValueError, SyntaxError, RecursionError):
+            checksum(file.read_text("utf-8"))
+
+
 def _migration(item: Event, folder: Path) -> Migration:
     file, whole = Path(item["path"]), folder.resolve()
     if file.is_relative_to(whole):  # as it was named, which is shorter
@@ -169,6 +178,7 @@ def _migration(item: Event, folder: Path) -> Migration:
     )
 
 
+@cache
 def checksum(text: str) -> str:
     """Return the SHA-256 of what a revision does, 64 hex digits: no comment, docstring or place.
 

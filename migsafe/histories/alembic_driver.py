@@ -621,16 +621,9 @@ class Project:
 
     def discover(self, request: dict[str, Any]) -> None:
         """Tell what the files say and, by env.py, what the databases do; write nothing."""
-        import alembic
-        import sqlalchemy
-
         contexts: list[dict[str, Any]] = []
         self._seen: list[Any] = []
-        with warnings.catch_warnings(record=True) as caught:  # of revisions that are there twice
-            warnings.simplefilter("always")
-            revisions = [_revision(one) for one in self._script.walk_revisions()]
-            heads = self._script.get_heads()
-            steps = self._script._upgrade_revs("heads", ()) if heads else []  # type: ignore[arg-type]
+        told = self._files() if request.get("files", True) else {}
         if request.get("connect", True):
             self._record.commands.clear()
             self._run(
@@ -639,13 +632,29 @@ class Project:
                 dont_mutate=True,
             )
             self._check_locations()
-        told: dict[str, Any] = {"revisions": revisions, "heads": heads, "contexts": contexts}
-        told["order"] = [step.revision.revision for step in steps]
-        told["warnings"] = [str(one.message) for one in caught]
-        told.update(alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__)
-        told.update(python=sys.version.split()[0], commands=self._record.commands)
+        told.update(contexts=contexts, commands=self._record.commands)
         self._tell("discovered", **told, again=all(conn.closed for conn in self._seen))
-        import sqlalchemy.dialects.postgresql  # what env.py will need, while the parent thinks
+        import sqlalchemy.dialects.postgresql  # noqa: F401  # env.py will need it; the parent thinks now
+
+    def _files(self) -> dict[str, Any]:
+        """Return what the files say, and by which releases it is read."""
+        import alembic
+        import sqlalchemy
+
+        with warnings.catch_warnings(record=True) as caught:  # of revisions that are there twice
+            warnings.simplefilter("always")
+            revisions = [_revision(one) for one in self._script.walk_revisions()]
+            heads = self._script.get_heads()
+            steps = self._script._upgrade_revs("heads", ()) if heads else []  # type: ignore[arg-type]
+        return {
+            "revisions": revisions,
+            "heads": heads,
+            "order": [step.revision.revision for step in steps],
+            "warnings": [str(one.message) for one in caught],
+            "alembic": alembic.__version__,
+            "sqlalchemy": sqlalchemy.__version__,
+            "python": sys.version.split()[0],
+        }
 
     def _check_locations(self) -> None:
         """Refuse an env.py that chooses other directories than those that were read before."""

@@ -164,7 +164,7 @@ def attach(directory: AlembicDirectory, target: Target) -> AlembicTable:
     """Ask env.py for its version table, without writing; of several, take the one that is meant."""
     session = ["SET default_transaction_read_only = on", "SET row_security = off"]
     with directory.asked(target, session) as running:
-        found = running.one(do="discover")
+        found = running.one(do="discover", files=False)
         project, one, others = contexts_of.chosen(found["contexts"], directory.project)
         if found["again"] and project == directory.project:
             directory.first.append(running)

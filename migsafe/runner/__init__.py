@@ -265,7 +265,7 @@ class Runner:
         with _ours():
             self.history.began(self.conn, step.migration)
         try:
-            self._commit(self._receipt(step, "began"), self.turn.guard)
+            self._commit(self.turn.guarded(self._receipt(step, "began")))
         except Stopped as stopped:
             raise self._blamed(stopped) from None
 
@@ -389,9 +389,8 @@ class Runner:
     def _record(self, step: Step, row: Write, then: str = "") -> None:
         """Commit with the tool's row and our receipt."""
         try:
-            self._commit(
-                _AS_OURSELVES, row, self._receipt(step, "done"), self.turn.guard, then=then
-            )
+            receipt = self.turn.guarded(self._receipt(step, "done"))
+            self._commit(_AS_OURSELVES, row, receipt, then=then)
         except Stopped as stopped:
             raise self._blamed(stopped) from None
 

@@ -193,7 +193,7 @@ class Revisions:
         try:
             target.execute(conn, "BEGIN")
             ledger.prepare(conn)
-            target.commit(conn, self._receipt(step, "began"), self.turn.guard)
+            target.commit(conn, self.turn.guarded(self._receipt(step, "began")))
         except psycopg.Error as error:
             said = target.explain(error)
             return StepResult(migration=step.migration.name, outcome=Outcome.FAILED, error=said)
@@ -249,7 +249,7 @@ class Revisions:
     def _ending(self, step: Step) -> list[Write]:
         """Build what ends a revision; one that runs alone was guarded when it began."""
         receipt = self._receipt(step, "done")
-        return [receipt] if step.alone else [receipt, self.turn.guard]
+        return [receipt if step.alone else self.turn.guarded(receipt)]
 
     def _failed(self, step: Step, event: Event) -> StepResult:
         name, code = step.migration.name, event.get("sqlstate")

@@ -55,8 +55,8 @@ def test_a_statement_ends_soon_after_the_deployment_that_was_killed_inside_it(
 @pytest.mark.parametrize("cell", SMALL, ids=lambda cell: cell.title)
 def test_a_deployment_that_is_asked_to_end_tells_the_truth(cell: Cell, bench_of: BenchOf) -> None:
     bench, chance = bench_of(cell), random.Random(cell.title)
-    wanted = campaigns.chosen(bench.course, campaigns.scaled(4), chance)
+    wanted = campaigns.chosen(bench.course, max(2, campaigns.scaled(4)), chance)
     tally = campaigns.campaign(bench, INTERRUPT, wanted, chance)
 
-    assert tally.sprung
+    assert len(tally.sprung) >= len(wanted) - 1  # not every run asks as often as the first
     verdict.check(tally)
