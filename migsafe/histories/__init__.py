@@ -160,8 +160,16 @@ def find(root: Path) -> Iterator[tuple[Path, list[str]]]:
             yield path, found
 
 
-def attach(directory: Directory, conn: "Connection", target: "Target") -> History:
-    """Find the history's own table in a target; refuse a ledger that cannot be served."""
+def attach(
+    directory: Directory,
+    conn: "Connection",
+    target: "Target",
+    meanwhile: Callable[[], object] = lambda: None,
+) -> History:
+    """Find the history's own table in a target; refuse a ledger that cannot be served.
+
+    `meanwhile` is called while another program looks, where one does.
+    """
     if directory.kind == "prisma":
         from migsafe.histories import prisma_table
 
@@ -170,7 +178,7 @@ def attach(directory: Directory, conn: "Connection", target: "Target") -> Histor
         from migsafe.histories import alembic, alembic_table
 
         assert isinstance(directory, alembic.AlembicDirectory)  # noqa: S101  # that is its kind
-        return alembic_table.attach(directory, target)
+        return alembic_table.attach(directory, target, meanwhile)
     from migsafe.histories import tables
 
     return tables.attach(directory, conn)

@@ -30,6 +30,7 @@ An `error` ends any of them. The event of a statement comes before it runs.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -914,3 +915,6 @@ def main() -> None:
 if __name__ == "__main__":
     with suppress(BrokenPipeError):
         main()
+    if threading.active_count() == 1:  # nobody works on, so nothing needs the interpreter's end
+        atexit._run_exitfuncs()
+        os._exit(0)

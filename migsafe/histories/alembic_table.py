@@ -1,6 +1,6 @@
 """Alembic's version table, which holds only the heads of what is in effect."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -160,11 +160,18 @@ def _entry(name: str, checksum: str | None, finished: datetime | None) -> Entry:
     return Entry(name=name, recorded=Recorded.APPLIED, checksum=checksum, finished=finished)
 
 
-def attach(directory: AlembicDirectory, target: Target) -> AlembicTable:
-    """Ask env.py for its version table, without writing; of several, take the one that is meant."""
+def attach(
+    directory: AlembicDirectory, target: Target, meanwhile: Callable[[], object]
+) -> AlembicTable:
+    """Ask env.py for its version table, without writing; of several, take the one that is meant.
+
+    `meanwhile` is called while env.py runs.
+    """
     session = ["SET default_transaction_read_only = on", "SET row_security = off"]
     with directory.asked(target, session) as running:
-        found = running.one(do="discover", files=False)
+        running.say(do="discover", files=False)
+        meanwhile()
+        found = running.answer()
         project, one, others = contexts_of.chosen(found["contexts"], directory.project)
         if found["again"] and project == directory.project:
             directory.first.append(running)

@@ -72,9 +72,10 @@ def stage(session: Session) -> "Stage":
     return Stage(
         config=config,
         root=settings.root,
-        major=int(session.server.version.split(".")[0]),
+        major=session.major,
         schema=schema if schema != "public" else None,
         cache=settings.root / KEPT / "replays",
+        identity=session.shadow,
     )
 
 

@@ -67,6 +67,13 @@ class Session:
     turn: "Turn | None" = None
     #: Who was in the way of the pending migrations when they were judged.
     blockers: tuple[Blocker, ...] = ()
+    #: What `shadow.identity` says, where it was asked already.
+    shadow: str | None = None
+
+    @property
+    def major(self) -> int:
+        """The target's major version."""
+        return int(self.server.version.split(".")[0])
 
     def stand(self) -> Standing:
         """Read where the target stands, and who else is deploying."""
@@ -166,8 +173,10 @@ def opened(
         )
         try:
             if directory:
-                session.history = histories.attach(directory, conn, where)
-                if texts and directory.kind == "alembic":
+                unread = texts and directory.kind == "alembic"
+                ahead = partial(_name_shadow, session) if unread else lambda: None
+                session.history = histories.attach(directory, conn, where, ahead)
+                if unread:
                     session.history = _recorded(session, notify)
             yield session
         finally:
@@ -188,6 +197,14 @@ def _let_in(settings: Settings, where: Target, run: str) -> AbstractContextManag
     from migsafe.pipeline import access
 
     return access.granted(settings, where, run)
+
+
+def _name_shadow(session: Session) -> None:
+    """Ask which server the shadow would be, which takes programs as long as env.py."""
+    from migsafe import shadow
+
+    settings = session.settings
+    session.shadow = shadow.identity(settings.shadow, major=session.major, root=settings.root)
 
 
 def _recorded(session: Session, notify: Notify) -> History:

@@ -71,6 +71,13 @@ class Stage:
     schema: str | None = None
     #: The directory of kept replays, None to keep none.
     cache: Path | None = None
+    #: What `shadow.identity` says of it, where that is known already.
+    identity: str | None = None
+
+    @property
+    def server(self) -> str:
+        """Name the server that it plays on."""
+        return self.identity or shadow.identity(self.config, major=self.major, root=self.root)
 
 
 Notify = Callable[[str], None]
@@ -78,8 +85,7 @@ Notify = Callable[[str], None]
 
 def run(migrations: Sequence[Migration], stage: Stage, notify: Notify = lambda _: None) -> Replay:
     """Replay `migrations` on an empty database, or return the kept result of the same replay."""
-    server = shadow.identity(stage.config, major=stage.major, root=stage.root)
-    digest = cache.digest(migrations, server, stage.config, stage.root, stage.schema)
+    digest = cache.digest(migrations, stage.server, stage.config, stage.root, stage.schema)
     kept = cache.load(stage.cache, digest)
     if kept:
         return kept

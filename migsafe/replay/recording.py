@@ -187,8 +187,7 @@ def _is_all(directory: AlembicDirectory) -> bool:
 def _digest(directory: AlembicDirectory, stage: Stage) -> str:
     """Return the SHA-256 of what the revisions depend on, as far as it lies in their directory."""
     folder = directory.path
-    server = shadow.identity(stage.config, major=stage.major, root=stage.root)
-    about = [__version__, server, stage.schema, stage.config, str(directory.project)]
+    about = [__version__, stage.server, stage.schema, stage.config, str(directory.project)]
     chain = hashlib.sha256(msgspec.json.encode([*about, directory.releases]))
     files = {migration.path for migration in directory.migrations} | set(folder.rglob("*.py"))
     texts = [file.read_bytes() for file in sorted({*files, directory.project.config})]
