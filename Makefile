@@ -15,17 +15,17 @@ demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
 
 test: $(READY)          ## run the tests on the embedded PostgreSQL, or on MIGSAFE_TEST_URL
-	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 test-minimum: $(READY)  ## run some tests with the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(MINIMUM)
 	$(BIN)/uv pip install --quiet --python $(MINIMUM)/bin/python --resolution lowest-direct \
 		--editable '.[embedded]' --group test
-	$(MINIMUM)/bin/pytest -n 4 --dist worksteal $(or $(ARGS),$(MINIMUM_TESTS))
+	$(MINIMUM)/bin/pytest -n 3 --dist worksteal $(or $(ARGS),$(MINIMUM_TESTS))
 
 coverage: $(READY)      ## measure the branches that the tests take, child processes included
 	$(BIN)/coverage erase
-	-$(BIN)/coverage run -m pytest -n 4 --dist worksteal $(ARGS)
+	-$(BIN)/coverage run -m pytest -n 3 --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

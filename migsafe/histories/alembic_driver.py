@@ -14,8 +14,9 @@ connections; `database` and `table`, which of those that env.py runs with are me
 several: the others are left alone, their connections only read, as those to another database
 than that of the revisions. Without `redirect`, nothing connects. Others do something:
 
-    discover  discovered; with "connect": false of the files alone; `again` where env.py let go of
-              its connections, so that this process may run it once more
+    discover  discovered; with "connect": false of the files alone, with "files": false without
+              them; `again` where env.py let go of its connections, so that this process may run it
+              once more
     upgrade   end; `revisions` in their order, `inside[id]` SQL for the end of one's transaction,
               `statement[id]` with {index} filled in for after each statement of those `alone`,
               `done[id]` which of one's statements are in effect: nothing is sent for them. To
@@ -30,7 +31,6 @@ An `error` ends any of them. The event of a statement comes before it runs.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import json
 import os
@@ -915,6 +915,3 @@ def main() -> None:
 if __name__ == "__main__":
     with suppress(BrokenPipeError):
         main()
-    if threading.active_count() == 1:  # nobody works on, so nothing needs the interpreter's end
-        atexit._run_exitfuncs()
-        os._exit(0)
