@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -72,13 +73,25 @@ def _candidates(major: int) -> Iterator[Path]:
     if found := shutil.which("postgres"):
         yield Path(found).resolve().parent
     if pg_config := shutil.which("pg_config"):
-        yield Path(_output(pg_config, "--bindir").strip())
+        yield Path(_said(pg_config, "--bindir").strip())
     yield from (Path(place.format(major=major)) for place in _PLACES)
 
 
 def _major(postgres: Path) -> int | None:
-    match = re.search(r"\(PostgreSQL\) (\d+)", _output(postgres, "--version"))
+    match = re.search(r"\(PostgreSQL\) (\d+)", _said(postgres, "--version"))
     return int(match[1]) if match else None
+
+
+def _said(program: str | Path, option: str) -> str:
+    """Return what a program says of itself; it is asked once, until it is another file."""
+    with suppress(OSError):
+        return _said_by(program, option, os.stat(program).st_mtime_ns)
+    return ""
+
+
+@cache
+def _said_by(program: str | Path, option: str, _changed: int) -> str:
+    return _output(program, option)
 
 
 def _output(*command: str | Path) -> str:
@@ -137,7 +150,7 @@ def _make_user() -> None:
 
 def version(installation: Installation) -> str:
     """Return what the server says of its version, build included."""
-    return _output(installation.programs / "postgres", "--version").strip()
+    return _said(installation.programs / "postgres", "--version").strip()
 
 
 def stand_ins(installation: Installation) -> tuple[str, ...]:
