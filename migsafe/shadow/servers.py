@@ -225,6 +225,7 @@ def _runnable(installation: Installation, folder: Path) -> Path:
     return copy / programs.relative_to(package.parent)
 
 
+@cache
 def _may_run(program: Path, user: str) -> bool:
     with suppress(PermissionError):
         done = subprocess.run(  # noqa: S603
