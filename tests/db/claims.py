@@ -25,6 +25,12 @@ from tests.hazard_cases import Case
 #: Where a statement stands: the migration and the line.
 Place = tuple[str, int]
 
+#: The major version that the cases are for, where they do not say another.
+NEWEST = 18
+
+#: What a server says of syntax, functions, types and objects that it does not have yet.
+_LACKING = ("42601", "42704", "42703", "42883", "42P01", "0A000", "42809")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -246,6 +252,20 @@ class Played:
         """What fails in the good case, run as its runner does."""
         ran = together(self.rule, "good", self.clinics)
         return [(place, state) for place, state in ran if state]
+
+
+def lacks(outcome: Outcome) -> bool:
+    """Tell whether a statement failed as one does that an older server does not know."""
+    return outcome.effect.sqlstate in _LACKING
+
+
+def untried(played: Played) -> Iterator[Place]:
+    """Yield what the version lacks of a bad case, and all after one that prepares others."""
+    unprepared = False
+    for outcome in played.bad:
+        unprepared = unprepared or (lacks(outcome) and not outcome.marked)
+        if lacks(outcome) or unprepared:
+            yield outcome.place
 
 
 def claims(rule: Rule) -> bool:

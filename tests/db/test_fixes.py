@@ -80,8 +80,10 @@ def fixed(case: Unit, schema: Callable[[], Schema], options: Options) -> tuple[U
 
 @pytest.mark.parametrize("rule", FIXABLE, ids=[rule.name for rule in FIXABLE])
 def test_a_fixed_migration_has_no_such_hazard_and_makes_the_same_schema(
-    rule: hazards.Rule, make_database: Database, template: str
+    rule: hazards.Rule, make_database: Database, template: str, server_major: int
 ) -> None:
+    if rule.name == "add-column-inline-check" and server_major < 18:
+        pytest.skip(f"PostgreSQL {server_major} has no virtual columns, which the case uses")
     case = load(rule, "bad")
     marked = {line for _, line in case.marked}
 

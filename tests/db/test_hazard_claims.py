@@ -21,21 +21,37 @@ def played(request: pytest.FixtureRequest, clinics: Clinics, server_major: int) 
     return Played(rule, clinics)
 
 
-def test_the_first_marked_statement_does_what_the_rule_claims(played: Played) -> None:
+def test_the_first_marked_statement_does_what_the_rule_claims(
+    played: Played, server_major: int
+) -> None:
+    first = next((outcome for outcome in played.bad if outcome.marked), None)
+    if first and server_major < claims.NEWEST and claims.lacks(first):
+        pytest.skip(f"PostgreSQL {server_major} lacks what the bad case uses")
     assert claims.unconfirmed(played) == []
 
 
-def test_what_a_finding_says_of_its_statement_is_what_the_server_does(played: Played) -> None:
-    assert claims.misstated(played) == []
+def test_what_a_finding_says_of_its_statement_is_what_the_server_does(
+    played: Played, server_major: int
+) -> None:
+    untried = set(claims.untried(played)) if server_major < claims.NEWEST else set()
+    assert claims.misstated(played, without=untried) == []
 
 
-def test_the_good_case_runs_from_top_to_bottom(played: Played) -> None:
-    failed = played.failed
-    assert bool(failed) == (played.rule.code in ELSEWHERE), failed
+@pytest.fixture
+def whole(played: Played, server_major: int) -> Played:
+    """A rule of whose good case the server knows every statement."""
+    if server_major < claims.NEWEST and any(map(claims.lacks, played.good)):
+        pytest.skip(f"PostgreSQL {server_major} lacks what the good case uses")
+    return played
 
 
-def test_the_good_case_spares_the_clinic_what_the_bad_one_does(played: Played) -> None:
-    assert claims.shared(played) == []
+def test_the_good_case_runs_from_top_to_bottom(whole: Played) -> None:
+    failed = whole.failed
+    assert bool(failed) == (whole.rule.code in ELSEWHERE), failed
+
+
+def test_the_good_case_spares_the_clinic_what_the_bad_one_does(whole: Played) -> None:
+    assert claims.shared(whole) == []
 
 
 @pytest.mark.parametrize("which", ["bad", "good"])

@@ -1,6 +1,7 @@
 """The replay of a history in a shadow: what each migration changes, and what is kept of it."""
 
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from migsafe import facts, histories, replay
+from migsafe import facts, histories, replay, target
 from migsafe.catalog import schema
 from migsafe.config import HistoryConfig, ShadowConfig
 from migsafe.facts import Delta, Key
@@ -677,15 +678,23 @@ def test_statements_after_one_that_does_not_run_are_not_known(stage: Stage, writ
     assert len(played.deltas) == 1
 
 
-def test_a_shadow_leaves_no_database_and_no_role(stage: Stage, write: Write, server: str) -> None:
-    def there() -> list[Any]:
-        with psycopg.connect(server, autocommit=True) as conn:
-            return conn.execute(
-                "SELECT datname::text FROM pg_database UNION ALL SELECT rolname FROM pg_roles"
-                " ORDER BY 1"
-            ).fetchall()
+def test_a_shadow_leaves_no_database_and_no_role(
+    stage: Stage, write: Write, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not all names before and after: other tests may have shadows in the same server.
+    names, connect = {f"r{uuid.uuid4().hex}"}, target.connect
 
-    before = there()
-    replay.run(write("CREATE ROLE of_the_history;", "SELECT 1;"), stage)
+    def noting(*to: Any, **how: Any) -> target.Session:
+        session = connect(*to, **how)
+        names.add(session.info.dbname)
+        return session
 
-    assert there() == before
+    monkeypatch.setattr(target, "connect", noting)
+    replay.run(write(f"CREATE ROLE {min(names)};", "SELECT 1;"), stage)
+
+    with psycopg.connect(server, autocommit=True) as conn:
+        there = conn.execute(
+            "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles"
+        ).fetchall()
+        assert len(names) == 3
+        assert names & {name for (name,) in there} == {conn.info.dbname}
