@@ -62,8 +62,9 @@ class At:
     since: float = 0.0
 
 
-#: A file may end under another role or with a timeout of its own; our rows must not.
-_AS_OURSELVES = ("SET LOCAL ROLE NONE; SET LOCAL statement_timeout = 0", ())
+#: A file may end under another role or with a timeout of its own; our rows must not. DEFAULT is
+#: the role that ALTER ROLE SET chose for the session, NONE would be who logged in.
+_AS_OURSELVES = ("SET LOCAL role TO DEFAULT; SET LOCAL statement_timeout = 0", ())
 
 #: For statements that wait for others' snapshots, and may work for hours.
 _UNBOUNDED = "SET lock_timeout = 0; SET statement_timeout = 0"

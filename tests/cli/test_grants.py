@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import lay_out
 from tests.conftest import Called
+from tests.contract.kinds import Flyway
 
 Run = Callable[..., Called]
 
@@ -152,6 +153,26 @@ def test_nothing_judges_by_the_part_of_a_record_that_a_policy_shows(
         again = migsafe("grants", "--prefix", prefix, "--url", database, "--migrations", "db")
         conn.execute(again.out.encode())
     assert problems(release("verify", "gate")) == {"MV111"}
+
+
+def test_the_table_of_the_tool_names_who_the_deploy_role_acts_as(
+    migsafe: Run, database: str, owner: str, prefix: str, workdir: Path
+) -> None:
+    lay_out(workdir, {"db/V1__notes.sql": FILES["V1__notes.sql"]})
+    with psycopg.connect(as_role(database, owner), autocommit=True) as conn:
+        Flyway("flyway").install(conn)
+    with psycopg.connect(database, autocommit=True) as conn:
+        printed = migsafe("grants", "deploy", "--prefix", prefix, "--url", database)
+        conn.execute(printed.out.encode())
+
+        url = as_role(database, f"{prefix}deploy")
+        applied = migsafe("apply", "--url", url, "--migrations", "db", "--format", "json")
+
+        assert applied.code == 0, applied
+        [written] = conn.execute("SELECT installed_by FROM flyway_schema_history").fetchall()
+        [logged_in] = conn.execute("SELECT DISTINCT role FROM migsafe.receipts").fetchall()
+    # As Flyway does: it writes current_user.
+    assert (written, logged_in) == ((owner,), (f"{prefix}deploy",))
 
 
 def test_the_deploy_role_applies_where_a_superuser_made_the_ledger(
