@@ -236,21 +236,27 @@ def not_owned(conn: Connection, relations: Iterable[tuple[str, str]]) -> set[tup
 
 def may_write(conn: Connection, relations: Iterable[str]) -> str | None:
     """Return what this role may not do that an apply needs, or None when it may do all of it."""
-    if one(conn, "SELECT to_regnamespace('migsafe') IS NULL")[0]:
-        if not one(conn, "SELECT has_database_privilege(current_database(), 'CREATE')")[0]:
-            return "CREATE on the database, for the schema migsafe"
-    else:
-        relations = (*relations, "migsafe.receipts", "migsafe.runs")
-    for relation in relations:
+    for relation in (*relations, "migsafe.receipts", "migsafe.runs"):
         schema, _, name = relation.rpartition(".")
-        # A list of privileges in one call would ask for any of them.
+        # A list of privileges in one call would ask for any of them. CREATE SCHEMA IF NOT EXISTS
+        # wants CREATE on the database, whether the schema exists or not.
         row = one(
             conn,
-            """SELECT oid IS NULL OR (has_table_privilege(oid, 'SELECT')
-                                      AND has_table_privilege(oid, 'INSERT'))
-               FROM to_regclass(format('%%I.%%I', %s::text, %s::text)) AS oid""",
-            [schema, name],
+            """SELECT c.oid IS NULL AND NOT has_database_privilege(current_database(), 'CREATE'),
+                      c.oid IS NULL AND n.oid IS NOT NULL
+                          AND NOT has_schema_privilege(n.oid, 'CREATE'),
+                      c.oid IS NOT NULL AND NOT (has_table_privilege(c.oid, 'SELECT')
+                                                 AND has_table_privilege(c.oid, 'INSERT'))
+               FROM to_regclass(format('%%I.%%I', %s::text, %s::text)) AS c (oid),
+                    to_regnamespace(quote_ident(%s)) AS n (oid)""",
+            [schema, name, schema],
         )
-        if not row[0]:
-            return f"SELECT and INSERT on {relation}"
+        lacks = (
+            f"CREATE on the database, for the schema {schema}",
+            f"CREATE on the schema {schema}, for {relation}",
+            f"SELECT and INSERT on {relation}",
+        )
+        for is_missing, right in zip(row, lacks, strict=True):
+            if is_missing:
+                return right
     return None

@@ -84,6 +84,8 @@ class OwnTable(_Table):
 
     def prepare(self, conn: Connection) -> None:
         """Create the table where it is missing."""
+        if self.present(conn):
+            return  # CREATE SCHEMA wants its right on the database even where it does nothing
         conn.execute("CREATE SCHEMA IF NOT EXISTS migsafe")
         self._run(
             conn,

@@ -175,6 +175,38 @@ def test_the_table_of_the_tool_names_who_the_deploy_role_acts_as(
     assert (written, logged_in) == ((owner,), (f"{prefix}deploy",))
 
 
+def test_a_ledger_is_written_by_who_may_not_make_it(
+    migsafe: Run, database: str, owner: str, prefix: str, workdir: Path
+) -> None:
+    files = {f"db/V{n}__t{n}.sql": f"CREATE TABLE t{n} (id int);\n" for n in (1, 2)}
+    lay_out(workdir, files)
+    call = ("--migrations", "db", "--format", "json")
+    url, role = as_role(database, f"{prefix}x"), f'"{prefix}x"'
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(f"CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}")
+        printed = migsafe("grants", "audit", "--prefix", prefix, "--url", database)
+        conn.execute(printed.out.encode())
+        conn.execute(f"GRANT USAGE ON SCHEMA migsafe TO {role}")
+        for lacking, granted in (
+            ("CREATE on the database, for the", f'CREATE ON DATABASE "{conn.info.dbname}"'),
+            ("CREATE on the schema migsafe", "USAGE ON SCHEMA migsafe"),
+        ):
+            refused = migsafe("apply", "--snapshot", "--url", url, *call)
+            assert refused.code == 3, refused
+            assert f"role {prefix}x lacks {lacking}" in refused.err
+            assert not (workdir / ".migsafe").exists()
+            said = migsafe("plan", "--url", url, *call).report.findings
+            assert [lacking in one.message for one in said if one.code == "MH127"] == [True]
+            conn.execute(f"GRANT {granted} TO {role}")
+        first = ("--to", "V1__t1", *call)
+        assert migsafe("apply", "--url", as_role(database, owner), *first).code == 0
+        conn.execute(
+            f"""REVOKE CREATE ON DATABASE "{conn.info.dbname}" FROM {role};
+                GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA migsafe TO {role}"""
+        )
+    assert migsafe("apply", "--url", url, *call).code == 0
+
+
 def test_the_deploy_role_applies_where_a_superuser_made_the_ledger(
     migsafe: Run, database: str, owner: str, prefix: str, workdir: Path
 ) -> None:
