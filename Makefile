@@ -9,7 +9,10 @@ MINIMUM_TESTS := tests/unit tests/contract/test_histories.py tests/cli/test_comm
 	tests/cli/test_alembic.py tests/cli/test_api.py tests/cli/test_pytest_plugin.py \
 	tests/aws/test_rds.py tests/aws/test_clients.py
 
-.PHONY: demo test test-minimum coverage check fix docs site bench hazards-matrix alembic-projects faults clean
+ROLES_TESTS   := tests/contract tests/cli $(addprefix tests/db/test_,audits.py verify.py \
+	verify_schema.py derived.py names.py wrong_verdicts.py edited.py forged.py)
+
+.PHONY: demo test test-minimum test-roles coverage check fix docs site bench hazards-matrix alembic-projects faults clean
 
 demo: $(READY)          ## play a release on the embedded PostgreSQL
 	@$(BIN)/migsafe demo
@@ -22,6 +25,9 @@ test-minimum: $(READY)  ## run some tests with the lowest versions that pyprojec
 	$(BIN)/uv pip install --quiet --python $(MINIMUM)/bin/python --resolution lowest-direct \
 		--editable '.[embedded]' --group test
 	$(MINIMUM)/bin/pytest -n 3 --dist worksteal $(or $(ARGS),$(MINIMUM_TESTS))
+
+test-roles: $(READY)    ## run what calls the command line, each command as the role that grants makes for it
+	MIGSAFE_TEST_ROLES=1 $(BIN)/pytest -n 3 --dist worksteal $(or $(ARGS),$(ROLES_TESTS))
 
 coverage: $(READY)      ## measure the branches that the tests take, child processes included
 	$(BIN)/coverage erase

@@ -20,7 +20,7 @@ import pytest
 
 from migsafe import cli, errors
 from migsafe.reports import Report
-from tests import drivers, servers
+from tests import drivers, roles, servers
 
 for _name in list(os.environ):
     if _name in ("MIGSAFE_URL", "DATABASE_URL", "NO_COLOR") or _name.startswith("PG"):
@@ -70,6 +70,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if "MIGSAFE_TEST_URL" not in os.environ:
             # The catalogs that a first session loads it leaves as a file, which copies then have.
             psycopg.connect(database_url(url, "template1")).close()
+        _stack.enter_context(roles.made(url))
     except Exception as error:  # noqa: BLE001  # without a server nothing here means anything
         pytest.exit(f"no PostgreSQL to test on: {error}", returncode=3)
     session.config.stash[_URL] = url
@@ -161,11 +162,12 @@ class Databases:
         name = f"test_{uuid.uuid4().hex[:12]}"
         # Copying files takes two thirds of the time of the default strategy, which logs each page.
         copy = f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy'
-        self.admin.execute(copy.encode())
+        self.admin.execute((copy + roles.OWNED).encode())
+        roles.prepare(self.url(name))
         return name
 
     def url(self, name: str) -> str:
-        return database_url(self.server, name)
+        return roles.owners(database_url(self.server, name))
 
     def drop_spent(self) -> None:
         """Drop what nobody needs any more; `create` does so too."""
@@ -208,6 +210,13 @@ def conn(database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 
 @pytest.fixture
+def superuser(database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """Autocommit session on `database`, for what its owner may not set up."""
+    with psycopg.connect(roles.superusers(database), autocommit=True) as session:
+        yield session
+
+
+@pytest.fixture
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty directory that is the current one."""
     monkeypatch.chdir(tmp_path)
@@ -219,9 +228,11 @@ def migsafe(workdir: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     """Run the command line in this process, in an empty directory."""
 
     def call(*arguments: object) -> Called:
-        capsys.readouterr()
-        code = cli.run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
+        words = [str(argument) for argument in arguments]
+        with roles.acting(words):
+            capsys.readouterr()
+            code = cli.run(words)
+            out, err = capsys.readouterr()
         return Called(code, out, err)
 
     return call

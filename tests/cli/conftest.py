@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from migsafe.errors import ExitCode
+from tests import roles
 from tests.cli import cluster, databases
 from tests.cli.cluster import Cluster
 from tests.conftest import Called
@@ -33,10 +34,13 @@ TABLES = """
     WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
     ORDER BY 1, 2"""
 
+#: Under roles each call has grants run before it.
+_RIGHTS = "NULL" if roles.ON else "c.relacl::text"
+
 #: What the catalogs say of everything that is not the server's own.
 CATALOG = {
-    "relations": """
-        SELECT n.nspname, c.relname, c.relkind::text, c.relacl::text
+    "relations": f"""
+        SELECT n.nspname, c.relname, c.relkind::text, {_RIGHTS}
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1, 2""",
     "columns": """
@@ -173,10 +177,11 @@ def login(url: str, user: str, password: str) -> str:
 def make_role(database: str) -> Iterator[Callable[..., tuple[str, str]]]:
     """Return a function that creates a role and gives its name and its URL of `database`."""
     names: list[str] = []
-    with psycopg.connect(database, autocommit=True) as admin:
+    with psycopg.connect(roles.superusers(database), autocommit=True) as admin:
 
         def create(attributes: str = "", password: str = "of-a-test") -> tuple[str, str]:
             names.append(f"role_{uuid.uuid4().hex[:12]}")
+            roles.unprepare(admin)
             admin.execute(
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} {}").format(
                     sql.Identifier(names[-1]), sql.Literal(password), sql.SQL(attributes)

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests import roles
 from tests.conftest import database_url
 
 _SCHEMAS = """
@@ -24,19 +25,22 @@ def lasting(server: str) -> Iterator[str]:
     """Create a database and yield its URL; drop it at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield database_url(server, name)
+        admin.execute(f'CREATE DATABASE "{name}"{roles.OWNED}'.encode())
+        url = roles.owners(database_url(server, name))
+        roles.prepare(url)
+        yield url
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 def empty(url: str) -> None:
     """Bring a database back to how it was made, without its other sessions."""
-    with psycopg.connect(url, autocommit=True) as conn:
+    with psycopg.connect(roles.superusers(url), autocommit=True) as conn:
         conn.execute(_OTHERS.encode())
         for (name,) in conn.execute(_SCHEMAS.encode()).fetchall():
             conn.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
-        conn.execute("CREATE SCHEMA public")
+        conn.execute(f"CREATE SCHEMA public {roles.AUTHORIZED}".encode())
         conn.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+    roles.prepare(url)
 
 
 @contextmanager

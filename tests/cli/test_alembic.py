@@ -275,6 +275,7 @@ def test_of_several_version_tables_each_is_a_history_of_its_own(
         assert applied.code == 0, applied
         assert versions(conn, f"{tenant}.alembic_version") == [upto]
         assert [f.code for f in applied.report.findings if f.severity != "info"] == ["MH130"]
+        assert run("status").code == 0
 
     assert run("verify").code == 1
     assert run("status").report.history.pending == ("a3",)  # type: ignore[union-attr]

@@ -666,14 +666,19 @@ def test_a_role_that_may_not_create_the_ledger_is_told_which_privilege_it_lacks(
 
 
 def test_a_role_whose_sessions_are_read_only_is_told_so(
-    refused: Refused, migsafe: Migsafe, lay: Lay, database: str, make_role: MakeRole, conn: Conn
+    refused: Refused,
+    migsafe: Migsafe,
+    lay: Lay,
+    database: str,
+    make_role: MakeRole,
+    superuser: Conn,
 ) -> None:
     lay(TWO)
     name, url = make_role()
     role = sql.Identifier(name)
-    conn.execute(_of_this_database("GRANT ALL ON DATABASE {} TO {}", conn, role))
-    conn.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(role))
-    conn.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
+    superuser.execute(_of_this_database("GRANT ALL ON DATABASE {} TO {}", superuser, role))
+    superuser.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(role))
+    superuser.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(role))
     call = ("--url", url, "--migrations", "prisma")
     refusal = refused(ExitCode.UNREACHABLE, "apply", *call, unchanged=database)
     _said(refusal, "default_transaction_read_only")

@@ -89,8 +89,7 @@ def has(conn: Conn, relation: str) -> bool:
 
 
 def has_no_ledger(conn: Conn) -> bool:
-    row = conn.execute("SELECT to_regnamespace('migsafe') IS NULL").fetchone()
-    return bool(row and row[0]) and not has(conn, "_prisma_migrations")
+    return looks.is_untouched(conn) and not has(conn, "_prisma_migrations")
 
 
 # ---------------------------------------------------------------- the incident
@@ -632,12 +631,13 @@ def test_a_role_whose_sessions_are_read_only_is_told_so(
     migsafe: Migsafe,
     database: str,
     conn: Conn,
+    superuser: Conn,
     make_role: Callable[..., tuple[str, str]],
 ) -> None:
     lay(prisma(**TABLES))
     conn.execute(TABLES["first"].encode())
     name, url = make_role("SUPERUSER")
-    conn.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on".encode())
+    superuser.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on".encode())
     before = photograph(database)
 
     called = migsafe("baseline", "--write", "--url", url, "--migrations", "prisma")

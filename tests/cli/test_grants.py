@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from tests import roles
 from tests.cli.conftest import lay_out
 from tests.conftest import Called
 from tests.contract.kinds import Flyway
@@ -30,8 +31,11 @@ def prefix() -> str:
 
 @pytest.fixture
 def database(make_database: Callable[[], str]) -> str:
-    """A database that no other test uses: it changes hands."""
-    return make_database()
+    """A superuser's URL of a database that no other test uses: it changes hands."""
+    url = roles.superusers(make_database())
+    with psycopg.connect(url) as conn:
+        roles.unprepare(conn)
+    return url
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def url(make_role: MakeRole, conn: Conn) -> str:
 
 @pytest.fixture
 def everywhere(
-    migsafe: Migsafe, workdir: Path, conn: Conn, monkeypatch: pytest.MonkeyPatch
+    migsafe: Migsafe, workdir: Path, superuser: Conn, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Called]:
     """Return a function that runs a command once a format and looks for canaries everywhere.
 
@@ -61,7 +61,7 @@ def everywhere(
         for name in formats:
             called = migsafe(*arguments, "--debug", "-v", "--format", name, *files)
             assert called.code == code, called.err + called.out
-            assert leaks([called.out, called.err, *kept(workdir, conn)]) == []
+            assert leaks([called.out, called.err, *kept(workdir, superuser)]) == []
         return called
 
     return run
@@ -86,7 +86,7 @@ TABLE = "CREATE TABLE people (id int PRIMARY KEY, email text, phone text);\n"
 
 
 def test_no_command_shows_a_password_or_a_value(
-    everywhere: Callable[..., Called], migsafe: Migsafe, lay: Lay, conn: Conn, url: str
+    everywhere: Callable[..., Called], migsafe: Migsafe, lay: Lay, superuser: Conn, url: str
 ) -> None:
     """A release with an audit that fails, and one that shows its key columns only."""
     audit = "-- key: id\nSELECT id, email, phone FROM people ORDER BY id;\n"
@@ -102,7 +102,7 @@ def test_no_command_shows_a_password_or_a_value(
             "audits/expectations.toml": expectations,
         }
     )
-    with_rows(conn, migsafe, url)
+    with_rows(superuser, migsafe, url)
     target = ("--url", url, "--migrations", "prisma")
     for command in ("audit", "plan", "apply", "apply --dry-run", "apply --snapshot", "verify"):
         everywhere(ExitCode.FINDINGS, *command.split(), *target)
@@ -112,7 +112,7 @@ def test_no_command_shows_a_password_or_a_value(
     everywhere(ExitCode.OK, "apply", "--gate", "never", *target)
     history = everywhere(ExitCode.OK, "history", *target)
     assert history.out
-    run = conn.execute("SELECT id FROM migsafe.runs").fetchone()
+    run = superuser.execute("SELECT id FROM migsafe.runs").fetchone()
     assert run is not None
     everywhere(ExitCode.OK, "report", run[0], *target)
     everywhere(ExitCode.USAGE, "report", "no-such-run", *target)
@@ -424,7 +424,7 @@ def test_the_kept_traceback_of_a_bug_holds_no_row(
 def test_the_process_list_of_a_snapshot_holds_no_password(
     lay: Lay,
     migsafe: Migsafe,
-    conn: Conn,
+    superuser: Conn,
     url: str,
     workdir: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -433,8 +433,8 @@ def test_the_process_list_of_a_snapshot_holds_no_password(
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("needs /proc")
     lay(prisma(first=TABLE, second="CREATE TABLE second (id int);"))
-    with_rows(conn, migsafe, url)
-    path = _slow_programs(tmp_path_factory.mktemp("bin"), conn.info.server_version // 10000)
+    with_rows(superuser, migsafe, url)
+    path = _slow_programs(tmp_path_factory.mktemp("bin"), superuser.info.server_version // 10000)
     command = child("apply", "--snapshot", "--migrations", "prisma", "--format", "json")
     with subprocess.Popen(
         command,

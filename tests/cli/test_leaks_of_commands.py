@@ -137,14 +137,14 @@ class Watch:
 
 @pytest.fixture
 def watch(
-    migsafe: Migsafe, workdir: Path, conn: Conn, monkeypatch: pytest.MonkeyPatch
+    migsafe: Migsafe, workdir: Path, superuser: Conn, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Watch]:
     """Give a watch over this process: its files, and the command line of all that it starts."""
     with tempfile.TemporaryDirectory(prefix="watch-") as name:
         temporary = Path(name)
         temporary.chmod(0o711)
         monkeypatch.setattr(tempfile, "tempdir", name)
-        yield _watching(Watch(migsafe, workdir, temporary, conn), monkeypatch)
+        yield _watching(Watch(migsafe, workdir, temporary, superuser), monkeypatch)
 
 
 def _watching(watching: Watch, monkeypatch: pytest.MonkeyPatch) -> Watch:

@@ -17,6 +17,7 @@ from migsafe import ledger, target
 from migsafe.errors import ExitCode
 from migsafe.findings import Status
 from migsafe.reports import RENDERERS
+from tests import roles
 from tests.cli.conftest import Migsafe, lay_out, prisma, run_child
 from tests.conftest import Called, Databases
 
@@ -213,7 +214,8 @@ def test_what_is_done_to_the_ledger_shows(
 def test_runs_that_a_policy_hides_are_not_called_all_there_are(
     migsafe: Migsafe, tamper: Callable[..., None], url: str
 ) -> None:
-    reader = f"{url}{'&' if '?' in url else '?'}options=-c%20role%3Dpg_read_all_data"
+    joined = "&" if "?" in url else "?"
+    reader = f"{roles.superusers(url)}{joined}options=-c%20role%3Dpg_read_all_data"
     call = ("history", "--verify", "--url", reader)
     assert migsafe(*call).code == ExitCode.OK
     for table, hidden in (("runs", "id"), ("receipts", "run")):

@@ -18,6 +18,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests import roles
+
 Connection = psycopg.Connection[Any]
 Row = dict[str, object]
 
@@ -149,7 +151,7 @@ class Kind:
                 "name": self.name(sample),
                 "checksum": self.checksum(self.file(folder, sample)),
                 "applied": Recent(),
-                "role": conn.info.user,
+                "role": roles.deployer(conn.info.user),
             }
             for sample in samples
         ]

@@ -6,6 +6,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests import roles
+
 Connection = psycopg.Connection[Any]
 
 #: Everything a migration can make, by oid: what is dropped and made again is another thing.
@@ -109,6 +111,16 @@ def receipts(conn: Connection) -> list[tuple[str, str, int | None]]:
     return conn.execute(
         "SELECT migration, event, statement FROM migsafe.receipts ORDER BY id"
     ).fetchall()
+
+
+def is_untouched(conn: Connection) -> bool:
+    """Tell whether migsafe made nothing; its schema alone may be there from `migsafe grants`."""
+    found = conn.execute(
+        """SELECT count(*) FROM pg_namespace AS n LEFT JOIN pg_class AS c ON c.relnamespace = n.oid
+           WHERE n.nspname = 'migsafe' AND (c.oid IS NOT NULL OR NOT %s)""",
+        [roles.ON],
+    ).fetchone()
+    return found == (0,)
 
 
 def invalid_indexes(conn: psycopg.Connection[Any]) -> list[str]:

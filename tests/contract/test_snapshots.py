@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from migsafe.snapshots import manifest, programs
+from tests import roles
 from tests.conftest import Called, database_url
 from tests.contract import looks
 from tests.contract.kinds import Connection, Kind, Sample
@@ -109,20 +110,21 @@ def wrapper(
 
 
 @pytest.fixture
-def make_role(server: str, stage: Stage) -> Iterator[Callable[[str], str]]:
+def make_role(stage: Stage) -> Iterator[Callable[[str], str]]:
     """Return a function that creates a role with a password and gives its URL of the database."""
     role = f"test_{uuid.uuid4().hex[:12]}"
     name, info = sql.Identifier(role), stage.conn.info
-    with psycopg.connect(server, autocommit=True) as admin:
+    with psycopg.connect(roles.superusers(stage.url), autocommit=True) as admin:
 
         def create(kind: str) -> str:
+            roles.unprepare(admin)
             statement = sql.SQL("CREATE ROLE {} {} LOGIN PASSWORD {}")
             admin.execute(statement.format(name, sql.SQL(kind), sql.Literal(PASSWORD)))
             where = f"host={quote(info.host)}&port={info.port}"
             return f"postgresql://{role}:{ENCODED}@/{info.dbname}?{where}"
 
         yield create
-        stage.conn.execute(sql.SQL("DROP OWNED BY {}").format(name))
+        admin.execute(sql.SQL("DROP OWNED BY {}").format(name))
         admin.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
@@ -171,6 +173,8 @@ def test_a_snapshot_restores_into_a_new_database(
     assert {stat.S_IMODE(each.st_mode) for each in inside.values()} == {0o600}
     assert counts(stage.conn)["public.visits"] == 0
     copy = make_database()
+    with psycopg.connect(copy) as conn:
+        roles.unprepare(conn)
     restored(file, copy, server_major)
     with psycopg.connect(copy) as conn:
         assert counts(conn) == before

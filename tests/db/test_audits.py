@@ -422,9 +422,11 @@ def test_more_audits_than_sessions_come_back_in_their_order(
     assert [f.count for f in found] == list(range(25))
 
 
-def test_a_limit_on_connections_costs_time_only(people: Conn, database: str, workdir: Path) -> None:
+def test_a_limit_on_connections_costs_time_only(
+    people: Conn, superuser: Conn, database: str, workdir: Path
+) -> None:
     name = f"role_{uuid.uuid4().hex[:12]}"
-    people.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'of-a-test' CONNECTION LIMIT 2".encode())
+    superuser.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'of-a-test' CONNECTION LIMIT 2".encode())
     try:
         people.execute(f"GRANT SELECT ON people TO {name}".encode())
         parts = urlsplit(database)
@@ -434,8 +436,8 @@ def test_a_limit_on_connections_costs_time_only(people: Conn, database: str, wor
         found = run.run(target.parse(url), audits, ())
         assert [f.count for f in found] == list(range(9))
     finally:
-        people.execute(f"DROP OWNED BY {name}".encode())
-        people.execute(f"DROP ROLE {name}".encode())
+        superuser.execute(f"DROP OWNED BY {name}".encode())
+        superuser.execute(f"DROP ROLE {name}".encode())
 
 
 def test_the_url_schema_is_where_unqualified_names_are_looked_for(

@@ -318,9 +318,11 @@ def test_what_the_schema_refuses_is_told_without_a_question(
 # ---------------------------------------------------------------- what cannot be answered
 
 
-def test_a_table_that_may_not_be_read_is_unknown(conn: Conn, database: str) -> None:
+def test_a_table_that_may_not_be_read_is_unknown(
+    conn: Conn, superuser: Conn, database: str
+) -> None:
     conn.execute("CREATE TABLE t (id int, v text); INSERT INTO t VALUES (1, 'x')")
-    with databases.role(conn) as role:
+    with databases.role(superuser) as role:
         url = target_url(database, role)
         text = "ALTER TABLE t ALTER id SET NOT NULL; ALTER TABLE t ADD UNIQUE (v)"
         found = asked(url, text)
@@ -334,12 +336,14 @@ def target_url(database: str, role: str) -> str:
     return re.sub(r"//[^@]*@", f"//{role}@", database)
 
 
-def test_rows_behind_a_policy_are_unknown_not_absent(conn: Conn, database: str) -> None:
+def test_rows_behind_a_policy_are_unknown_not_absent(
+    conn: Conn, superuser: Conn, database: str
+) -> None:
     conn.execute(
         """CREATE TABLE t (id int); INSERT INTO t VALUES (NULL);
            ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT SELECT ON t TO PUBLIC"""
     )
-    with databases.role(conn) as role:
+    with databases.role(superuser) as role:
         (found,) = asked(target_url(database, role), "ALTER TABLE t ALTER id SET NOT NULL")
     assert found.verdict == "unknown"
 

@@ -14,6 +14,7 @@ from migsafe.findings import Finding, Severity, Source, Status
 from migsafe.reports import Report
 from tests.cli import databases
 from tests.conftest import Called
+from tests.contract import looks
 
 Conn = psycopg.Connection[Any]
 Verify = Callable[..., tuple[int, Report]]
@@ -249,16 +250,16 @@ def test_a_column_that_was_dropped_is_not_there(notes: Conn, verify: Verify) -> 
 
 
 @pytest.fixture
-def reader(conn: Conn, database: str) -> Iterator[tuple[str, str]]:
+def reader(superuser: Conn, database: str) -> Iterator[tuple[str, str]]:
     """Give the name of a role that owns nothing, and its URL of `database`."""
     name = f"role_{uuid.uuid4().hex[:12]}"
     role = sql.Identifier(name)
-    conn.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'of-a-test'").format(role))
+    superuser.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'of-a-test'").format(role))
     parts = urlsplit(database)
     host = parts.netloc.rpartition("@")[2]
     yield name, urlunsplit(parts._replace(netloc=f"{name}:of-a-test@{host}"))
-    conn.execute(sql.SQL("DROP OWNED BY {}").format(role))
-    conn.execute(sql.SQL("DROP ROLE {}").format(role))
+    superuser.execute(sql.SQL("DROP OWNED BY {}").format(role))
+    superuser.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 def test_a_column_that_the_role_may_not_see_is_no_pass_and_says_so(
@@ -417,7 +418,7 @@ def test_the_gate_decides_whether_a_difference_stops(notes: Conn, verify: Verify
 
 def test_verify_writes_nothing(notes: Conn, verify: Verify) -> None:
     verify(column("notes", "id"))
-    assert notes.execute("SELECT to_regnamespace('migsafe') IS NULL").fetchone() == (True,)
+    assert looks.is_untouched(notes)
 
 
 # ---------------------------------------------------------------- after an apply

@@ -255,18 +255,18 @@ def test_a_trigger_that_is_off_is_found(run: Run, conn: Conn) -> None:
 # ---------------------------------------------------------------- owners, grants, no shadow
 
 
-def test_owners_and_grants_are_compared_only_when_asked(run: Run, conn: Conn) -> None:
+def test_owners_and_grants_are_compared_only_when_asked(run: Run, superuser: Conn) -> None:
     name = "somebody_of_verify"
-    conn.execute(f"CREATE ROLE {name}".encode())
+    superuser.execute(f"CREATE ROLE {name}".encode())
     try:
-        conn.execute(f"ALTER TABLE visits OWNER TO {name}".encode())
-        conn.execute(f"GRANT SELECT ON {PEOPLE} TO {name}".encode())
+        superuser.execute(f"ALTER TABLE visits OWNER TO {name}".encode())
+        superuser.execute(f"GRANT SELECT ON {PEOPLE} TO {name}".encode())
 
         plain, owners = run("verify", "--gate", "info"), run("verify", "--owners")
         grants, both = run("verify", "--grants"), run("verify", "--owners", "--grants")
     finally:
-        conn.execute(f"DROP OWNED BY {name} CASCADE".encode())
-        conn.execute(f"DROP ROLE {name}".encode())
+        superuser.execute(f"DROP OWNED BY {name} CASCADE".encode())
+        superuser.execute(f"DROP ROLE {name}".encode())
 
     assert (plain.code, failed(plain)) == (0, [])
     for called, aspects in ((owners, {"owner"}), (grants, {"grant"}), (both, {"owner", "grant"})):

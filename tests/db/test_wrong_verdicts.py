@@ -13,6 +13,7 @@ from migsafe.findings import Severity
 from migsafe.outcomes import Outcome, StepResult
 from migsafe.runner import Limits, Runner
 from migsafe.sql import parse
+from tests import roles
 from tests.conftest import Called
 
 Conn = psycopg.Connection[Any]
@@ -38,6 +39,7 @@ def test_an_invalid_index_behind_if_not_exists_is_no_success(
     conn.execute("INSERT INTO people VALUES ('a'), ('a')")
     with pytest.raises(psycopg.errors.UniqueViolation):
         conn.execute(concurrently)
+    roles.unprepare(conn)
     conn.execute("CREATE SCHEMA migsafe")
     conn.execute(
         "CREATE TABLE migsafe.migrations (name text PRIMARY KEY, checksum text NOT NULL,"
@@ -132,25 +134,26 @@ def test_a_receipt_that_fails_after_a_concurrent_build_leaves_it_unfinished(
 
 
 def test_an_audit_that_row_security_would_filter_fails(
-    migsafe: Callable[..., Called], database: str, conn: Conn, workdir: Path
+    migsafe: Callable[..., Called], database: str, superuser: Conn, workdir: Path
 ) -> None:
-    role = f"reader_{conn.info.dbname}"
-    conn.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
+    url = roles.superusers(database)
+    role = f"reader_{superuser.info.dbname}"
+    superuser.execute(f'CREATE ROLE "{role}" LOGIN'.encode())
     try:
-        conn.execute("CREATE TABLE people (id int)")
-        conn.execute("INSERT INTO people VALUES (1)")
-        conn.execute("ALTER TABLE people ENABLE ROW LEVEL SECURITY")
-        conn.execute(f'GRANT SELECT ON people TO "{role}"'.encode())
+        superuser.execute("CREATE TABLE people (id int)")
+        superuser.execute("INSERT INTO people VALUES (1)")
+        superuser.execute("ALTER TABLE people ENABLE ROW LEVEL SECURITY")
+        superuser.execute(f'GRANT SELECT ON people TO "{role}"'.encode())
         write(workdir / "audits", people="-- audit: people\nSELECT id FROM people;")
         called = migsafe(
-            "audit", "--url", f"{database}{'&' if '?' in database else '?'}options=-crole%3D{role}",
+            "audit", "--url", f"{url}{'&' if '?' in url else '?'}options=-crole%3D{role}",
             "--format", "json",
         )  # fmt: skip
         assert called.code == 1, called.out
         assert called.report.findings[0].code == "MA002"
     finally:
-        conn.execute(f'DROP OWNED BY "{role}"'.encode())
-        conn.execute(f'DROP ROLE "{role}"'.encode())
+        superuser.execute(f'DROP OWNED BY "{role}"'.encode())
+        superuser.execute(f'DROP ROLE "{role}"'.encode())
 
 
 def test_an_empty_schema_in_a_full_database_skips_no_audit(
