@@ -234,25 +234,29 @@ def not_owned(conn: Connection, relations: Iterable[tuple[str, str]]) -> set[tup
     return {(str(schema), str(name)) for schema, name in rows}
 
 
-def may_write(conn: Connection, relations: Iterable[str]) -> str | None:
-    """Return what this role may not do that an apply needs, or None when it may do all of it."""
-    for relation in (*relations, "migsafe.receipts", "migsafe.runs"):
+def may_write(conn: Connection, table: str, *, made: bool = True) -> str | None:
+    """Return what this role may not do that an apply needs, or None when it may do all of it.
+
+    `table` is the history's own; `made` says that this role makes it where it is missing.
+    """
+    for relation, is_made in ((table, made), ("migsafe.receipts", True), ("migsafe.runs", True)):
         schema, _, name = relation.rpartition(".")
         # A list of privileges in one call would ask for any of them. CREATE SCHEMA IF NOT EXISTS
         # wants CREATE on the database, whether the schema exists or not.
         row = one(
             conn,
-            """SELECT c.oid IS NULL AND NOT has_database_privilege(current_database(), 'CREATE'),
-                      c.oid IS NULL AND n.oid IS NOT NULL
+            """SELECT c.oid IS NULL AND %s
+                          AND NOT has_database_privilege(current_database(), 'CREATE'),
+                      c.oid IS NULL AND %s AND n.oid IS NOT NULL
                           AND NOT has_schema_privilege(n.oid, 'CREATE'),
                       c.oid IS NOT NULL AND NOT (has_table_privilege(c.oid, 'SELECT')
                                                  AND has_table_privilege(c.oid, 'INSERT'))
                FROM to_regclass(format('%%I.%%I', %s::text, %s::text)) AS c (oid),
                     to_regnamespace(quote_ident(%s)) AS n (oid)""",
-            [schema, name, schema],
+            [is_made, is_made, schema, name, schema],
         )
         lacks = (
-            f"CREATE on the database, for the schema {schema}",
+            f"CREATE on the database, for {relation}",
             f"CREATE on the schema {schema}, for {relation}",
             f"SELECT and INSERT on {relation}",
         )

@@ -272,7 +272,9 @@ def check_writable(session: Session) -> None:
         raise UnreachableError(
             session.target.place, "is a standby, which cannot be written", "connect to the primary"
         )
-    missing = catalog.may_write(session.conn, [history.table])
+    # Alembic makes its table itself, as a role that env.py may choose.
+    made = history.directory.kind != "alembic"
+    missing = catalog.may_write(session.conn, history.table, made=made)
     if missing:
         raise UnreachableError(
             session.target.place,

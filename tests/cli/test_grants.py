@@ -192,7 +192,10 @@ def test_a_ledger_is_written_by_who_may_not_make_it(
         conn.execute(printed.out.encode())
         conn.execute(f"GRANT USAGE ON SCHEMA migsafe TO {role}")
         for lacking, granted in (
-            ("CREATE on the database, for the", f'CREATE ON DATABASE "{conn.info.dbname}"'),
+            (
+                "CREATE on the database, for migsafe.migrations",
+                f'CREATE ON DATABASE "{conn.info.dbname}"',
+            ),
             ("CREATE on the schema migsafe", "USAGE ON SCHEMA migsafe"),
         ):
             refused = migsafe("apply", "--snapshot", "--url", url, *call)
