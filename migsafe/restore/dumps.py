@@ -24,8 +24,6 @@ _SAID = 10.0
 #: How many facts that differ are findings of their own; arbitrary.
 _SHOWN = 20
 
-_UNKNOWN = 'unrecognized configuration parameter "transaction_timeout"'
-
 #: What a server says of names, roles and privileges only; any other message may quote a row.
 _SAFE = re.compile(
     r"(role|schema|relation|type|function|extension|language|collation|tablespace|database|access "
@@ -85,20 +83,16 @@ def restore(folder: Path, restoring: Restoring, conn: Connection, name: str) -> 
         watch = _Progress(restoring, conn, name)
         programs.run(command, env=programs.environment(where), watch=watch)
     except FailedError as error:
-        if unknown and _only_unknown(error.messages):
+        messages = [line for line in error.messages if not (unknown and _UNKNOWN.search(line))]
+        if len(messages) < len(error.messages) and not any("error:" in line for line in messages):
             return
         remedy = "mend that, then go on with --resume"
-        raise UnreachableError(name, f"pg_restore failed: {told(error.messages)}", remedy) from None
+        raise UnreachableError(name, f"pg_restore failed: {told(messages)}", remedy) from None
 
 
-def _only_unknown(messages: Sequence[str]) -> bool:
-    """Tell whether all that failed is a setting that the server does not have.
-
-    pg_restore of 17 and later begins with ``SET transaction_timeout`` on an older server, too, and
-    stops there where it is to stop at errors.
-    """
-    errors = [line for line in messages if "error:" in line]
-    return bool(errors) and all(_UNKNOWN in line for line in errors)
+#: pg_restore of 17 and later begins with ``SET transaction_timeout`` on an older server, too, and
+#: stops there where it is to stop at errors. The server may say it in another language.
+_UNKNOWN = re.compile(r"error: could not execute query: .*\btransaction_timeout\b")
 
 
 def told(messages: Sequence[str]) -> str:

@@ -85,7 +85,7 @@ def _major(postgres: Path) -> int | None:
 def _said(program: str | Path, option: str) -> str:
     """Return what a program says of itself; it is asked once, until it is another file."""
     with suppress(OSError):
-        return _said_by(program, option, os.stat(program).st_mtime_ns)
+        return _said_by(program, option, Path(program).stat().st_mtime_ns)
     return ""
 
 

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests import roles
 from tests.conftest import Called, database_url
 from tests.contract import looks
 from tests.contract.kinds import Connection, Kind, Sample
+from tests.db import dumped
 
 FIRST = Sample(
     1,
@@ -145,12 +145,6 @@ def counts(conn: psycopg.Connection[Any]) -> dict[str, int]:
     return found
 
 
-def restored(folder: Path, url: str, major: int) -> None:
-    """Restore a snapshot with the pg_restore that lies beside its pg_dump."""
-    pg_restore = programs.find(major).restore
-    subprocess.run([pg_restore, "--exit-on-error", f"--dbname={url}", folder / "dump"], check=True)
-
-
 def test_a_snapshot_restores_into_a_new_database(
     stage: Stage, make_database: Callable[[], str], server_major: int
 ) -> None:
@@ -175,7 +169,7 @@ def test_a_snapshot_restores_into_a_new_database(
     copy = make_database()
     with psycopg.connect(copy) as conn:
         roles.unprepare(conn)
-    restored(file, copy, server_major)
+    dumped.restore(file / "dump", copy, server_major)
     with psycopg.connect(copy) as conn:
         assert counts(conn) == before
 
@@ -224,7 +218,7 @@ def test_an_odd_database_name_makes_no_odd_file(
         files = list((workdir / ".migsafe" / "snapshots").glob("*/"))
         assert len(files) == 1
         copy = make_database()
-        restored(files[0], copy, server_major)
+        dumped.restore(files[0] / "dump", copy, server_major)
         with psycopg.connect(url) as conn:
             assert counts(conn)["Klinik Süd.Räume 100%"] == 1000
     finally:

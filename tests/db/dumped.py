@@ -1,7 +1,10 @@
 """A database with one of everything that a dump has to bring back, and how to look at it."""
 
+import os
+import subprocess
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -11,7 +14,7 @@ from psycopg import sql
 from migsafe import target
 from migsafe.catalog import databases, schema
 from migsafe.facts import Key
-from migsafe.snapshots import contents
+from migsafe.snapshots import contents, programs
 from migsafe.target import parse
 from tests.conftest import database_url
 
@@ -150,3 +153,15 @@ def drop(server: str, like: str) -> None:
         for name in names(server, like):
             statement = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             admin.execute(statement.format(sql.Identifier(name)))
+
+
+def restore(dump: Path, url: str, major: int) -> None:
+    """Restore a dump with the pg_restore that lies beside the pg_dump for that major version."""
+    command: list[str | Path] = [programs.find(major).restore, f"--dbname={url}", dump]
+    env = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    # pg_restore of 17 and later sets what an older server does not know.
+    known = "transaction_timeout" if major < 17 else "nothing"
+    assert [
+        line for line in done.stderr.splitlines() if "error:" in line and known not in line
+    ] == []

@@ -68,9 +68,7 @@ class Place:
 
     def restored(self, known: Manifest, url: str) -> Conn:
         """Restore a snapshot into an empty database and connect to it."""
-        tools = programs.find(self.conn.info.server_version // 10000)
-        dump = Path(known.id) / "dump"
-        subprocess.run([tools.restore, "--exit-on-error", f"--dbname={url}", dump], check=True)
+        dumped.restore(Path(known.id) / "dump", url, self.conn.info.server_version // 10000)
         return psycopg.connect(url, autocommit=True)
 
 

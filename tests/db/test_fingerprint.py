@@ -71,9 +71,10 @@ def test_a_change_is_seen_in_what_it_changes(
     before = read(filled)
     conn.execute(change.encode())
     after = read(filled)
+    # Roles are the server's, where other tests make some meanwhile.
     changed = [
         name
-        for name in ("facts", "counts", "migrations", "extensions", "roles")
+        for name in ("facts", "counts", "migrations", "extensions")
         if getattr(before, name) != getattr(after, name)
     ]
     assert changed == [differs]
