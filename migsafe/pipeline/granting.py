@@ -108,8 +108,11 @@ def _schemas(conn: Connection) -> tuple[grants.Schema, ...]:
 
 
 def _record(session: Session) -> str | None:
-    """Return the history's own table, quoted, if it is there."""
+    """Return the history's own table, qualified and quoted, if it is there."""
     if session.history is None:
         return None
-    found = catalog.one(session.conn, "SELECT to_regclass(%s)::text", [session.history.table])[0]
+    schema, _, name = session.history.table.rpartition(".")
+    query = """SELECT quote_ident(%s) || '.' || quote_ident(%s)
+               WHERE to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL"""
+    found = catalog.one(session.conn, f"SELECT ({query})", [schema, name] * 2)[0]
     return str(found) if found else None

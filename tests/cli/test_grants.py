@@ -179,6 +179,25 @@ def test_the_table_of_the_tool_names_who_the_deploy_role_acts_as(
     assert (written, logged_in) == ((owner,), (f"{prefix}deploy",))
 
 
+def test_a_record_in_a_schema_of_any_name_may_be_read(
+    migsafe: Run, database: str, owner: str, prefix: str, workdir: Path
+) -> None:
+    lay_out(workdir, {"db/V1__notes.sql": FILES["V1__notes.sql"]})
+    with psycopg.connect(as_role(database, owner), autocommit=True) as conn:
+        conn.execute('CREATE SCHEMA "Klinik Süd"')
+        conn.execute(f'ALTER DATABASE "{conn.info.dbname}" SET search_path = "Klinik Süd"')
+        conn.execute('SET search_path = "Klinik Süd"')
+        Flyway("flyway").install(conn)
+    where = ("--url", database, "--migrations", "db")
+    printed = migsafe("grants", "verify", "--prefix", prefix, *where)
+    assert printed.code == 0, printed
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(printed.out.encode())
+
+    with psycopg.connect(as_role(database, f"{prefix}verify")) as conn:
+        assert conn.execute("SELECT count(*) FROM flyway_schema_history").fetchone() == (0,)
+
+
 def test_a_ledger_is_written_by_who_may_not_make_it(
     migsafe: Run, database: str, owner: str, prefix: str, workdir: Path
 ) -> None:
