@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from migsafe.errors import UnreachableError, UsageError, redacted
+from migsafe.errors import MigsafeError, UnreachableError, UsageError, redacted
 
 if TYPE_CHECKING:  # psycopg is heavy, and a driver is started before anything heavy is loaded
     from migsafe.target import Target
@@ -27,6 +28,9 @@ if TYPE_CHECKING:  # psycopg is heavy, and a driver is started before anything h
 _DRIVER = Path(__file__).with_name("alembic_driver.py")
 
 Event = Mapping[str, Any]
+
+#: How the drivers of SQLAlchemy say that the role may not: by name, pg8000 by SQLSTATE.
+_NOT_ALLOWED = re.compile(r"\bInsufficientPrivilege|'42501'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ class Driver:
         """Send a request and yield its events, without the one that ends them.
 
         Raise UsageError where the project's environment does not work, UnreachableError where the
-        interpreter ends without an answer.
+        role may not read or the interpreter ends without an answer.
         """
         self.say(**request)
         for line in self._replies:
@@ -136,10 +140,12 @@ class Driver:
         _ended(self.process)
         _open.pop(id(self), None)
 
-    def _broken(self, event: Event) -> UsageError:
+    def _broken(self, event: Event) -> MigsafeError:
         place = str(event.get("file") or self.project.config)
         line = f":{event['line']}" if event.get("line") else ""
         problem = redacted(f"{event['kind']}: {event['message']}")
+        if _NOT_ALLOWED.search(problem):
+            return UnreachableError(f"{place}{line}", problem, "migsafe grants prints the rights")
         return UsageError(f"{place}{line}", problem, "run alembic current there to see it whole")
 
 

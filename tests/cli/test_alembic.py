@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from migsafe.catalog import schema
+from migsafe.errors import ExitCode
 from migsafe.histories import Migration, alembic
 from migsafe.pipeline import modelling
 from tests.conftest import Called
@@ -224,6 +225,19 @@ def test_a_version_table_in_another_schema_is_found_through_env_py(
     status = run("status").report.history
     assert status is not None
     assert status.table == "meta.versions"
+
+
+def test_a_role_that_may_not_read_the_version_table_is_told_so(
+    project: Path, run: Run, migsafe: Run, make_role: Callable[..., tuple[str, str]]
+) -> None:
+    assert run("apply").code == 0
+    _, url = make_role()
+
+    refused = migsafe("status", "--url", url, "--migrations", project)
+
+    assert refused.code == ExitCode.UNREACHABLE, refused
+    assert "permission denied for table alembic_version" in refused.err
+    assert refused.err.endswith("; migsafe grants prints the rights\n")
 
 
 def test_of_several_databases_the_one_of_the_target_is_served_and_the_others_are_named(
