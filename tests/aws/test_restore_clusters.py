@@ -11,6 +11,7 @@ from tests.aws import restores
 from tests.aws.cloud import Cloud
 from tests.aws.restores import Clinic, Clock, Killed, Pair
 from tests.conftest import Called
+from tests.faults import enough
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ KILLS = [
 
 @pytest.mark.parametrize(
     ("step", "way"),
-    [(step, way) for step, *ways in KILLS for way in ways[: 2 if restores.ALL else 1]],
+    enough([(step, way) for step, *ways in KILLS for way in ways[: 2 if restores.ALL else 1]]),
 )
 def test_a_cluster_that_is_killed_on_its_way_goes_on_or_back(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, step: str, way: str
@@ -108,7 +109,7 @@ def test_a_cluster_that_is_killed_on_its_way_goes_on_or_back(
 
 
 @pytest.mark.parametrize(
-    "operation", ["RestoreDBClusterFromSnapshot", "CreateDBInstance", "ModifyDBCluster"]
+    "operation", enough(["RestoreDBClusterFromSnapshot", "CreateDBInstance", "ModifyDBCluster"])
 )
 def test_a_lost_answer_of_a_cluster_is_no_failure(clinic: Clinic, operation: str) -> None:
     clinic.cloud.lose(operation)
