@@ -488,7 +488,8 @@ def test_a_session_that_is_cut_while_the_snapshot_is_taken_is_opened_again(
 ) -> None:
     sleep, cut = polling.sleep, 0
     executing = """SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
-                   WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+                   WHERE locktype = 'advisory' AND pid <> pg_backend_pid() AND database =
+                       (SELECT oid FROM pg_database WHERE datname = current_database())
                    GROUP BY pid HAVING count(*) = 1"""
 
     def kill(seconds: float) -> None:
@@ -511,7 +512,8 @@ def test_a_lock_that_is_lost_while_the_snapshot_is_taken_stops_the_run(
 ) -> None:
     sleep = polling.sleep
     holding = """SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
-                 WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+                 WHERE locktype = 'advisory' AND pid <> pg_backend_pid() AND database =
+                     (SELECT oid FROM pg_database WHERE datname = current_database())
                  GROUP BY pid HAVING count(*) > 1"""
 
     def kill(seconds: float) -> None:

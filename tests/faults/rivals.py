@@ -128,7 +128,7 @@ _END = """
     SELECT pg_terminate_backend(a.pid)
     FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
     WHERE l.locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = %s
-      AND application_name = 'migsafe'"""
+      AND application_name = 'migsafe' AND datname = current_database()"""
 
 
 @cache
@@ -222,7 +222,9 @@ def _undone(
 
 
 _LEFT = {
-    "locks": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
+    "locks": """
+        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
     "INVALID indexes": "SELECT count(*) FROM pg_index WHERE NOT indisvalid",
     "sessions": _SESSIONS,
 }

@@ -71,7 +71,8 @@ def end_keeper(stage: Stage) -> None:
     """End the session that holds our lock, as an administrator does."""
     ended = stage.conn.execute(
         """SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
-           WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = %s""",
+           WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = %s
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
         [ledger.LOCK],
     ).fetchall()
     assert ended == [(True,)]
