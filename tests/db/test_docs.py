@@ -229,7 +229,7 @@ def steady(text: str) -> str:
         (r"\d{4}-\d\d-\d\d", "DATE"),
         (r"\d+\.\d\d s", "SECONDS"),
         (r"\d+ (bytes|kB)", "SIZE"),
-        (r"on PostgreSQL \d+\.\d+", "on PostgreSQL VERSION"),
+        (r"on PostgreSQL \d+\.\d+( \(.*?\))?", "on PostgreSQL VERSION"),
         (r"server process \d+", "server process PID"),
         (r"--host=\S+ --port=\S+ --username=\S+", "LOGIN"),
         (r"snapshots/\w+-RUN", "snapshots/RUN"),

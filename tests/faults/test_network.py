@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import campaigns, verdict
+from tests.faults import campaigns, enough, verdict
 from tests.faults.actions import NETWORK, STALLS, Action
 from tests.faults.scenarios import SOME, Cell
 from tests.faults.trials import Bench
@@ -19,7 +19,7 @@ def test_a_connection_that_breaks_leaves_schema_and_ledgers_in_agreement(
 
 
 @pytest.mark.parametrize("action", STALLS, ids=lambda action: action.title)
-@pytest.mark.parametrize("cell", SOME, ids=lambda cell: cell.title)
+@pytest.mark.parametrize("cell", enough(SOME), ids=lambda cell: cell.title)
 def test_a_network_that_swallows_everything_hangs_no_deployment(
     cell: Cell, action: Action, bench_of: Callable[[Cell], Bench]
 ) -> None:
