@@ -112,7 +112,10 @@ def _record(session: Session) -> str | None:
     if session.history is None:
         return None
     schema, _, name = session.history.table.rpartition(".")
-    query = """SELECT quote_ident(%s) || '.' || quote_ident(%s)
-               WHERE to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL"""
-    found = catalog.one(session.conn, f"SELECT ({query})", [schema, name] * 2)[0]
-    return str(found) if found else None
+    quoted, is_there = catalog.one(
+        session.conn,
+        """SELECT quoted, to_regclass(quoted) IS NOT NULL
+           FROM format('%%I.%%I', %s::text, %s::text) AS quoted""",
+        [schema, name],
+    )
+    return str(quoted) if is_there else None

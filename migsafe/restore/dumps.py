@@ -84,7 +84,7 @@ def restore(folder: Path, restoring: Restoring, conn: Connection, name: str) -> 
         programs.run(command, env=programs.environment(where), watch=watch)
     except FailedError as error:
         messages = [line for line in error.messages if not (unknown and _UNKNOWN.search(line))]
-        if len(messages) < len(error.messages) and not any("error:" in line for line in messages):
+        if _came_to_its_end(messages, ignored=len(error.messages) - len(messages)):
             return
         remedy = "mend that, then go on with --resume"
         raise UnreachableError(name, f"pg_restore failed: {told(messages)}", remedy) from None
@@ -93,6 +93,17 @@ def restore(folder: Path, restoring: Restoring, conn: Connection, name: str) -> 
 #: pg_restore of 17 and later begins with ``SET transaction_timeout`` on an older server, too, and
 #: stops there where it is to stop at errors. The server may say it in another language.
 _UNKNOWN = re.compile(r"error: could not execute query: .*\btransaction_timeout\b")
+
+#: What pg_restore says last, with how many errors; a session of --jobs does not count its own.
+_IGNORED = re.compile(r"errors ignored on restore: (\d+)")
+
+
+def _came_to_its_end(messages: Sequence[str], *, ignored: int) -> bool:
+    """Tell whether nothing failed but `ignored` statements that are not among the messages."""
+    last = _IGNORED.search(messages[-1]) if messages else None
+    if last is None or int(last[1]) > ignored:
+        return False
+    return not any("error:" in line for line in messages)
 
 
 def told(messages: Sequence[str]) -> str:

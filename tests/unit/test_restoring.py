@@ -11,6 +11,7 @@ import pytest
 
 from migsafe import errors, restore
 from migsafe.errors import BusyError, UnreachableError, UsageError
+from migsafe.restore import dumps
 from migsafe.restore import journal as journals
 from migsafe.restore.journal import Journal
 
@@ -249,3 +250,25 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(UsageError, match=r"x\.json"):
         journals.load(path)
+
+
+SET, SAID = (
+    "Command was: SET transaction_timeout = 0;",
+    "pg_restore: warning: errors ignored on restore:",
+)
+
+
+@pytest.mark.parametrize(
+    ("messages", "is_whole"),
+    [
+        ([SET, f"{SAID} 1"], True),
+        ([SET, f"{SAID} 2"], False),
+        ([SET], False),  # it was killed
+        ([SET, "pg_restore: error: could not execute query: ERROR:  no", f"{SAID} 1"], False),
+        ([], False),
+    ],
+)
+def test_only_a_pg_restore_that_came_to_its_end_may_have_had_an_error(
+    messages: list[str], is_whole: bool
+) -> None:
+    assert dumps._came_to_its_end(messages, ignored=1) is is_whole
