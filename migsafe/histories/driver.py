@@ -145,7 +145,8 @@ class Driver:
         line = f":{event['line']}" if event.get("line") else ""
         problem = redacted(f"{event['kind']}: {event['message']}")
         if _NOT_ALLOWED.search(problem):
-            return UnreachableError(f"{place}{line}", problem, "migsafe grants prints the rights")
+            remedy = "give the role that right; migsafe grants prints those on a target"
+            return UnreachableError(f"{place}{line}", problem, remedy)
         return UsageError(f"{place}{line}", problem, "run alembic current there to see it whole")
 
 

@@ -237,7 +237,7 @@ def test_a_role_that_may_not_read_the_version_table_is_told_so(
 
     assert refused.code == ExitCode.UNREACHABLE, refused
     assert "permission denied for table alembic_version" in refused.err
-    assert refused.err.endswith("; migsafe grants prints the rights\n")
+    assert refused.err.endswith("; migsafe grants prints those on a target\n")
 
 
 def test_of_several_databases_the_one_of_the_target_is_served_and_the_others_are_named(

@@ -252,10 +252,8 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
         journals.load(path)
 
 
-SET, SAID = (
-    "Command was: SET transaction_timeout = 0;",
-    "pg_restore: warning: errors ignored on restore:",
-)
+SET = "Command was: SET transaction_timeout = 0;"
+SAID = "pg_restore: warning: errors ignored on restore:"
 
 
 @pytest.mark.parametrize(
