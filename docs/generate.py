@@ -1,6 +1,5 @@
 """Write the pages of docs/ that are made from the code; with --check, only say which are stale."""
 
-import dataclasses
 import sys
 import types
 import typing
@@ -11,7 +10,9 @@ from typing import Any
 
 import click
 import messages
+import msgspec
 from click_man.core import generate_man_page
+from msgspec import structs
 
 from migsafe import __version__, catalog, config, findings, hazards
 from migsafe.cli.commands import cli
@@ -362,14 +363,15 @@ def _config() -> Iterator[str]:
         "ends with exit code 2 and names the file, the key and the nearest valid key."
     )
     yield f"```toml\n{_EXAMPLE}```"
-    for section in dataclasses.fields(config.Config):
-        kind = section.type if dataclasses.is_dataclass(section.type) else config.EnvConfig
-        name = section.name if dataclasses.is_dataclass(section.type) else f"{section.name}.NAME"
+    for section in structs.fields(config.Config):
+        single = isinstance(section.type, type)  # what is none has many, by name
+        kind = section.type if single else config.EnvConfig
+        name = section.name if single else f"{section.name}.NAME"
         yield f"## [{name}]"
         yield str(kind.__doc__)
         rows = [
             (_code(f.name), _kind(f.type), _default(f), _MEANINGS[f"{name}.{f.name}"])
-            for f in dataclasses.fields(typing.cast(Any, kind))
+            for f in structs.fields(typing.cast(Any, kind))
         ]
         yield _table(("key", "value", "default", "meaning"), rows)
     yield from _target_order()
@@ -415,11 +417,11 @@ def _kind(kind: Any) -> str:
     return {str: "string", int: "whole number", bool: "true or false"}[kind]
 
 
-def _default(item: "dataclasses.Field[object]") -> str:
+def _default(item: structs.FieldInfo) -> str:
     value = item.default
-    if item.default_factory is not dataclasses.MISSING:
+    if item.default_factory is not msgspec.NODEFAULT:
         return _code(str(item.default_factory()))
-    if value is dataclasses.MISSING:
+    if value is msgspec.NODEFAULT:
         return "required"
     if value is None:
         return ""

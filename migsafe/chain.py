@@ -8,9 +8,10 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from migsafe.findings import Finding, Severity, history
 
@@ -18,8 +19,7 @@ from migsafe.findings import Finding, Severity, history
 _BOUND = {"run": "id", "command": "command", "exit_code": "exit code", "git_commit": "commit"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """One run as the ledger has it; `problem` is what of it is not as it was stored."""
 
     run: str

@@ -1,12 +1,12 @@
 """`migsafe.toml` and the flags that go over it, as one `Settings`. Opens no connection."""
 
-import dataclasses
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from msgspec import Struct, field, structs
 
 from migsafe.errors import UsageError, nearest
 
@@ -16,8 +16,7 @@ Gate = Literal["error", "warning", "info", "never"]
 Table = TypeVar("Table")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryConfig:
+class HistoryConfig(Struct, frozen=True, kw_only=True):
     """Where the migrations are, and what cannot be found out by looking."""
 
     path: str | None = None
@@ -36,8 +35,7 @@ class HistoryConfig:
     schemas: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditsConfig:
+class AuditsConfig(Struct, frozen=True, kw_only=True):
     """Where the audits are, and how those that are derived from SQL are asked."""
 
     path: str | None = None
@@ -45,8 +43,7 @@ class AuditsConfig:
     show_keys: bool | tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShadowConfig:
+class ShadowConfig(Struct, frozen=True, kw_only=True):
     """The throw-away server, and what its environment has before the first migration."""
 
     server: str = "auto"
@@ -55,15 +52,13 @@ class ShadowConfig:
     placeholders: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateConfig:
+class GateConfig(Struct, frozen=True, kw_only=True):
     """The severity at which findings stop a run."""
 
     severity: Gate = "error"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LintConfig:
+class LintConfig(Struct, frozen=True, kw_only=True):
     """Which hazard rules are asked, and what the files alone do not say.
 
     `timeouts` are settings that another runner, or the role, gives to every migration.
@@ -76,8 +71,7 @@ class LintConfig:
     timeouts: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvConfig:
+class EnvConfig(Struct, frozen=True, kw_only=True):
     """One named target."""
 
     url: str
@@ -99,8 +93,7 @@ class EnvConfig:
     address_services: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Struct, frozen=True, kw_only=True):
     """The whole file, as written."""
 
     history: HistoryConfig = HistoryConfig()
@@ -111,8 +104,7 @@ class Config:
     env: dict[str, EnvConfig] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """What the command line said; None where it said nothing."""
 
     config: Path | None = None
@@ -125,8 +117,7 @@ class Options:
     shadow: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(Struct, frozen=True, kw_only=True):
     """What the command line said of the audits: where they are asked, and which."""
 
     derived: bool = True
@@ -135,8 +126,7 @@ class Asking:
     show_sql: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """Flags over file over defaults. `url` may hold a password, so it is never printed."""
 
     root: Path
@@ -145,11 +135,15 @@ class Settings:
     audits: Path | None
     gate: Gate
     name: str
-    url: str | None = field(repr=False)
+    url: str | None
     env: EnvConfig
-    shadow: ShadowConfig = field(default_factory=ShadowConfig, repr=False)
+    shadow: ShadowConfig = ShadowConfig()
     lint: LintConfig = LintConfig()
     derived: AuditsConfig = AuditsConfig()
+
+    def __repr__(self) -> str:
+        """Return what may be printed of them."""
+        return f"Settings(root={self.root!r}, name={self.name!r})"
 
 
 def load(
@@ -165,7 +159,7 @@ def load(
     kind = options.history or config.history.kind
     return Settings(
         root=root,
-        history=dataclasses.replace(config.history, kind=kind),
+        history=structs.replace(config.history, kind=kind),
         migrations=options.migrations or _below(root, config.history.path),
         audits=_audits(options, config, root),
         gate=options.gate or config.gate.severity,
@@ -182,7 +176,7 @@ def _over(env: EnvConfig, **flags: str | None) -> EnvConfig:
     if flags["snapshot_timeout"]:
         duration(flags["snapshot_timeout"], "--snapshot-timeout")
     given: dict[str, Any] = {key: value for key, value in flags.items() if value}
-    return dataclasses.replace(env, **given)
+    return structs.replace(env, **given)
 
 
 def parse(path: Path) -> Config:
@@ -255,9 +249,13 @@ def _converted(raw: Any, kind: type[Table], prefix: str, path: Path) -> Table:
 def _values(kind: Any, keys: list[str]) -> tuple[str, ...]:
     """Return the words that a key takes, where it takes no others."""
     for key in keys:
-        kind = get_type_hints(kind).get(key) if dataclasses.is_dataclass(kind) else None
+        kind = get_type_hints(kind).get(key) if _is_table(kind) else None
     kinds = (kind, *get_args(kind))
     return next((get_args(one) for one in kinds if get_origin(one) is Literal), ())
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def _check(env: EnvConfig, place: str) -> None:
@@ -312,14 +310,14 @@ def address(text: str, place: str) -> str:
 
 
 def _refuse_unknown(raw: Mapping[str, Any], kind: type, prefix: str, path: Path) -> None:
-    known = {item.name: item for item in dataclasses.fields(kind)}
+    known = {item.name: item for item in structs.fields(kind)}
     for key, value in raw.items():
         if key not in known:
             hint = nearest(key, known) or f"the keys there are {', '.join(known)}"
             raise UsageError(f"{path}: {prefix}{key}", "unknown key", hint)
         inner = known[key].type
-        if isinstance(value, dict) and dataclasses.is_dataclass(inner):
-            _refuse_unknown(value, inner, f"{prefix}{key}.", path)  # type: ignore[arg-type]
+        if isinstance(value, dict) and _is_table(inner):
+            _refuse_unknown(value, inner, f"{prefix}{key}.", path)
         elif key == "env" and isinstance(value, dict):
             for name, table in value.items():
                 if isinstance(table, dict):
@@ -375,7 +373,7 @@ def _shadow(options: Options, config: Config) -> ShadowConfig:
     is_url = config.shadow.server not in ("auto", "embedded", "none")
     if options.shadow is None or (options.shadow == "auto" and is_url):
         return config.shadow
-    return dataclasses.replace(config.shadow, server=options.shadow)
+    return structs.replace(config.shadow, server=options.shadow)
 
 
 def _below(root: Path, path: str | None) -> Path | None:

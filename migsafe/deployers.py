@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 import psycopg
+from msgspec import Struct, field
 from psycopg.pq import TransactionStatus
 
 from migsafe import catalog, ledger, target
@@ -36,8 +36,7 @@ _LOST = 5.0
 _TRIES = 3
 
 
-@dataclass(slots=True, kw_only=True)
-class Turn:
+class Turn(Struct, kw_only=True):
     """The right to deploy. `keeper` holds the locks, `pid` is its backend; `runner` executes."""
 
     target: Target

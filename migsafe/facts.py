@@ -5,8 +5,9 @@ set has no fact, so a missing default is a missing key. `migsafe.catalog.schema`
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from migsafe.findings import Severity
 
@@ -46,8 +47,7 @@ class Change(NamedTuple):
 Delta = Mapping[Key, Change]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """A fact in which a live schema is not as expected; None where it is not there."""
 
     key: Key

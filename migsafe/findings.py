@@ -1,9 +1,10 @@
 """What hazards, audits, history checks and verification report: one type for all of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class Severity(StrEnum):
@@ -164,8 +165,7 @@ CODES: Mapping[str, str] = {
 _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One answer to one question. Lines, `column` and `statement` are 1-based.
 
     `count` is the number of offenders and `exact` says whether it is complete; `keys` holds the

@@ -4,11 +4,11 @@ Names in it are quoted already.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schema:
+class Schema(Struct, frozen=True, kw_only=True):
     """One schema of the application: who owns most of its tables, and whether rows are secured."""
 
     name: str
@@ -16,8 +16,7 @@ class Schema:
     secured: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Ground(Struct, frozen=True, kw_only=True):
     """What the roles are for. `record` is the history's own table, None where none is known.
 
     `hidden` says that policies may hide rows of it. `others` own tables beside the owner; `lent`

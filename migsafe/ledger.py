@@ -7,9 +7,10 @@ leaves nothing (docs/decisions/0002). Never read or written by unqualified names
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from migsafe import chain
 from migsafe.chain import Link
@@ -81,8 +82,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON migsafe.snapsh
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """One thing that happened to one migration; `statement` is 1-based, None for all of it."""
 
     run: str
@@ -93,8 +93,7 @@ class Receipt:
     statement: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Struct, frozen=True, kw_only=True):
     """One past run as the ledger keeps it; `report` is its JSON text."""
 
     id: str
@@ -107,8 +106,7 @@ class Run:
     report: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """One snapshot as the ledger keeps it; `manifest` is its JSON text."""
 
     run: str
@@ -118,8 +116,7 @@ class Kept:
     manifest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """A migration that began outside a transaction and never ended; `statements` are in effect."""
 
     migration: str

@@ -7,7 +7,8 @@ every schema.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from migsafe import creations, findings, references
 from migsafe.errors import nearest
@@ -23,8 +24,7 @@ _OWN = {"pg_catalog", "information_schema", "pg_toast", "pg_temp", "migsafe"}
 _UNSAID = re.compile(r"pg_.*|.*_seq\d*", re.DOTALL)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Known:
+class _Known(Struct, kw_only=True):
     """What is there when a statement runs; `made` are bare names that pending migrations make."""
 
     live: Collection[str]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:  # driver and parser are heavy, and a command that runs nothing needs neither
     import psycopg
@@ -25,8 +26,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
+class StepResult(Struct, frozen=True, kw_only=True):
     """What became of one step; `seconds` covers all attempts, `line` is that of the failure.
 
     `began` is UTC by this machine's clock. `held` bounds how long its locks were waited for and

@@ -1,9 +1,10 @@
 """What an apply would run, worked out before anything runs. Pure: reads no file, no database."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from msgspec import Struct, structs
 from pglast import ast
 
 from migsafe import hazards, sql
@@ -16,8 +17,7 @@ from migsafe.schema import Key, Schema
 from migsafe.sql import Statement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One migration to run. `alone` says why it cannot share a transaction with its record."""
 
     migration: Migration
@@ -25,8 +25,7 @@ class Step:
     alone: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """The steps in run order, what the hazard rules say of them, and whom they wait for.
 
     `waits` is empty where the target's schema is not known.
@@ -55,7 +54,7 @@ def build(
     units = (unit(item, lock_timeout) for item in plan.steps)
     waited: dict[Wait, None] | None = {} if schema else None
     found = hazards.walk(units, schema or Schema(), options or Options(), waited)
-    return replace(plan, findings=tuple(found), waits=tuple(waited or ()))
+    return structs.replace(plan, findings=tuple(found), waits=tuple(waited or ()))
 
 
 def parsed(standing: Standing, *, to: str | None = None) -> Plan:
@@ -138,7 +137,9 @@ def step(migration: Migration) -> Step:
     _refuse(migration, statements)
     if migration.lines:
         pairs = zip(statements, migration.lines, strict=True)
-        statements = tuple(replace(one, line=line, end_line=line) for one, line in pairs)
+        statements = tuple(
+            dataclasses.replace(one, line=line, end_line=line) for one, line in pairs
+        )
     inner = sql.unwrapped(statements) if migration.transaction else statements
     return Step(migration=migration, statements=inner, alone=_alone(migration, inner))
 

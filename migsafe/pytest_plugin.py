@@ -5,12 +5,13 @@ Does nothing until a fixture or a flag asks for it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 if TYPE_CHECKING:  # a suite that asks for nothing of it pays for nothing
     from migsafe.config import Settings
@@ -115,11 +116,13 @@ def migsafe_template(pytestconfig: pytest.Config) -> Iterator[Target]:
     try:
         settings = config.load(config.Options(**_where(pytestconfig)))
         if server := pytestconfig.getini("migsafe_server"):
-            settings = replace(settings, shadow=replace(settings.shadow, server=server))
+            settings = structs.replace(
+                settings, shadow=structs.replace(settings.shadow, server=server)
+            )
         major = settings.lint.pg_version or _MAJOR
         with shadow.opened(settings.shadow, major=major, root=settings.root) as opened:
             shadow.prepare(opened, settings.shadow, settings.root)
-            _migrate(replace(settings, url=opened.url, name="pytest"))
+            _migrate(structs.replace(settings, url=opened.url, name="pytest"))
             yield target.parse(opened.url, name="pytest")
     except MigsafeError as error:  # --showlocals would show the login in our frames
         pytest.fail(str(error), pytrace=False)
@@ -138,7 +141,7 @@ def _migrate(settings: Settings) -> None:
     from migsafe.config import Asking
     from migsafe.pipeline.session import KEPT
 
-    report = pipeline.apply(replace(settings, gate="never"), asking=Asking(derived=False))
+    report = pipeline.apply(structs.replace(settings, gate="never"), asking=Asking(derived=False))
     if not report.ok:
         pytest.fail(_text(report), pytrace=False)
     (settings.root / KEPT / "reports" / f"{report.run}.json").unlink(missing_ok=True)
@@ -150,6 +153,6 @@ def migsafe_database(migsafe_template: Target) -> Iterator[str]:
     from migsafe.shadow import databases
 
     params = migsafe_template.params
-    server = replace(migsafe_template, params={**params, "dbname": "postgres"})
+    server = dataclasses.replace(migsafe_template, params={**params, "dbname": "postgres"})
     with databases.created(server, template=params["dbname"]) as made:
         yield databases.url(made)

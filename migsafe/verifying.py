@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from migsafe import facts
 from migsafe.errors import UsageError, nearest, redacted
@@ -24,8 +25,7 @@ if TYPE_CHECKING:  # the driver is heavy, and a report without a comparison does
 FILE = "expectations.toml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+class Expectation(Struct, frozen=True, kw_only=True):
     """One declared column. `since` limits it to the time after that migration."""
 
     table: str
@@ -36,8 +36,7 @@ class Expectation:
     schema: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """One row of the nullability table; `expected` and `found` are YES or NO, None where unsaid."""
 
     table: str
@@ -48,8 +47,7 @@ class Column:
     ok: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """A fact in which the live schema is not what the history makes; None where it is not there.
 
     `migration` is the last one that said anything about it, `undo` the statement that would make
@@ -68,8 +66,7 @@ class Difference:
         return facts.compared(self.fact, self.found, self.expected)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
+class Verification(Struct, frozen=True, kw_only=True):
     """What was compared: declared columns, and `facts` of the schema, None where none were."""
 
     columns: tuple[Column, ...] = ()
@@ -101,7 +98,7 @@ def _expectation(path: Path, number: int, raw: Any) -> Expectation:
     import msgspec
 
     place = f"{path}: column {number}"
-    fields = Expectation.__dataclass_fields__
+    fields = Expectation.__struct_fields__
     for key in raw if isinstance(raw, dict) else ():
         if key not in fields:
             hint = nearest(key, fields) or f"the keys are {', '.join(fields)}"

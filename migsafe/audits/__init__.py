@@ -1,9 +1,10 @@
 """Audits: read-only questions to the target whose rows are offenders."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from migsafe.findings import Severity
 from migsafe.schema import Key, Place
@@ -18,8 +19,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Struct, frozen=True, kw_only=True):
     """A question that one pass over a relation can answer together with others.
 
     `relation` is SQL after FROM, aliased t; `condition` is true of offenders.
@@ -29,8 +29,7 @@ class Scan:
     condition: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Derived:
+class Derived(Struct, frozen=True, kw_only=True):
     """What an audit that was derived from a pending statement knows beside its SQL.
 
     `settled` is a verdict that needs no row, with its reason in `because`. `breaks` and `repairs`
@@ -60,8 +59,7 @@ class Derived:
     path: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class Audit(Struct, frozen=True, kw_only=True):
     """One question. `key` names the columns that may be shown, `timeout` is in seconds.
 
     `before` limits it to the time while one of those migrations is pending; empty means always.

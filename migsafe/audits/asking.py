@@ -6,10 +6,11 @@ Every answer that is no count of offenders is unknown, and an unknown answer is 
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
+from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import errors, sql
 
 from migsafe import catalog, target
@@ -22,8 +23,7 @@ from migsafe.target import Connection
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class How:
+class How(Struct, frozen=True, kw_only=True):
     """How derived audits are asked.
 
     `fast` stops at the first offender. `budget` is in bytes that a question may read, None for

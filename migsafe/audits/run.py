@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
 import psycopg
+from msgspec.structs import replace
 from psycopg import errors, sql
 
 from migsafe import catalog, target

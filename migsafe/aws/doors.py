@@ -3,9 +3,10 @@
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
+
+from msgspec import Struct
 
 from migsafe import config
 from migsafe.aws.identify import Database
@@ -18,8 +19,7 @@ SERVICES = ("https://checkip.amazonaws.com", "https://ipv4.icanhazip.com")
 _SPREADS = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Door(Struct, frozen=True, kw_only=True):
     """Who is let in, where: one address, one port, one security group."""
 
     group: str

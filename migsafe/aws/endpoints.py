@@ -5,9 +5,10 @@ otherwise than what they lead to.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from migsafe.aws import Cloud
 
@@ -17,8 +18,7 @@ Described = Mapping[str, Any]
 _ENGINES = ("postgres", "aurora-postgresql")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """What an endpoint leads to, and why not to take it, where there is a reason."""
 
     owner: Described | None
@@ -27,8 +27,7 @@ class Way:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """All that one region has of PostgreSQL. `targets` are those of each proxy, by its name."""
 
     cloud: Cloud

@@ -8,17 +8,17 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe.errors import UnreachableError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(Struct, frozen=True, kw_only=True):
     """One rule of a security group. Times are ISO 8601 in UTC; `rule` is None until it is known."""
 
     run: str

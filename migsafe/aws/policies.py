@@ -5,8 +5,9 @@ Reference of AWS. sts:GetCallerIdentity needs no permission.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from migsafe.errors import UsageError, nearest
 
@@ -37,8 +38,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 _WHOLE, _SHORT = 35, 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """What the ARNs are made of. None stands for what is not known, nothing for what is not there.
 
     `keys` encrypt the volume, `secret_keys` what the stores keep; `logins` are

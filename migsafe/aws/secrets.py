@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from migsafe import aws
 from migsafe.aws import explained
@@ -28,8 +29,7 @@ _ARN = re.compile(
 _PARAMETER_ARN = re.compile(r"arn:aws[\w-]*:ssm:(?P<region>[^:]+):\d*:parameter/.+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Struct, frozen=True, kw_only=True):
     """Where a login is kept. `query` is laid over the URL that comes of it."""
 
     scheme: str
@@ -45,8 +45,7 @@ class Reference:
         return f"{self.scheme}{self.id}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """Whose credentials are used, and where, unless a reference says where."""
 
     region: str | None = None

@@ -5,8 +5,9 @@ called in effect only where a fact of the live schema would be unexplained witho
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from migsafe import facts
 from migsafe.facts import Delta, Difference, Facts, Key
@@ -23,8 +24,7 @@ class Verdict(StrEnum):
     UNDECIDABLE = "undecidable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """One migration's facts in the live schema: those that hold, and those that do not.
 
     `changed` are facts that somebody set to a value of their own; they speak neither way.
@@ -35,8 +35,7 @@ class Evidence:
     changed: tuple[Key, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """One migration, its verdict and why; `follows` says that something later is in effect."""
 
     migration: str
@@ -54,16 +53,14 @@ class Judged:
         return "skipped" if self.follows else "pending"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nearest:
+class Nearest(Struct, frozen=True, kw_only=True):
     """The states that differ from a schema in the fewest facts, and in how many."""
 
     states: tuple[int, ...]
     distance: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class Baseline(Struct, frozen=True, kw_only=True):
     """The verdicts in history order; `expected` is the schema that they amount to.
 
     A state is the number of migrations applied from the first on.
@@ -89,8 +86,7 @@ class Baseline:
         return [item for item in self.judged if item.verdict in verdicts]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubts:
+class Doubts(Struct, frozen=True, kw_only=True):
     """What may explain a fact besides the migration that first made it; positions throughout.
 
     `restaters` would make a fact true again, `named` have a word about its object at all. `mixed`
@@ -102,8 +98,7 @@ class Doubts:
     mixed: Collection[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(Struct, frozen=True):
     """One migration's word about one fact."""
 
     position: int
@@ -276,8 +271,7 @@ def judge(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdicts:
+class _Verdicts(Struct, frozen=True):
     court: _Court
     names: Sequence[str]
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe.errors import redacted
 
@@ -47,8 +49,7 @@ class Kind(StrEnum):
     SERVER = "server process"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocked:
+class Blocked(Struct, frozen=True, kw_only=True):
     """The first statement of a migration that would wait; lines and statements are 1-based."""
 
     migration: str
@@ -57,8 +58,7 @@ class Blocked:
     statement: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocker:
+class Blocker(Struct, frozen=True, kw_only=True):
     """One that is in the way. `age_seconds` is that of its transaction; None is unknown.
 
     `pid` is None and `prepared` the identifier where it is a prepared transaction. `state` is as in

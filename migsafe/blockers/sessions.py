@@ -5,9 +5,10 @@ The text of a query stays in the server: only its shape is asked for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from migsafe.blockers import Kind
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:  # driver and parser are heavy, and a report needs neither
     from migsafe.target import Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """One lock or snapshot of one session; times are seconds, and None is unknown.
 
     `pid` is None for a prepared transaction, and `prepared` its identifier. `hidden` says that the

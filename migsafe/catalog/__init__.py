@@ -1,9 +1,9 @@
 """Questions to the target's system catalogs. Every one is read-only and schema-qualified."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from psycopg.sql import Composed
 
 from migsafe.errors import nearest
@@ -17,8 +17,7 @@ IN_EXTENSION = """EXISTS (
     WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(Struct, frozen=True, kw_only=True):
     """What answered: the facts of a session that reports and checks need."""
 
     host: str
@@ -163,8 +162,7 @@ LEDGERS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A migration tool's ledger that is in the target."""
 
     tool: str

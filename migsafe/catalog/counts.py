@@ -6,17 +6,16 @@ brings back empty.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import psycopg
+from msgspec import Struct
 from psycopg import sql
 
 from migsafe import catalog
 from migsafe.target import Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class Counts(Struct, frozen=True, kw_only=True):
     """Rows by table, as ``schema.name``; those of `estimated` are the planner's, -1 for unknown."""
 
     rows: dict[str, int]

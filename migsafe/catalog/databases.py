@@ -4,16 +4,15 @@ A dump of one database holds none of that. Asked from any database of the same s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from msgspec import Struct, field
 
 from migsafe.target import Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class Database(Struct, frozen=True, kw_only=True):
     """What a database is made with. `grants` is None where nobody ever granted or revoked.
 
     `locale` is that of ICU or of PostgreSQL's own provider. `settings` are lists of ``name=value``
@@ -35,8 +34,7 @@ class Database:
     grants: Mapping[str, list[str]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """A database of the server as it is now; `open` is whether it lets anybody in."""
 
     oid: int
@@ -107,8 +105,7 @@ def _standing(row: tuple[Any, ...] | None) -> Standing | None:
     return Standing(oid=int(oid), name=name, owner=owner, open=is_open, comment=comment)
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Struct, frozen=True):
     """A session in a database. `mine` tells whether this role may end it."""
 
     pid: int

@@ -6,8 +6,9 @@ Every text has two forms: of all objects, or of those whose oids are in the para
 # ruff: noqa: S608  # texts of constants only
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 #: The first oid that a user's object can have: below are initdb's (access/transam.h).
 FIRST = 16384
@@ -19,8 +20,7 @@ Shape = Literal["owner", "part", "fact", "grant"]
 Topic = Literal["constraints", "indexes", "details"]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One query; `aspects` names what its columns say, from the fourth on.
 
     `kind` is the only kind of owner that it is about; nothing turns into one of another kind.

@@ -5,10 +5,10 @@ reading is known already. The questions stay prepared on the server, and one mes
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import psycopg
+from msgspec import Struct
 from psycopg import generators
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
@@ -41,8 +41,7 @@ _NOTHING = Owned(None, {})
 _NONE: Owners = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A question, the name under which it is prepared, and its parameters, which need no quotes."""
 
     name: str

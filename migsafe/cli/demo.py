@@ -9,11 +9,11 @@ import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import psycopg
+from msgspec import Struct
 
 import migsafe
 from migsafe import shadow
@@ -60,8 +60,7 @@ ALTER TABLE clinical_notes
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Story:
+class _Story(Struct, frozen=True):
     folder: Path
     server: str
 

@@ -189,7 +189,7 @@ def target_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapper(**flags: Any) -> Any:
-        shared = {name: flags.pop(name) for name in Options.__dataclass_fields__}
+        shared = {name: flags.pop(name) for name in Options.__struct_fields__}
         return command(Options(**shared), **flags)
 
     wrapped: Command = wrapper

@@ -3,11 +3,11 @@
 import os
 import shutil
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from migsafe.reports import Report
@@ -26,8 +26,7 @@ _ENDINGS = {
 }
 
 
-@dataclass(slots=True)
-class Output:
+class Output(Struct):
     """What the common flags said of output; filled while flags are read, so errors know it too."""
 
     format: str = "text"

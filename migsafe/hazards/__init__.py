@@ -5,12 +5,12 @@ and of the record.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from msgspec import Struct, structs
 from pglast import ast
 
 from migsafe.errors import UsageError
@@ -57,8 +57,7 @@ class Hit(NamedTuple):
 Check = Callable[[Any, Statement, Context], Iterable[Hit]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One hazard. Its `name` is the catalogue's id, its `code` is never given again.
 
     `on` lists what it looks at: node types, subcommands of ALTER TABLE, or moments. `summary` is
@@ -221,7 +220,7 @@ def _asked(options: Options, version: int | None) -> Asked:
 def _one(context: Context, asked: Asked, waited: dict[Wait, None] | None) -> Iterator[Finding]:
     """Walk one migration. What runs inside of a statement follows it among the statements."""
     walked = list(context.unit.statements)
-    context.unit = replace(context.unit, statements=walked)
+    context.unit = structs.replace(context.unit, statements=walked)
     begin(context.schema, context.unit.name)
     undo = rollbacks.of(walked, context.schema, transaction=context.unit.transaction)
     for statement in walked:
@@ -289,7 +288,7 @@ def _finding(rule: Rule, hit: Hit, statement: Statement | None, context: Context
     if hit.offset is None:
         return found
     column = hit.offset - unit.text.rfind("\n", 0, hit.offset)
-    return replace(found, line=unit.text.count("\n", 0, hit.offset) + 1, column=column)
+    return structs.replace(found, line=unit.text.count("\n", 0, hit.offset) + 1, column=column)
 
 
 #: Sizes in bytes below which a lock is over at once, and above which it is an outage: at some

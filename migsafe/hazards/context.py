@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from msgspec import Struct, field
 from pglast import ast, enums
 
 from migsafe import references
@@ -20,8 +20,7 @@ _Kind = enums.TransactionStmtKind
 _Set = enums.VariableSetKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(Struct, frozen=True, kw_only=True):
     """One migration to walk. `transaction` says that its runner puts it into one transaction.
 
     `report` is False for a migration that is walked only for what it leaves behind. `timeouts` are
@@ -30,15 +29,14 @@ class Unit:
 
     name: str
     file: str
-    text: str = field(repr=False)
+    text: str
     statements: Sequence[Statement]
     transaction: bool
     report: bool = True
     timeouts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """What the caller knows. `version` is the server's major version, None where nobody said.
 
     `timeouts` are the settings that a runner, role or database gives to every migration, by name:
@@ -79,8 +77,7 @@ _GENTLE = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class Context:
+class Context(Struct, kw_only=True):
     """What holds just before a statement runs; `hazards` moves it on after the rules were asked."""
 
     schema: Schema

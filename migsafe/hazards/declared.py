@@ -1,9 +1,9 @@
 """The constraints that a statement declares, beside its columns and within them. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
 from pglast import ast, enums
 
 from migsafe.hazards.context import Context

@@ -6,9 +6,10 @@ tree is parsed again and must be that tree, or there is no fix.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pglast import ast, enums, parse_sql
 from pglast.parser import ParseError, scan
 from pglast.stream import RawStream, maybe_double_quote_name
@@ -24,8 +25,7 @@ _Change = enums.AlterTableType
 _Kind = enums.ConstrType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class Chunk(Struct, frozen=True, kw_only=True):
     """One statement of the result, without its semicolon.
 
     `alone` shares no transaction with another statement; `apart` begins another one than the
@@ -39,8 +39,7 @@ class Chunk:
     apart: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewritten:
+class Rewritten(Struct, frozen=True, kw_only=True):
     """A migration as it would be: each part is one transaction, or one statement without."""
 
     parts: tuple[tuple[Chunk, ...], ...]

@@ -1,10 +1,10 @@
 """One ALTER COLUMN TYPE, as far as a schema tells what it changes. Pure; no rule lives here."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from pglast import ast
 
 from migsafe.hazards import columns
@@ -21,8 +21,7 @@ class Step(NamedTuple):
     explicit: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A column that gets another type; `column` is None where the schema does not know it.
 
     `using` is the expression of USING. `casts` are the types that it casts the column to, one

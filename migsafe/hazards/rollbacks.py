@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
 
+from msgspec import Struct, field
 from pglast import ast, enums
 
 from migsafe.schema import Schema
@@ -14,8 +14,7 @@ _BEGINS = (_Kind.TRANS_STMT_BEGIN, _Kind.TRANS_STMT_START)
 _TAKES_BACK = (_Kind.TRANS_STMT_ROLLBACK, _Kind.TRANS_STMT_ROLLBACK_TO)
 
 
-@dataclass(slots=True, kw_only=True)
-class Rollbacks:
+class Rollbacks(Struct, kw_only=True):
     """The schema at the beginning of the transaction (None) and at its savepoints, by name.
 
     It is kept only for a migration that rolls something back, since a copy has its price.
@@ -46,8 +45,8 @@ class Rollbacks:
     def _restore(self, name: str | None) -> None:
         if kept := self.kept.get(name):
             again = deepcopy(kept)  # a savepoint may be gone back to once more
-            for part in fields(Schema):
-                setattr(self.schema, part.name, getattr(again, part.name))
+            for name in Schema.__struct_fields__:
+                setattr(self.schema, name, getattr(again, name))
 
 
 def of(statements: Iterable[Statement], schema: Schema, *, transaction: bool) -> Rollbacks:

@@ -6,8 +6,9 @@ has no reason, names nothing or meets no hazard, is a finding itself.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pglast.parser import scan
 
 from migsafe.errors import nearest
@@ -16,8 +17,7 @@ from migsafe.hazards import Unit, foreign, rules
 from migsafe.sql import Statement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Dialect:
+class _Dialect(Struct, frozen=True, kw_only=True):
     """How one tool writes it: `rest` are the names, `file` and `start` or `end` its reach."""
 
     tool: str
@@ -56,8 +56,7 @@ _ALLOWED = re.compile(r"(?P<names>[\w-]+(?:\s*,\s*[\w-]+)*)\s*(?P<reason>.*)", r
 _MARK = re.compile(r"migsafe:|ignore|-disable|:disable|nolint|safety-assured|noqa")
 
 
-@dataclass(slots=True, kw_only=True)
-class _Allowance:
+class _Allowance(Struct, kw_only=True):
     """One comment. `names` are rules here, empty for all of them; `covers` are statements."""
 
     tool: str
@@ -131,8 +130,7 @@ def _allowances(unit: Unit, known: Collection[str]) -> Iterator[_Allowance]:
             break
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Comment:
+class _Comment(Struct, frozen=True, kw_only=True):
     """One comment; `statement` is the one it is about, None at the end of a file."""
 
     body: str

@@ -4,7 +4,8 @@ One run of migsafe is about one version table in one database; docs/decisions/00
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from migsafe import findings
 from migsafe.errors import UsageError, nearest

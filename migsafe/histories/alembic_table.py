@@ -1,9 +1,10 @@
 """Alembic's version table, which holds only the heads of what is in effect."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
+from msgspec import Struct
 from psycopg import sql
 
 from migsafe import catalog
@@ -28,8 +29,7 @@ _BEGAN = """
     WHERE history = %s AND migration = %s AND event = 'began' ORDER BY id DESC LIMIT 1"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlembicTable:
+class AlembicTable(Struct, frozen=True, kw_only=True):
     """The version table that env.py names. It is written by the project's own Alembic only."""
 
     directory: AlembicDirectory

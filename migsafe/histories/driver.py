@@ -16,9 +16,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from migsafe.errors import MigsafeError, UnreachableError, UsageError, redacted
 
@@ -33,8 +34,7 @@ Event = Mapping[str, Any]
 _NOT_ALLOWED = re.compile(r"\bInsufficientPrivilege|'42501'")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(Struct, frozen=True, kw_only=True):
     """How a project runs Alembic: its interpreter, its config file, and what goes with `-n`, `-x`.
 
     `config` is alembic.ini or pyproject.toml; its directory is where Alembic runs. `options` go
@@ -54,8 +54,7 @@ class Project:
     through: str | None = None
 
 
-@dataclass(slots=True)
-class Driver:
+class Driver(Struct):
     """One running driver. `pid` is its process, for signals."""
 
     project: Project

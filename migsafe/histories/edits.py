@@ -1,7 +1,8 @@
 """How a recorded migration differs from its file. Pure: `versions` is what looks for what ran."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from migsafe import findings
 from migsafe.findings import Finding, Severity
@@ -16,8 +17,7 @@ class How(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """What an edit is; `commit` holds the text that ran, `reason` says why there is none."""
 
     how: How

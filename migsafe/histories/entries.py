@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe import findings
 from migsafe.findings import Finding, Severity
@@ -27,8 +29,7 @@ class Recorded(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One row of a tool's table; `checksum` is None where the tool keeps none.
 
     `oddities` are what its tool never writes.
@@ -129,8 +130,7 @@ class Written(History, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """Where a target stands in its history. Names are in history order, then as recorded."""
 
     state: State

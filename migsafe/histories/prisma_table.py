@@ -5,9 +5,9 @@ Sources: docs/how-it-works.md, "Prisma", and the CLI itself, which the tests run
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from psycopg import sql
 
 from migsafe import catalog
@@ -42,8 +42,7 @@ _DDL = """CREATE TABLE {} (
 )"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrismaHistory:
+class PrismaHistory(Struct, frozen=True, kw_only=True):
     """A Prisma directory and ``_prisma_migrations`` in one target."""
 
     directory: Directory

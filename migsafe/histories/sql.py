@@ -9,8 +9,10 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from migsafe import findings
 from migsafe.errors import UsageError
@@ -27,8 +29,7 @@ from migsafe.histories.migration import (
 Classes = Set[str | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True):
     """How one family of tools lays out a directory; `read` returns migrations in run order."""
 
     name: str

@@ -1,9 +1,10 @@
 """Apply: plan, gate, snapshot, run, verify and keep proof."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from migsafe import findings, target
 from migsafe.config import Asking, Settings

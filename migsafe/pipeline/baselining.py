@@ -1,7 +1,8 @@
 """Baseline: find which migrations are in effect, and record exactly those."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from migsafe import findings, histories, ledger, target
 from migsafe.baseline import Verdict

@@ -1,7 +1,8 @@
 """Compare the live schema with the one that the recorded migrations make in the shadow."""
 
 from collections.abc import Collection
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from migsafe import facts, leftovers, replay, verifying
 from migsafe.facts import IGNORED, Facts, Key

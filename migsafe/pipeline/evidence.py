@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe import catalog, facts
 from migsafe.baseline import Baseline, Doubts, Judged, Verdict, judge, state_names
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from migsafe.sql import Statement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class Weighed(Struct, frozen=True, kw_only=True):
     """A history replayed, held against the live schema as it was read."""
 
     migrations: Sequence[Migration]

@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe.errors import UsageError
 from migsafe.findings import Finding
@@ -27,8 +29,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One file as it would be; `old` is None where it is new."""
 
     path: Path
@@ -128,8 +129,7 @@ def _write(path: Path, text: str) -> None:
 # ---------------------------------------------------------------- for lint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """What fixing came to: the changes, by the file they belong to, and what was left."""
 
     by_path: dict[str, tuple[Change, ...]]

@@ -6,8 +6,9 @@ else be judged half old, half new.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from migsafe import findings, histories, verifying
 from migsafe.config import Settings

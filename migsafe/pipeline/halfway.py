@@ -1,8 +1,9 @@
 """A migration that stopped midway: how many of its statements are in effect."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pglast import ast, enums
 
 from migsafe import baseline, facts, findings, histories, ledger, planning, replay, sql
@@ -19,8 +20,7 @@ from migsafe.planning import Step
 from migsafe.sql import Statement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halfway:
+class Halfway(Struct, frozen=True, kw_only=True):
     """Between `least` and `most` of a migration's statements are in effect, the first ones.
 
     `exact` says that the facts that the migration touches are just those after `least` of them.

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from migsafe import findings, hazards, sql
 from migsafe.config import LintConfig, Settings
 from migsafe.errors import ExitCode, UsageError, nearest
@@ -55,7 +57,7 @@ def _borrowed(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     if path is None:
         return settings, ()
     note = f"Rules, version and transaction are those of {path}: there is no [lint] of our own."
-    return replace(settings, lint=squawk.load(path)), (note,)
+    return structs.replace(settings, lint=squawk.load(path)), (note,)
 
 
 _UNSIZED = "Table sizes are not known: with --url or --env, severity follows the live size."

@@ -5,7 +5,8 @@ tells which. What adds to a schema lets older statements run, what takes away or
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from migsafe import verifying
 from migsafe.findings import Finding

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+from msgspec.structs import replace
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from migsafe import chain, ledger, reports

@@ -1,7 +1,8 @@
 """Which records the evidence supports: the case of a target whose record is not complete."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from migsafe import facts
 from migsafe.baseline import Verdict
@@ -15,8 +16,7 @@ from migsafe.pipeline.session import Notify, Session, silent
 _NOT_THERE = (Verdict.PENDING, Verdict.SKIPPED, *UNDECIDED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
+class Records(Struct, frozen=True, kw_only=True):
     """What a baseline writes: migrations to call applied, and failed ones to call rolled back."""
 
     applied: Sequence[Migration]
@@ -27,8 +27,7 @@ class Records:
         return bool(self.applied or self.rolled_back)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """A target without a record that can be gone by: the verdicts, and what they amount to."""
 
     weighed: Weighed

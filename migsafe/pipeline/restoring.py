@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from ulid import ULID
 
 from migsafe import restore as restoring
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from migsafe.target import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What the command line said; without `yes` nothing is changed."""
 
     name: str
@@ -38,8 +37,7 @@ class Asked:
     undo: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Night:
+class _Night(Struct, frozen=True, kw_only=True):
     """One call of the command."""
 
     settings: Settings

@@ -5,12 +5,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from ulid import ULID
 
 from migsafe import catalog, findings, histories, ledger, reports, target
@@ -46,8 +47,7 @@ NEXT = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class Session:
+class Session(Struct, kw_only=True):
     """One command on one target: what is open, and what its report will hold."""
 
     command: str

@@ -4,9 +4,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe.config import Settings
 from migsafe.errors import UsageError
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
     from migsafe.histories import Directory, Migration
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What the command line wants linted; without files and revision, all of the history.
 
     `live` says that the target is read, for what is pending and for the sizes of its tables.
@@ -35,8 +36,7 @@ class Asked:
     write: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class File(Struct, frozen=True, kw_only=True):
     """One file to walk. `wrapped` says what its runner does, None where nobody knows.
 
     `layout` is that of its history, None where it belongs to none. `migration` is there where the

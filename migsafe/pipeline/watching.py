@@ -3,10 +3,10 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
+from msgspec import Struct, field
 
 from migsafe import blockers
 from migsafe.blockers import Blocker, ending, progress
@@ -22,8 +22,7 @@ if TYPE_CHECKING:  # the parser is heavy
     from migsafe.runner.revisions import Revisions
 
 
-@dataclass(slots=True, kw_only=True)
-class Watching:
+class Watching(Struct, kw_only=True):
     """Tells about a run: lines that stay by `notify`, the one that moves by `show`."""
 
     runner: "Runner | Revisions"

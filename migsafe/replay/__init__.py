@@ -6,10 +6,11 @@ Never touches a target. What was replayed before is read from the cache (`migsaf
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+from msgspec import Struct
 
 from migsafe import facts, shadow, target
 from migsafe.config import ShadowConfig
@@ -21,8 +22,7 @@ from migsafe.replay.tracking import Tracker
 from migsafe.target import Connection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class Stopped(Struct, frozen=True, kw_only=True):
     """Where a replay ended early; `line` is 1-based, None where the server named none.
 
     `extension` is the one that the shadow's server lacks, where that is the reason.
@@ -34,8 +34,7 @@ class Stopped:
     extension: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(Struct, frozen=True, kw_only=True):
     """What a history does to an empty database, migration by migration.
 
     `deltas` are fewer than the migrations where `stopped` says why. `final` has every fact of the
@@ -60,8 +59,7 @@ class Replay:
         return state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(Struct, frozen=True, kw_only=True):
     """Where a replay plays: the shadow's settings, and what it takes over from the target."""
 
     config: ShadowConfig

@@ -8,9 +8,10 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import msgspec
+from msgspec import Struct, field
 
 from migsafe import __version__, shadow, sql, target
 from migsafe.errors import redacted
@@ -20,8 +21,7 @@ from migsafe.histories.driver import Event
 from migsafe.replay import Notify, Stage, cache
 
 
-@dataclass(slots=True)
-class _Script:
+class _Script(Struct):
     """What one revision has sent so far: a line and the driver's number for each statement."""
 
     texts: list[str] = field(default_factory=list)

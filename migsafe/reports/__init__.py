@@ -2,8 +2,9 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from migsafe import __version__, facts
 from migsafe.blockers import Blocker
@@ -14,8 +15,7 @@ from migsafe.snapshots import Copy, Snapshot
 from migsafe.verifying import Verification
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetInfo:
+class TargetInfo(Struct, frozen=True, kw_only=True):
     """Which database answered; nothing of its login but the user."""
 
     name: str
@@ -26,8 +26,7 @@ class TargetInfo:
     server_version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryInfo:
+class HistoryInfo(Struct, frozen=True, kw_only=True):
     """Where the target stood in its history when the command read it."""
 
     kind: str
@@ -42,16 +41,14 @@ class HistoryInfo:
     finished: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockInfo:
+class LockInfo(Struct, frozen=True, kw_only=True):
     """A lock on a relation of the target that a migration takes, by its SQL and the catalog."""
 
     relation: str
     mode: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """One migration that an apply would run; `alone` says why it runs outside a transaction.
 
     `locks` has the strongest one on each relation, as far as the target's schema is known.
@@ -63,8 +60,7 @@ class Planned:
     locks: tuple[LockInfo, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactInfo:
+class FactInfo(Struct, frozen=True, kw_only=True):
     """One fact of the schema as it is and as it would be; None where it is not there."""
 
     fact: str
@@ -76,8 +72,7 @@ class FactInfo:
         return facts.compared(self.fact, self.found, self.expected)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartialInfo:
+class PartialInfo(Struct, frozen=True, kw_only=True):
     """A migration of which a part is in effect, with the number of its facts."""
 
     migration: str
@@ -85,8 +80,7 @@ class PartialInfo:
     absent: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictInfo:
+class VerdictInfo(Struct, frozen=True, kw_only=True):
     """What the live schema says of one migration, and all the facts behind it."""
 
     migration: str
@@ -96,8 +90,7 @@ class VerdictInfo:
     changed: tuple[FactInfo, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineInfo:
+class BaselineInfo(Struct, frozen=True, kw_only=True):
     """CONTRACT's `baseline`. `nearest` are the last migrations of the states that differ least.
 
     `distance` counts the facts that differ from them; `written` are the records made.
@@ -119,8 +112,7 @@ class BaselineInfo:
     written: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixInfo:
+class FixInfo(Struct, frozen=True, kw_only=True):
     """One file as `lint --fix` would have it, as a unified diff; `new` where it makes the file."""
 
     file: str
@@ -128,8 +120,7 @@ class FixInfo:
     diff: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreStep:
+class RestoreStep(Struct, frozen=True, kw_only=True):
     """One step of a restore, and how far it is: open, begun, done, found, failed or undone."""
 
     step: str
@@ -137,8 +128,7 @@ class RestoreStep:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreInfo:
+class RestoreInfo(Struct, frozen=True, kw_only=True):
     """One restore. `copy` and `old` are names: beside, and of the database once it is swapped out.
 
     `outcome` is None midway, and where it is only shown. `lost` says what is not in the snapshot,
@@ -160,8 +150,7 @@ class RestoreInfo:
     by_hand: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """What a command found and did. Times are UTC, `seconds` a duration, `next` a sentence.
 
     `host` is where it ran. `previous` is the sum of the run before it in the ledger, empty in the

@@ -9,8 +9,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from migsafe import config
 from migsafe.errors import ExitCode
@@ -18,8 +19,7 @@ from migsafe.findings import Finding, Source, Status
 from migsafe.reports import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Why a run could not do its work, which no finding says; `name` is a migration or a command.
 
     A format that shows findings only would call such a run clean.

@@ -4,7 +4,8 @@ With -v the log also has what is over GitHub's limit, what passed, was skipped o
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from migsafe.errors import ExitCode
 from migsafe.findings import Finding, Severity, Status
@@ -19,8 +20,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Annotation:
+class _Annotation(Struct, frozen=True, kw_only=True):
     level: str
     title: str
     message: str

@@ -8,10 +8,11 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from migsafe.errors import ExitCode
 from migsafe.facts import shown
@@ -241,8 +242,7 @@ def _state(finding: Finding) -> str:
     return sorts[finding.status]
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Struct, frozen=True):
     """Findings that are as grave as each other; `open` shows what each has to say at once."""
 
     title: str

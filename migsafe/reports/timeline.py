@@ -1,15 +1,15 @@
 """When the steps of a run were, for a picture. What a report does not know is not placed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from migsafe.outcomes import Outcome, StepResult
 from migsafe.reports import Report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class Bar(Struct, frozen=True, kw_only=True):
     """A stretch of the run, in thousandths of it; `held` is the end of it that was one transaction.
 
     `tone` is None for what is known only to have been no migration.
@@ -23,8 +23,7 @@ class Bar:
     tone: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
+class Timeline(Struct, frozen=True, kw_only=True):
     """The stretches in the order of time; `snapshot` is when it was taken, in thousandths."""
 
     bars: Sequence[Bar]

@@ -6,9 +6,10 @@ Knows no provider. A process that dies anywhere leaves a journal from which `run
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from migsafe.config import EnvConfig
 from migsafe.errors import ExitCode, MigsafeError, UnreachableError
@@ -44,8 +45,7 @@ class Step(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restoring:
+class Restoring(Struct, frozen=True, kw_only=True):
     """One restore. `target` is the database under its own name, and the login for all of them.
 
     `folder` has the dumps of pg_dump; `fingerprint` takes a session, and as `budget` the seconds

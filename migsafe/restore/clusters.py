@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from migsafe.aws import Cloud
 from migsafe.errors import UnreachableError
 from migsafe.restore import Step, advice, preflight, rds
@@ -113,8 +115,7 @@ def recorded(scene: Scene) -> list[str]:
     return [one["DBInstanceIdentifier"] for one in members]
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """Create one member of the copy, under a name of its own, and wait until it is available."""
 
     scene: Scene

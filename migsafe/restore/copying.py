@@ -1,10 +1,10 @@
 """The steps to a verified copy beside the database. None of them touches the database itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from migsafe import target
 from migsafe.errors import UnreachableError
@@ -25,8 +25,7 @@ _COUNTING = 24 * 3600.0
 _TAGS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(Struct, frozen=True):
     """Have AWS build the copy from the snapshot, under a name of its own."""
 
     scene: Scene
@@ -89,8 +88,7 @@ def deleted(scene: Scene, resource_id: str) -> str | None:
     return thing.status
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Wait until the copy takes connections."""
 
     scene: Scene
@@ -117,8 +115,7 @@ _DESCRIBED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """Set what no restore takes, only a change afterwards."""
 
     scene: Scene
@@ -167,8 +164,7 @@ def _shows(described: Mapping[str, Any], key: str, value: Any) -> bool:
     return bool(found) if key == "ManageMasterUserPassword" else bool(found == value)
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Struct, frozen=True):
     """Give an instance the IAM roles that it had; a cluster has them from the restore."""
 
     scene: Scene
@@ -210,8 +206,7 @@ class Roles:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(Struct, frozen=True):
     """Hold the copy against what was written down when the snapshot was taken."""
 
     scene: Scene

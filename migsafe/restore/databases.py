@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
 
 import msgspec
 import psycopg
+from msgspec import Struct
+from msgspec.structs import replace
 from psycopg import sql
 
 from migsafe import catalog, target
@@ -26,8 +27,7 @@ def way(restoring: Restoring) -> "Dump":
     return Dump(Pair(restoring))
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """Way: a dump of one database."""
 
     pair: Pair
@@ -69,8 +69,7 @@ class Dump:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True):
     """Make the database that the dump goes into."""
 
     pair: Pair
@@ -137,8 +136,7 @@ def drop(pair: Pair, conn: Connection, found: Standing) -> None:
     conn.execute(statement.format(sql.Identifier(found.name)))
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Struct, frozen=True):
     """Have pg_restore fill the copy."""
 
     pair: Pair
@@ -174,8 +172,7 @@ def present(pair: Pair, conn: Connection) -> Standing:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Struct, frozen=True):
     """Give the copy the settings and privileges of the database; a dump does not hold them."""
 
     pair: Pair
@@ -208,14 +205,12 @@ class Settle:
 def unlike(pair: Pair, conn: Connection) -> Iterator[str]:
     """Yield in what the copy is made otherwise; the comment comes with the name."""
     found, like = databases.read(conn, present(pair, conn).name), pair.like
-    for field in fields(found):
-        key = field.name
+    for key in found.__struct_fields__:
         if key != "comment" and getattr(found, key) != getattr(like, key):
             yield key
 
 
-@dataclass(frozen=True, slots=True)
-class Analyze:
+class Analyze(Struct, frozen=True):
     """Give the planner its numbers: a dump does not hold them, and without them it is lost."""
 
     pair: Pair
@@ -234,8 +229,7 @@ class Analyze:
         """Do nothing: they go with the copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(Struct, frozen=True):
     """Hold the copy against what was written down when the snapshot was taken."""
 
     pair: Pair

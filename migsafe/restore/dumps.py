@@ -4,9 +4,10 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from migsafe import catalog, facts
 from migsafe.errors import UnreachableError, redacted
@@ -47,8 +48,7 @@ def whole(folder: Path, known: Manifest) -> None:
         raise UnreachableError(str(folder), problem, "take another snapshot, or another copy of it")
 
 
-@dataclass(slots=True)
-class _Progress:
+class _Progress(Struct):
     """Says from time to time how large the copy is."""
 
     restoring: Restoring

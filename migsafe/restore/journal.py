@@ -9,11 +9,12 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from ulid import ULID
 
 from migsafe.errors import BusyError, UnreachableError, UsageError, redacted
@@ -25,8 +26,7 @@ Event = Literal["begun", "done", "found", "failed", "undoing", "undone"]
 Outcome = Literal["beside", "differs", "swapped", "undone"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One line: what became of a step. `error` is what made it fail."""
 
     step: str
@@ -35,8 +35,7 @@ class Entry:
     error: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Record:
+class Record(Struct, kw_only=True):
     """The file. `key` names the database that is restored, however its URL is written.
 
     `memory` is what steps must know after a crash, by a name of their own.
@@ -55,8 +54,7 @@ class Record:
     memory: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Journal:
+class Journal(Struct):
     """One restore; on the disk where it is `kept`, not where it is only shown."""
 
     path: Path

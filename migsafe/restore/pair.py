@@ -6,9 +6,10 @@ A name is given on by a swap; the oid of a database stays.
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from msgspec import Struct
 from psycopg import errors, sql
 
 from migsafe import target
@@ -33,8 +34,7 @@ FILL = "restore the dump"
 COPY, OLD, SERVED = "copy", "old", "served"
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """One restore's two databases."""
 
     restoring: Restoring

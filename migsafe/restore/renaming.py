@@ -7,9 +7,9 @@ fails, they are open again before anybody hears of it.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import psycopg
+from msgspec import Struct
 from psycopg import sql
 
 from migsafe import catalog, target
@@ -31,8 +31,7 @@ _TRIES = 5
 _Moves = Sequence[tuple[Standing, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
+class Swap(Struct, frozen=True):
     """Give the copy the name of the database, which gets another one."""
 
     pair: Pair
@@ -185,8 +184,7 @@ def _allow(conn: Connection, name: str, allowed: bool) -> None:
     conn.execute(statement.format(sql.Identifier(name), sql.Literal(allowed)))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """See by the address that applications use who has the name."""
 
     pair: Pair

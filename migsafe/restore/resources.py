@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from migsafe.aws import explained
 from migsafe.snapshots.polling import DATABASE
 
@@ -93,8 +95,7 @@ class Kind(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Instances:
+class Instances(Struct, frozen=True):
     """Kind: DB instances, stand-alone or members of a cluster."""
 
     rds: Any
@@ -145,8 +146,7 @@ class Instances:
         return asked(self.rds, "delete_db_instance", *refused, **which) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Clusters:
+class Clusters(Struct, frozen=True):
     """Kind: Aurora clusters and Multi-AZ DB clusters."""
 
     rds: Any

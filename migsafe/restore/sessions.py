@@ -7,8 +7,9 @@ still come in.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from msgspec import Struct
 from psycopg import sql
 
 from migsafe import ledger
@@ -19,8 +20,7 @@ from migsafe.target import Connection, Target
 _PATIENCE = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class Database(Struct, frozen=True, kw_only=True):
     """One database; `limit` is its connection limit, -1 for none; `ours` where we may set it."""
 
     name: str

@@ -4,8 +4,10 @@ Names are given on one at a time, and never onto a name that somebody has.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe import target
 from migsafe.errors import UnreachableError
@@ -19,8 +21,7 @@ from migsafe.restore.waiting import until
 _LEADING = 1800.0
 
 
-@dataclass(frozen=True, slots=True)
-class Quiesce:
+class Quiesce(Struct, frozen=True):
     """Close the databases of the old one, so that nobody writes what would be lost."""
 
     scene: Scene
@@ -82,8 +83,7 @@ def _beside(scene: Scene) -> str:
     return sessions.beside(scene.restoring.target).params["dbname"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rename:
+class Rename(Struct, frozen=True):
     """Give somebody another name, at once; who it is never depends on its name."""
 
     scene: Scene
@@ -150,8 +150,7 @@ class Rename:
             raise UnreachableError(self.source, problem, "rename that one, then go on or undo")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """See that the name leads to the copy, and that the copy is still what it was."""
 
     scene: Scene
@@ -194,8 +193,7 @@ class Check:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(Struct, frozen=True):
     """Put the proxies of the database on its name, or take them off; they know names only."""
 
     scene: Scene
@@ -255,8 +253,7 @@ def _health(described: dict[str, Any]) -> str:
     return state
 
 
-@dataclass(frozen=True, slots=True)
-class Protect:
+class Protect(Struct, frozen=True):
     """Give the new owner of the name the deletion protection that the database had."""
 
     scene: Scene

@@ -6,17 +6,19 @@ Migration text goes to the server as it is written, never through a template.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import psycopg
+from msgspec import Struct, structs
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
@@ -39,8 +41,7 @@ if TYPE_CHECKING:
 _DETACH = "DETACH PARTITION CONCURRENTLY"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How long a statement may queue for a lock and work, and how often it is tried."""
 
     lock_timeout: str
@@ -48,8 +49,7 @@ class Limits:
     statement_timeout: str = "1h"
 
 
-@dataclass(slots=True)
-class At:
+class At(Struct):
     """Where a run is, for whoever shows it: all 1-based, `statement` 0 between two of them."""
 
     step: int = 0
@@ -155,7 +155,9 @@ class Runner:
         result = self._alone(step) if step.alone else self._together(step, following)
         seconds = round(time.monotonic() - clock, 3)
         held = None if step.alone else round(self._held, 3)
-        return replace(result, seconds=seconds, began=began, held=held, attempts=self._attempts)
+        return structs.replace(
+            result, seconds=seconds, began=began, held=held, attempts=self._attempts
+        )
 
     def _arrive(self, step: Step, number: int, of: int) -> None:
         self.at = At(
@@ -204,11 +206,13 @@ class Runner:
             done = ledger.is_done(self.conn, self.run_id, step.migration.name)
         except (psycopg.Error, MigsafeError):
             error = "the connection was lost during COMMIT; migsafe status says what is recorded"
-            return replace(failed, outcome=Outcome.DIRTY, error=error)
+            return structs.replace(failed, outcome=Outcome.DIRTY, error=error)
         if not done:
-            return replace(failed, note="the answer to COMMIT was lost; there is no receipt of it")
+            return structs.replace(
+                failed, note="the answer to COMMIT was lost; there is no receipt of it"
+            )
         note = "the answer to COMMIT was lost; its receipt is there"
-        return replace(failed, outcome=Outcome.DONE, error=None, note=note)
+        return structs.replace(failed, outcome=Outcome.DONE, error=None, note=note)
 
     def _alone(self, step: Step) -> StepResult:
         """Run a migration statement by statement, each with a receipt; `began` is committed first.
@@ -247,7 +251,7 @@ class Runner:
             except Stopped as stopped:
                 result = outcomes.stopped(step, stopped, Outcome.DIRTY)
         seconds = round(time.monotonic() - began, 3)
-        return replace(result, seconds=seconds, attempts=self._attempts)
+        return structs.replace(result, seconds=seconds, attempts=self._attempts)
 
     def _rest(
         self, step: Step, started: datetime, before: frozenset[tuple[int, str]]
@@ -305,7 +309,7 @@ class Runner:
                 ends = self._detached(statement)
                 if patient and not ends:  # FINALIZE holds the partition while it waits
                     target.execute(self.conn, _UNBOUNDED)
-            self._execute(replace(statement, text=ends) if ends else statement)
+            self._execute(dataclasses.replace(statement, text=ends) if ends else statement)
         except Stopped:
             self._cleared(statement, before)
             raise

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from migsafe.deployers import Turn
@@ -51,8 +51,7 @@ def seconds(lock_timeout: str) -> float:
     return float(number) * _UNITS[lock_timeout[len(number) :] or "ms"]
 
 
-@dataclass(slots=True, kw_only=True)
-class Courtesy:
+class Courtesy(Struct, kw_only=True):
     """Looks at the `runner` session of a turn, by its keeper, in a thread of its own."""
 
     turn: Turn

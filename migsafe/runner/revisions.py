@@ -10,11 +10,12 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psycopg
+from msgspec.structs import replace
 from pglast import ast
 from psycopg import sql
 

@@ -6,8 +6,9 @@ guess.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct, field
 
 
 class Key(NamedTuple):
@@ -59,8 +60,7 @@ class Place(NamedTuple):
     line: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Column:
+class Column(Struct, kw_only=True):
     """One column. `live` is its name in the target, None where a walked statement adds it.
 
     `default` is the expression: a parse tree where a statement wrote it, text from the catalog.
@@ -81,8 +81,7 @@ class Column:
     retyped: Place | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Constraint:
+class Constraint(Struct, kw_only=True):
     """One constraint; `kind` as in pg_constraint.contype: p u f c x, n for NOT NULL (18).
 
     `expression` is a CHECK's: a parse tree where a statement wrote it, text from the catalog
@@ -111,8 +110,7 @@ class Constraint:
     made: Place | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Index:
+class Index(Struct, kw_only=True):
     """One index; a key that is an expression is None in `columns`. `included` are not keys."""
 
     name: str
@@ -157,8 +155,7 @@ class Trigger(NamedTuple):
     row: bool = True
 
 
-@dataclass(slots=True, kw_only=True)
-class Table:
+class Table(Struct, kw_only=True):
     """One relation with rows or a view; `kind` as in pg_class.relkind: r p v m f.
 
     `known` says that `columns`, `constraints` and `indexes` are complete. `live` is its name in
@@ -226,8 +223,7 @@ class Table:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class Domain:
+class Domain(Struct, kw_only=True):
     """A domain over `base`; `checks` are expressions over VALUE, trees or texts by name.
 
     `origin` is its name in the target, None where a walked statement makes it.
@@ -248,8 +244,7 @@ class Domain:
         return self.not_null or bool(self.checks)
 
 
-@dataclass(slots=True, kw_only=True)
-class Enum:
+class Enum(Struct, kw_only=True):
     """An enum and its labels in order; `added` are those that walked statements added.
 
     `origin` is its name in the target, None where a walked statement makes it.
@@ -262,8 +257,7 @@ class Enum:
     added: dict[str, Place] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
-class Schema:
+class Schema(Struct, kw_only=True):
     """Everything that is known, and the path along which unqualified names are looked up.
 
     `complete` says that it began as the catalog of a target: what is not in it is not there.

@@ -1,6 +1,6 @@
 """What a partition has because its parent has it: indexes, constraints, triggers. Pure."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from migsafe.schema import Constraint, Index, Place, Schema, Table, reading
 

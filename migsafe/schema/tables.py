@@ -1,9 +1,9 @@
 """What CREATE TABLE and ALTER TABLE make of a schema. Pure; judges nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from pglast import ast, enums
 
 from migsafe.schema import (

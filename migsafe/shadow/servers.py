@@ -14,11 +14,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from migsafe.errors import UnreachableError
 from migsafe.shadow import folders
@@ -52,8 +53,7 @@ _ROOM = 104 - len("/migsafe-shadow-4194304-abcdefgh/data/.s.PGSQL.5432") - 1
 _STAND_INS = Path(__file__).parent / "extensions"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
+class Installation(Struct, frozen=True, kw_only=True):
     """Programs of one PostgreSQL, and the user to run them as; None is the present one."""
 
     kind: Literal["local", "embedded"]

@@ -4,10 +4,11 @@ Loads no driver and no cloud: a report holds a snapshot, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from migsafe.config import EnvConfig
 from migsafe.snapshots.manifest import Fingerprint, Manifest, Snapshot
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Copy", "Fingerprint", "Manifest", "Provider", "Shelf", "Snapshot", "Taking", "provider"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class Shelf(Struct, frozen=True, kw_only=True):
     """Whose copies are meant, and where they are kept. `folder` has the manifests, and dumps."""
 
     target: "Target"
@@ -29,8 +29,7 @@ class Shelf:
     notify: Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taking(Shelf):
+class Taking(Shelf, frozen=True, kw_only=True):
     """What a provider needs to take a copy.
 
     `fingerprint` reads what a session sees: in its transaction, where it is in one. With `wait`
@@ -46,8 +45,7 @@ class Taking(Shelf):
     outcome: str = "open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class Copy(Struct, frozen=True, kw_only=True):
     """One copy of ours. `status` is ``available`` where it can be restored.
 
     `keep` forbids to delete it, `outcome` says how its run ended, ``open`` where that is not known.

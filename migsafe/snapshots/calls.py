@@ -1,16 +1,16 @@
 """What RDS calls one thing of an instance and of a cluster: operations, keys, errors, quotas."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from migsafe.aws.identify import Database
 
 Described = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calls:
+class Calls(Struct, frozen=True, kw_only=True):
     """The names of one kind. `exists` and `missing` are classes of ``client.exceptions``."""
 
     create: str

@@ -6,10 +6,11 @@ Made of what others have read; kept as JSON in the ledger and in a file that onl
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from migsafe.errors import UnreachableError, UsageError
 
@@ -23,8 +24,7 @@ WAS = f"{TAG}was"
 _NOT_IN_TAGS = re.compile(r"[^\w .:/=+@-]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True, kw_only=True):
     """What the database held. `counts` are rows by table, exact but for those of `estimated`.
 
     `exact` says that no table is estimated. `facts` is the SHA-256 of all facts of the schema,
@@ -45,8 +45,7 @@ class Fingerprint:
     roles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Struct, frozen=True, kw_only=True):
     """One snapshot. `moment` is the target's own clock just before it, for a point-in-time restore.
 
     `place` is the target as ``host:port/database``; `source` what the provider knows of the
@@ -77,8 +76,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, kw_only=True):
     """A restorable copy. `id` is a file or a name, `size` is in bytes, `restore` a command."""
 
     provider: str

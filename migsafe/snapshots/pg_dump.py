@@ -6,6 +6,7 @@ another name, and counts as nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import hashlib
 import os
@@ -13,10 +14,11 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field, structs
 
 from migsafe import config
 from migsafe.errors import UnreachableError
@@ -58,8 +60,7 @@ _LASTING = {
 _ALIVE = {"keepalives_idle": "60"}
 
 
-@dataclass(slots=True, kw_only=True)
-class _Dump:
+class _Dump(Struct, kw_only=True):
     """One snapshot while it is taken. `until` is a time of time.monotonic()."""
 
     taking: Taking
@@ -80,8 +81,7 @@ class _Dump:
         self.taking.notify(text)
 
 
-@dataclass(slots=True)
-class _Progress:
+class _Progress(Struct):
     """Says from time to time how much is written."""
 
     notify: Callable[[str], None]
@@ -112,7 +112,7 @@ def take(taking: Taking) -> Manifest:
         _dump_globals(dump)
         size, digest = _summed(part)
         file = _completed(part)
-    return replace(known, id=str(file), size=size, sha256=digest, notes=tuple(dump.notes))
+    return structs.replace(known, id=str(file), size=size, sha256=digest, notes=tuple(dump.notes))
 
 
 def jobs(size: int) -> int:
@@ -160,7 +160,9 @@ def _snapshot(taking: Taking, seconds: float) -> Iterator[tuple[Session, datetim
     from migsafe.snapshots import contents
 
     params = _ALIVE | dict(taking.target.params)
-    with target.connect(replace(taking.target, params=params), read_only=True) as session:
+    with target.connect(
+        dataclasses.replace(taking.target, params=params), read_only=True
+    ) as session:
         session.patience = seconds
         settings = _LASTING | {"statement_timeout": f"{seconds:.0f}s"}
         session.execute(
@@ -190,7 +192,7 @@ def _fingerprint(dump: _Dump, session: Session) -> Fingerprint:
     _write(dump.part / FACTS, [[*key, value] for key, value in sorted(facts.items())])
     counted = {name: rest[name] for name in known.estimated if name in rest}
     left = tuple(name for name in known.estimated if name not in rest)
-    return replace(
+    return structs.replace(
         known, counts={**known.counts, **counted}, exact=not left, estimated=left, later={}
     )
 
@@ -201,7 +203,7 @@ def _source(dump: _Dump, session: Session) -> dict[str, Any]:
     from migsafe.snapshots import contents
 
     whole = databases.read(session, dump.taking.server.database)
-    _write(dump.part / DATABASE, asdict(whole))
+    _write(dump.part / DATABASE, structs.asdict(whole))
     return {
         "cluster": databases.cluster(session),
         "counts": contents.counts(session),

@@ -8,7 +8,8 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from migsafe.errors import UnreachableError
 
@@ -21,16 +22,14 @@ sleep: Callable[[float], None] = time.sleep
 UNSEEN = 120.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """One look at something; `percent` is not always said, and jumps."""
 
     status: str
     percent: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statuses:
+class Statuses(Struct, frozen=True, kw_only=True):
     """What the statuses of something mean; one that begins with ``incompatible-`` is a failure."""
 
     good: Collection[str]

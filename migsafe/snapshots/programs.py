@@ -17,9 +17,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from migsafe.errors import UnreachableError, redacted
 
@@ -43,8 +44,7 @@ _LOOK, _PATIENCE = 1.0, 10.0
 _PARENT_DEATH_SIGNAL = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Programs:
+class Programs(Struct, frozen=True):
     """Programs of one installation."""
 
     folder: Path

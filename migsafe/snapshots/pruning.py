@@ -1,16 +1,17 @@
 """Which of our copies may go. Pure: nothing is deleted here, and a doubt keeps a copy."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe.snapshots import Copy
 
 KEPT, DUE, DELETED, FAILED = "kept", "to delete", "deleted", "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """How old a copy has to be, in seconds, and how many of the newest stay; None: not asked.
 
     With neither, a copy goes when the time has come that was written on it, or after `usual`.

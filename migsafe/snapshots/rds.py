@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from migsafe import config
 from migsafe.aws import Cloud, explained, identify
@@ -192,8 +195,7 @@ def _refuse_unwaited(taking: Taking, database: Database, now: Described) -> None
     raise UsageError("--no-wait", problem, "leave --no-wait out, so that the snapshot is complete")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
+class _Look(Struct, frozen=True, kw_only=True):
     """What the database held, and its clock then."""
 
     moment: datetime

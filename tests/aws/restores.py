@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec import structs
 from ulid import ULID
 
 from migsafe import restore
@@ -150,7 +151,7 @@ class Clinic:
 
     def change(self, **parts: Any) -> None:
         """Keep another manifest."""
-        self.manifest = replace(self.manifest, **parts)
+        self.manifest = structs.replace(self.manifest, **parts)
         self.write()
 
     @property

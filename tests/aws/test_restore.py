@@ -1,10 +1,10 @@
 """The way back on RDS: beside, verified, swapped; and from wherever it stops, on or back."""
 
 import json
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from migsafe import ledger
 from migsafe.errors import ExitCode

@@ -8,6 +8,7 @@ from functools import cached_property
 from unittest import mock
 
 import psycopg
+from msgspec import structs
 from pglast import ast
 from psycopg.pq import TransactionStatus
 
@@ -83,7 +84,7 @@ def suffering(rule: Rule, case: Case) -> Mapping[Place, str]:
                 tables.setdefault(place, _qualified(hit.table.key))
             yield hit
 
-    spy = replace(rule, check=ask)
+    spy = structs.replace(rule, check=ask)
     with mock.patch.object(hazards, "rules", return_value=(spy,)):
         hazards.walk(case.units, hazard_cases.clinic(), case.options)
     return tables
@@ -229,7 +230,7 @@ class Played:
         """What the rule finds in the bad case."""
         case = hazard_cases.load(self.rule, "bad")
         if self.version is not None:
-            case = replace(case, options=replace(case.options, version=self.version))
+            case = replace(case, options=structs.replace(case.options, version=self.version))
         return hazard_cases.found(self.rule, case)
 
     @cached_property

@@ -1,10 +1,10 @@
 """Findings, their codes, and the gate."""
 
-import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 import migsafe
 from migsafe import findings
@@ -33,17 +33,17 @@ FAILED = Finding(
     ],
 )
 def test_a_gate_stops_its_own_severity_and_what_is_graver(gate: str, stopped: list[str]) -> None:
-    every = [dataclasses.replace(FAILED, severity=severity) for severity in Severity]
+    every = [structs.replace(FAILED, severity=severity) for severity in Severity]
     assert [f.severity for f in findings.blocking(every, gate)] == stopped
 
 
 @pytest.mark.parametrize("status", [Status.PASSED, Status.SKIPPED])
 def test_only_a_failed_finding_stops_a_run(status: Status) -> None:
-    assert findings.blocking([dataclasses.replace(FAILED, status=status)], "info") == ()
+    assert findings.blocking([structs.replace(FAILED, status=status)], "info") == ()
 
 
 def test_a_suppressed_finding_stops_nothing() -> None:
-    allowed = dataclasses.replace(FAILED, suppressed="nightly window")
+    allowed = structs.replace(FAILED, suppressed="nightly window")
     assert findings.blocking([allowed], "info") == ()
 
 

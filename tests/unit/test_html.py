@@ -5,13 +5,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from migsafe.errors import ExitCode
 from migsafe.findings import Severity, Source, Status

@@ -1,6 +1,5 @@
 """Reports: every renderer takes any report, and JSON keeps its keys and its values."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ import click
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from migsafe import reports
 from migsafe.baseline import Verdict
@@ -696,9 +696,9 @@ def test_markdown_escapes_the_columns_of_offenders_too() -> None:
 @thorough
 @given(of=every_report)
 def test_every_markdown_row_has_as_many_cells_as_its_header(of: Report) -> None:
-    bare = dataclasses.replace(of, error=None, next=None, notes=(), snapshot=None, target=None)
-    history = of.history and dataclasses.replace(of.history, path="m", kind="sql")
-    bare = dataclasses.replace(bare, run="r", history=history)
+    bare = structs.replace(of, error=None, next=None, notes=(), snapshot=None, target=None)
+    history = of.history and structs.replace(of.history, path="m", kind="sql")
+    bare = structs.replace(bare, run="r", history=history)
     text = reports.RENDERERS["markdown"](bare)
     for table in re.findall(r"(?:^\|.*\|\n?)+", text, re.MULTILINE):
         rows = [re.sub(r"\\.", "", line).count("|") for line in table.split("\n") if line]

@@ -1,6 +1,5 @@
 """What was restored against what the snapshot held, in made-up numbers; and the names it gets."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from migsafe.catalog import counts
 from migsafe.findings import Severity

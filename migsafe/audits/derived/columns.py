@@ -1,9 +1,9 @@
 """Questions that new, changed and dropped columns raise about the rows that are there. Pure."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import structs
 from pglast import ast, enums
 
 from migsafe.audits.derived import constraints, values
@@ -47,7 +47,7 @@ def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[D
             yield _any_row(rows, column, name, only=only)
         elif domain and any(one.constrained for one in below):
             # A check may refuse NULL.
-            null = dataclasses.replace(rows, values={column.name: expressions.tree("NULL")})
+            null = structs.replace(rows, values={column.name: expressions.tree("NULL")})
             yield from in_domain(walk, null, column.name, column.type, domain, only=only)
     elif domain and any(one.constrained for one in below):
         yield from in_domain(walk, rows, column.name, column.type, domain, only=only)
@@ -177,7 +177,7 @@ def _inline(
 
 def _renamed(draft: Draft, part: Any) -> Draft:
     kind = {_Kind.CONSTR_CHECK: "c", _Kind.CONSTR_FOREIGN: "f"}.get(part.contype, "")
-    return dataclasses.replace(draft, name=_NAMES.get(kind, draft.name))
+    return structs.replace(draft, name=_NAMES.get(kind, draft.name))
 
 
 # ---------------------------------------------------------------- the rest

@@ -4,9 +4,9 @@ What cannot be put so, without a doubt that it asks the same, raises `Unknown` o
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from pglast import ast, enums, parse_sql
 from pglast.stream import RawStream
 
@@ -72,8 +72,7 @@ def reference(*names: str) -> Any:
     return ast.ColumnRef(fields=tuple(ast.String(sval=name) for name in names))
 
 
-@dataclass(slots=True, kw_only=True)
-class Names:
+class Names(Struct, kw_only=True):
     """What a walk knows of types and functions that are not, or no longer, what they are now."""
 
     schema: Schema
@@ -146,8 +145,7 @@ _OF_GRAMMAR = frozenset(
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class Rows:
+class Rows(Struct, kw_only=True):
     """The rows of one table as a pending statement finds them. `values` go over the columns'."""
 
     names: Names

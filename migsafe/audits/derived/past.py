@@ -5,9 +5,9 @@ It knows less than the server, so it takes a write that it cannot bound for one 
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from msgspec import Struct, field
 from pglast import ast, enums
 
 from migsafe.audits.derived.names import called
@@ -38,8 +38,7 @@ class Opaque(NamedTuple):
     place: Place
 
 
-@dataclass(slots=True, kw_only=True)
-class Past:
+class Past(Struct, kw_only=True):
     """The walked statements by number, beginning with 1; 0 is the target as it was read."""
 
     schema: Schema

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pglast import ast, enums
 
 from migsafe.audits import DERIVED, Audit, Derived, Scan, Verdict
@@ -22,8 +23,7 @@ from migsafe.sql import SqlError, Statement, question
 Inputs = tuple[tuple[Table, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """A question before it is written down.
 
     `offends` gives a condition on a row of `rows` (aliased t), `query` a whole query of offenders,
@@ -276,13 +276,13 @@ def duplicate(value: Any) -> Any:
         return [duplicate(item) for item in value]
     if isinstance(value, set):
         return set(value)
-    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+    if not isinstance(value, Struct):
         return value
     twin = copy.copy(value)
-    for part in dataclasses.fields(value):
-        inner = getattr(value, part.name)
+    for name in value.__struct_fields__:
+        inner = getattr(value, name)
         if isinstance(inner, dict | list | set):
-            setattr(twin, part.name, duplicate(inner))
+            setattr(twin, name, duplicate(inner))
     return twin
 
 

@@ -1,10 +1,10 @@
 """The relation locks of one statement while they are being found. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from msgspec import Struct, field
 from pglast import ast
 
 from migsafe.schema import Key, Schema, Table, expressions, reading, tables
@@ -55,8 +55,7 @@ class Lock(NamedTuple):
     work: Work = Work.MOMENT
 
 
-@dataclass(slots=True)
-class Taking:
+class Taking(Struct):
     """What a statement has been found to lock; `utc` says that TimeZone is UTC."""
 
     schema: Schema
