@@ -293,8 +293,21 @@ class Record:
         """Execute the parent's statements, which are none of the revision's."""
         before, self.at = self.at, "receipt"
         for statement in statements:
-            conn.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            self._send(conn, statement)
         self.at = before
+
+    def _send(self, conn: Any, statement: str) -> None:
+        """Execute a statement of ours by the driver: SQLAlchemy takes a millisecond for each."""
+        if not conn.in_transaction():  # SQLAlchemy may begin one here, which only it ends
+            conn.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            return
+        self._before(conn, None, statement, None, None, False)
+        try:
+            cursor = conn.connection.cursor()
+            cursor.execute(statement)
+            cursor.close()
+        finally:
+            self._watch.busy = None
 
     def settle(self) -> None:
         """Take a COMMIT for done, since something came after it."""

@@ -131,7 +131,8 @@ def apply(
 
 def _prepare() -> None:
     prepare()
-    for name in ("deployers", "pipeline.watching", "runner.revisions", "reports.text"):
+    later = ("blockers.advice", "pipeline.watching", "runner.revisions", "reports.text")
+    for name in ("deployers", *later):
         import_module(f"migsafe.{name}")
 
 

@@ -162,7 +162,7 @@ def prepare() -> None:
     """Import what judging takes; worth a call where there is something else to wait for."""
     from migsafe import hazards
 
-    for name in ("planning", "audits.run", "replay.recording"):
+    for name in ("planning", "audits.run", "replay.recording", "pipeline.linting", "names"):
         import_module(f"migsafe.{name}")
     hazards.rules()
 
