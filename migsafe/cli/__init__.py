@@ -35,7 +35,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that cannot show a character must not turn a finished run into a bug.
         sys.stdout.reconfigure(errors="replace")
-    gc.set_threshold(100_000)  # imports and syntax trees make many objects and hardly any garbage
+    gc.set_threshold(1_000_000)  # imports and syntax trees make many objects and hardly any garbage
     code = run(sys.argv[1:])
     gc.freeze()  # the interpreter's last collection, a tenth of a short command, finds nothing
     sys.exit(code)
