@@ -54,14 +54,14 @@ def _unfit(
     new = casts.base(new, schema)
     if old is None or old.array or new.array or schema.typed(old, schema.enums):
         if old is None or not (_text(new) and not new.array and not old.array):
-            yield from _generic(value, old, new, target, schema)
+            yield from _generic(value, old, new, target, schema, explicit=explicit)
             return
     else:
         old = casts.base(old, schema)
     if _text(new):
         yield from _shorter(f"({value})::text", old, new, schema, explicit=explicit)
     elif old.name in ("text", "varchar", "citext"):
-        yield from _from_text(value, new, target, schema)
+        yield from _from_text(value, new, target, schema, explicit=explicit)
     elif old.name in (*_WIDTH, "numeric", *_FLOATS) and new.name in (*_WIDTH, "numeric"):
         yield from _number(value, old, new)
     elif (old.name, new.name) == ("json", "jsonb"):
@@ -69,7 +69,7 @@ def _unfit(
     elif cut := _time(value, old, new, target):
         yield cut
     else:
-        yield from _generic(value, old, new, target, schema)
+        yield from _generic(value, old, new, target, schema, explicit=explicit)
 
 
 #: Types whose values can be compared, and of which another type may hold only a part.
@@ -102,11 +102,33 @@ def _text(type_: Type) -> bool:
 
 
 def _generic(
-    value: str, old: Type | None, new: Type, target: str, schema: Schema
+    value: str, old: Type | None, new: Type, target: str, schema: Schema, *, explicit: bool
 ) -> Iterator[Misfit]:
     if old is None or not casts.keeps(old, new, schema, utc=False):
         what = f"not convertible to {new}"
+        if not explicit:
+            yield from _refused_length(value, new, schema)
         yield Misfit("type-change", what, tried=f"CAST({value} AS {target})")
+
+
+def _refused_length(value: str, new: Type, schema: Schema) -> Iterator[Misfit]:
+    """Yield what an assignment refuses for a length, to which the cast that is tried cuts it."""
+    element = casts.base(new._replace(array=False), schema)
+    if element.schema or element.array or not element.mods:
+        return
+    size, many = element.mods[0], new.array
+    if element.name in ("bit", "varbit"):
+        name, whole = "type-change", "varbit"
+        differs = f"length({{}}) {'<>' if element.name == 'bit' else '>'} {size}"
+    elif element.name in ("varchar", "bpchar"):
+        name, whole = "type-varchar-shrink", "text"
+        differs = f"char_length({{0}}) > {size} AND rtrim(substr({{0}}, {size + 1}), ' ') <> ''"
+    else:
+        return
+    given = f"CAST({value} AS {whole}{'[]' if many else ''})"
+    refused = f"EXISTS (SELECT FROM unnest({given}) AS e WHERE {differs.format('e')})"
+    what = f"with elements not of the length of {new}" if many else f"not of the length of {new}"
+    yield Misfit(name, what, refused if many else differs.format(given))
 
 
 def _shorter(
@@ -140,11 +162,18 @@ _FROM_TEXT = {
 _CAST_BY_FUNCTION = ("char", "name", "regclass", "xml")
 
 
-def _from_text(value: str, new: Type, target: str, schema: Schema) -> Iterator[Misfit]:
+def _from_text(
+    value: str, new: Type, target: str, schema: Schema, *, explicit: bool
+) -> Iterator[Misfit]:
     name = _FROM_TEXT.get(new.name, "type-change")
     if new.name == "citext":
         return
-    if new.name in _CAST_BY_FUNCTION:
+    bits = explicit and new.name in ("bit", "varbit")
+    if bits and new.mods:
+        what = f"longer than {new.mods[0]}, which the cast to {new} cuts silently"
+        longer = f"length(CAST({value} AS varbit)) > {new.mods[0]}"
+        yield Misfit("type-change-lossy", what, longer, lossy=True)
+    if bits or new.name in _CAST_BY_FUNCTION:
         yield Misfit(name, f"not readable as {new}", tried=f"CAST({value} AS {target})")
     else:
         yield _parsed(value, new, target, schema, name)
@@ -183,7 +212,7 @@ def _decimal(value: str, old: Type, new: Type) -> Iterator[Misfit]:
     # Infinity is no numeric before 14; NaN fits any numeric.
     endless = f"({value})::text IN ('Infinity', '-Infinity')"
     large = f"abs(round({before}, {scale})) >= 1e{precision - scale}::numeric"
-    if old.name in _WIDTH:
+    if old.name in _WIDTH and scale >= 0:
         yield Misfit("type-numeric-precision", f"too large for {new}", large)
         return
     exact = old.name == "numeric"
@@ -227,9 +256,32 @@ def keeps_distinct(old: Type | None, new: Type, schema: Schema, *, explicit: boo
         return False
     old, new = casts.base(old, schema), casts.base(new, schema)
     if old.name in _WIDTH and new.name in (*_WIDTH, "numeric"):
-        return True
+        return (*new.mods, 0, 0)[1] >= 0
     if _text(new):
         # bpchar forgets trailing blanks.
         cut = explicit and casts.loses(old, new, schema, explicit=True)
         return not cut and new.name != "bpchar" and old.name in (*_TEXTS, *_WIDTH, "uuid", "bool")
     return casts.keeps(old, new, schema, utc=False)
+
+
+def alike(old: Type, new: Type, schema: Schema) -> bool:
+    """Tell whether expressions over the values say the same, and raise no error that is new."""
+    widths = [_WIDTH.get(casts.base(one, schema).name, 0) for one in (old, new)]
+    if all(widths) and not (old.array or new.array):
+        return widths[0] <= widths[1]
+    return old.array == new.array and casts.same_order(old, new, schema)
+
+
+def changes(old: Type, new: Type, schema: Schema) -> bool:
+    """Tell whether expressions over the values may say something else, so that checks do."""
+    if not alike(old, new, schema):
+        return True
+    return casts.base(new, schema).name not in _WIDTH and not casts.keeps(
+        old, new, schema, utc=False
+    )
+
+
+def textual(old: Type, new: Type, schema: Schema) -> bool:
+    """Tell whether both types are texts, over which no expression raises an error that is new."""
+    bare = [casts.base(one, schema) for one in (old, new)]
+    return all(not one.array and (_text(one) or one.name == "citext") for one in bare)

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec import structs
 from pglast import ast
 
-from migsafe.audits.derived import columns, constraints, uniques, values
+from migsafe.audits.derived import columns, constraints, conversions, dependents, values
 from migsafe.audits.derived.conversions import Misfit, keeps_distinct, misfits
-from migsafe.audits.derived.names import Rows, Unknown
+from migsafe.audits.derived.dependents import Turn
+from migsafe.audits.derived.names import Rows, Unknown, called
 from migsafe.audits.derived.walking import Draft, Walk
 from migsafe.findings import Severity
-from migsafe.schema import Column, Enum, Table, Type, casts, expressions, reading
+from migsafe.schema import Column, Enum, Table, Type, casts, reading
 
 
 def retyped(
@@ -32,50 +34,87 @@ def _retyped(
 ) -> Iterator[Draft]:
     schema, table = walk.schema, rows.table
     new, using = reading.type_of(command.def_.typeName), command.def_.raw_default
-    cast = _cast_of(column, using)
+    plain = _is_cast(column, using)
+    cast = plain and reading.type_of(using.typeName) == new
     source = column.type if using is None or cast else None
-    if using is None and casts.castable(column.type, new, schema, explicit=False) is False:
-        yield _no_cast(rows, column, new)
+    given = column.type if using is None else _type_of(table, using)
+    if given and casts.castable(given, new, schema, explicit=False) is False:
+        yield _no_cast(rows, column if using is None else None, given, new)
         return
     enum = schema.typed(new, schema.enums)
     if enum and not new.array and not _same_type(column.type, new):
-        yield from _to_enum(walk, rows, column, using, enum, only=only)
+        yield from _to_enum(walk, rows, column, command, enum, only=only)
     else:
         for misfit in _misfits(walk, rows, column, command, source, explicit=cast):
-            yield _misfit(rows, column, misfit, only=only)
+            draft = _misfit(rows, column, misfit, only=only)
+            # A VIRTUAL column is not computed before a query reads it.
+            virtual = column.generated == "v"
+            yield structs.replace(draft, severity=Severity.WARNING) if virtual else draft
     domain = schema.typed(new, schema.domains)
     constrained = any(one.constrained for one in casts.domains(new, schema))
     if domain and constrained and not _same_type(column.type, new):
         yield from columns.in_domain(walk, rows, column.name, new, domain, only=only)
-    if column.not_null and using is not None and not cast:
-        yield from constraints.not_null(walk, rows, column.name, only=only, name="type-change-null")
-    if source is None or not keeps_distinct(source, new, schema, explicit=cast):
-        yield from _rebuilt(walk, rows, column, new, table)
-    if source is None or _changes(walk, source, new, explicit=cast):
-        yield from _rechecked(walk, rows, column, only=only)
+    # The null of jsonb becomes NULL from PostgreSQL 18 on.
+    if using is not None and (not plain or casts.base(column.type, schema).name == "jsonb"):
+        yield from _emptied(walk, rows, column, only=only)
+    turn = _turn(walk, column, command, source)
+    yield from dependents.again(walk, rows, column, turn, only=only)
+
+
+def _emptied(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
+    """Ask for NULLs that USING makes, in each table that refuses them."""
+    name = "type-change-null"
+    if column.not_null:
+        yield from constraints.not_null(walk, rows, column.name, only=only, name=name)
+        return
+    for heir in walk.members(rows.table, only=only)[1:]:
+        if (own := heir.columns.get(column.name)) and own.not_null:
+            there = structs.replace(rows, table=heir)
+            yield from constraints.not_null(walk, there, column.name, only=True, name=name)
 
 
 def _same_type(old: Type, new: Type) -> bool:
     return (old.name, old.array) == (new.name, new.array) and None in (old.schema, new.schema)
 
 
-def _changes(walk: Walk, old: Type, new: Type, *, explicit: bool) -> bool:
-    """Tell whether values get other ones, so that what was checked has to be checked again."""
-    return not casts.keeps(old, new, walk.schema, utc=False) and not keeps_distinct(
-        old, new, walk.schema, explicit=explicit
+def _turn(walk: Walk, column: Column, command: Any, source: Type | None) -> Turn:
+    schema, new = walk.schema, reading.type_of(command.def_.typeName)
+    if source is None or values.recollated(column, command.def_.collClause):
+        return Turn(merges=True, changes=True, alike=False, new=new)
+    explicit = command.def_.raw_default is not None
+    return Turn(
+        merges=not keeps_distinct(source, new, schema, explicit=explicit),
+        changes=conversions.changes(source, new, schema),
+        alike=conversions.alike(source, new, schema),
+        new=new,
+        trims=conversions.textual(source, new, schema) and casts.overflows(source, new, schema),
     )
 
 
-def _cast_of(column: Column, using: Any) -> bool:
-    """Tell whether USING is nothing but a cast of the column."""
+def _is_cast(column: Column, using: Any) -> bool:
+    """Tell whether USING is nothing but a cast of the column, to whatever type."""
     if not isinstance(using, ast.TypeCast) or not isinstance(using.arg, ast.ColumnRef):
         return False
     fields: Any = using.arg.fields
     return bool(getattr(fields[-1], "sval", None) == column.name)
 
 
-def _no_cast(rows: Rows, column: Column, new: Type) -> Draft:
-    why = f"{column.name} is {column.type}, of which no assignment makes {new}"
+#: Functions that give text for text.
+_TEXTUAL = frozenset(("btrim", "initcap", "lower", "ltrim", "replace", "rtrim", "upper"))
+
+
+def _type_of(table: Table, using: Any) -> Type | None:
+    """Return the type of what USING gives, None where nobody knows it."""
+    if isinstance(using, ast.FuncCall) and called(using) in _TEXTUAL and using.args:
+        given = values.type_of(table, using.args[0])
+        textual = given and not (given.schema or given.array) and given.name in ("text", "varchar")
+        return Type(None, "text") if textual else None
+    return values.type_of(table, using)
+
+
+def _no_cast(rows: Rows, column: Column | None, given: Type, new: Type) -> Draft:
+    what = f"{column.name} is" if column else "USING gives"
+    why = f"{what} {given}, of which no assignment makes {new}"
     return Draft(
         name="type-no-assignment-cast",
         what=why,
@@ -102,17 +141,18 @@ def _misfits(
     if explicit and source is not None:
         yield from misfits(value, source, new, target, walk.schema, explicit=True)
     elif using is not None:
-        yield from _of_expression(value, new, target, walk)
+        yield from _of_expression(value, using, new, target, walk)
     else:
         yield from misfits(value, source, new, target, walk.schema, explicit=False)
 
 
-def _of_expression(value: str, new: Type, target: str, walk: Walk) -> Iterator[Misfit]:
-    """Yield what to ask of an expression whose own type is not known."""
+def _of_expression(value: str, using: Any, new: Type, target: str, walk: Walk) -> Iterator[Misfit]:
+    """Yield what to ask of an expression; of a cast the type is known, and so what it loses."""
     yield from misfits(value, None, new, target, walk.schema, explicit=False)
-    if casts.base(new, walk.schema).name in ("varchar", "bpchar") and not new.array:
-        text_ = Type(None, "text")
-        yield from misfits(f"({value})", text_, new, target, walk.schema, explicit=False)
+    if isinstance(using, ast.TypeCast):
+        given = reading.type_of(using.typeName)
+        known = misfits(f"({value})", given, new, target, walk.schema, explicit=False)
+        yield from (misfit for misfit in known if misfit.lossy)
 
 
 def _misfit(rows: Rows, column: Column, found: Any, *, only: bool) -> Draft:
@@ -122,7 +162,7 @@ def _misfit(rows: Rows, column: Column, found: Any, *, only: bool) -> Draft:
             what=f"of {column.name} in {rows.table.key}",
             noun="value",
             rows=rows,
-            offends=_raising(found),
+            offends=dependents.raising(found),
         )
     misfit: Misfit = found
     query = None
@@ -149,21 +189,15 @@ _LOSSY = "Keep what would be lost elsewhere before the statement, or choose a ty
 _MISFIT = "Correct these values before the statement, or write USING so that it converts them."
 
 
-def _raising(reason: str) -> Any:
-    def offends() -> str:
-        raise Unknown(reason)
-
-    return offends
-
-
 def _to_enum(
-    walk: Walk, rows: Rows, column: Column, using: Any, enum: Enum, *, only: bool
+    walk: Walk, rows: Rows, column: Column, command: Any, enum: Enum, *, only: bool
 ) -> Iterator[Draft]:
     """Ask for values that are no label: by their text, since the new type may not be there yet."""
+    new, using = reading.type_of(command.def_.typeName), command.def_.raw_default
     narrowed = walk.schema.typed(column.type, walk.schema.enums) is not None
 
     def offends() -> str:
-        label = values.as_label(walk, rows.table, column, using)
+        label = values.as_label(walk, rows.table, column, using, new)
         allowed = ", ".join(values.quoted_label(item) for item in enum.labels)
         return f"{label} IS NOT NULL AND {label} <> ALL (ARRAY[{allowed}]::text[])"
 
@@ -180,62 +214,29 @@ def _to_enum(
     )
 
 
-def _rebuilt(walk: Walk, rows: Rows, column: Column, new: Type, table: Table) -> Iterator[Draft]:
-    """Ask for values that become equal, below a unique index."""
-    name = "type-citext-unique" if new.name == "citext" else "type-change-unique"
-    for index in table.indexes.values():
-        touched = column.name in (*index.columns, *index.reads)
-        if not index.unique or not touched:
-            continue
-        if None in index.columns:
-            yield _untold(rows, column, name, f"the unique index {index.name} has expressions")
-            continue
-        wanted = uniques.Unique(index.columns, index.predicate, index.nulls_not_distinct)
-        yield from uniques.unique(walk, rows, wanted, name)
-
-
-def _untold(rows: Rows, column: Column, name: str, reason: str) -> Draft:
-    """Return a question that nobody can answer."""
-    what = f"of {rows.table.key} in conflict over the new {column.name}"
-    reads = (column.name,)
-    return Draft(name=name, what=what, rows=rows, offends=_raising(reason), reads=reads)
-
-
-def _rechecked(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
-    """Ask the checks and foreign keys on the column again, of the new values."""
-    for made in rows.table.constraints.values():
-        if column.name not in made.columns or not made.valid or not made.enforced:
-            continue
-        if made.kind == "c" and not expressions.proves_not_null(made.expression, column.name):
-            yield from constraints.check(
-                walk,
-                rows,
-                made.expression,
-                "type-change-check",
-                label=f"the check {made.name}",
-                only=only,
-            )
-        elif made.kind == "f":
-            yield from constraints.foreign_key(walk, rows, made, "type-change-fk")
-        elif made.kind == "x":
-            reason = f"the exclusion {made.name} is made anew"
-            yield _untold(rows, column, "type-change-unique", reason)
-    for other, made in walk.schema.referrers(rows.table.key):
-        if column.name in (made.target_columns or constraints.primary(rows.table)):
-            reason = f"the foreign key {made.name} of {other.key} is checked anew"
-            yield _untold(rows, column, "type-change-fk", reason)
-
-
 def regenerated(walk: Walk, table: Table, command: Any, *, recurses: bool) -> Iterator[Draft]:
-    """Ask what SET EXPRESSION of a stored column needs of the rows."""
+    """Ask what SET EXPRESSION needs of the rows."""
     column = table.columns.get(command.name)
-    if column is None or column.generated != "s":
+    if column is None or not column.generated:
         return
     value = values.computed(walk, table, column, command.def_)
-    rows = walk.rows(table, {column.name: value})
-    changed = Column(name=column.name, type=column.type, default=command.def_, generated="s")
-    changed.not_null = column.not_null
-    yield from columns.generated(walk, rows, changed, only=walk.only(table, recurses=recurses))
-    yield from _rebuilt(walk, rows, column, column.type, table)
-    yield from _rechecked(walk, rows, column, only=walk.only(table, recurses=recurses))
+    rows, only = walk.rows(table, {column.name: value}), walk.only(table, recurses=recurses)
+    changed = structs.replace(column, default=command.def_)
+    if column.generated == "v" and any(one.kind == "c" for one in table.constraints.values()):
+        yield _refused(rows, column)
+        return
+    yield from columns.generated(walk, rows, changed, only=only)
+    turn = Turn(merges=True, changes=True, alike=False, new=column.type)
+    yield from dependents.again(walk, rows, column, turn, only=only)
     values.set_(walk, table, column.name, value)
+
+
+def _refused(rows: Rows, column: Column) -> Draft:
+    why = f"{column.name} is VIRTUAL, and {rows.table.key} has checks: its expression has to stay"
+    return Draft(
+        name="generated-column-expr-error",
+        what=why,
+        rows=rows,
+        refuted=why,
+        remedy="Drop the checks before, and add them again behind it.",
+    )

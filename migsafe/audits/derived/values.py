@@ -14,12 +14,13 @@ from migsafe.audits.derived.names import (
     is_null,
     literal,
     never_null,
+    quoted,
     reference,
     swapped,
     text,
 )
 from migsafe.audits.derived.walking import Walk
-from migsafe.schema import Column, Table, expressions, reading
+from migsafe.schema import Column, Table, Type, casts, expressions, reading
 
 
 def of_new(walk: Walk, table: Table, column: Column, node: Any) -> Any:
@@ -76,9 +77,25 @@ def of_retyped(walk: Walk, table: Table, column: Column, command: Any) -> Any:
     try:
         source = using if using is not None else reference(column.name)
         value = live(walk.rows(table), source)
-        return expressions.tree(f"CAST({value} AS {walk.names.type_(new)})")
+        collation = _collation(column, new, command.def_.collClause)
+        return expressions.tree(f"CAST({value} AS {walk.names.type_(new)}){collation}")
     except Unknown:
         return None
+
+
+def _collation(column: Column, new: Type, clause: Any) -> str:
+    """Return COLLATE as a column needs it that gets a type; a type alone resets the collation."""
+    if clause is not None:
+        return f" COLLATE {'.'.join(quoted(part.sval) for part in clause.collname)}"
+    resets = column.collation and not new.array and new.name in ("text", "varchar", "bpchar")
+    return ' COLLATE pg_catalog."default"' if resets else ""
+
+
+def recollated(column: Column, clause: Any) -> bool:
+    """Tell whether ALTER COLUMN … TYPE gives a column another collation."""
+    # The catalog quotes it, and says its schema where the search_path does not.
+    old = (column.collation or "").rpartition(".")[2].strip('"')
+    return old != (reading.collation_of(clause) or "")
 
 
 def add(walk: Walk, table: Table, column: Column, value: Any, *, numbered: bool) -> None:
@@ -104,24 +121,47 @@ def quoted_label(label: str) -> str:
     return literal(label)
 
 
-def as_label(walk: Walk, table: Table, column: Column, using: Any) -> str:
+def as_label(walk: Walk, table: Table, column: Column, using: Any, new: Type) -> str:
     """Return the text of what becomes a value of an enum that may not be there yet.
 
-    Casts to an enum are left out of it: a label is its text.
+    Casts to this enum are left out of it: a label is its text.
     """
     tree = using if using is not None else reference(column.name)
 
     def swap(node: Any) -> Any:
-        if isinstance(node, ast.TypeCast) and _is_enum(walk, node.typeName):
-            return _as_text(swapped(node.arg, swap))
+        if isinstance(node, ast.TypeCast) and _is_enum(walk, node.typeName, new):
+            return _shown(walk, table, node.arg, swapped(node.arg, swap))
         return None
 
     return f"({walk.rows(table).expression(_as_text(swapped(tree, swap)))})"
 
 
-def _is_enum(walk: Walk, name: Any) -> bool:
-    type_ = reading.type_of(name)
-    return not type_.array and walk.schema.typed(type_, walk.schema.enums) is not None
+def _is_enum(walk: Walk, name: Any, enum: Type) -> bool:
+    type_, kinds = reading.type_of(name), walk.schema.enums
+    return not type_.array and walk.names.key(type_, kinds) == walk.names.key(enum, kinds)
+
+
+def _shown(walk: Walk, table: Table, argument: Any, value: Any) -> Any:
+    """Return what the cast of an argument to an enum reads: the output of its type.
+
+    A cast to text strips the blanks of char(n), the output does not.
+    """
+    type_ = Type(None, "text") if isinstance(argument, ast.A_Const) else type_of(table, argument)
+    if type_ and casts.base(type_, walk.schema).name in ("text", "varchar"):
+        return _as_text(value)
+    sql = text(value)
+    return expressions.tree(f"CASE WHEN num_nulls({sql}) = 0 THEN concat({sql}) END")
+
+
+def type_of(table: Table, value: Any) -> Type | None:
+    """Return the type of a column or cast, None of other expressions."""
+    if isinstance(value, ast.TypeCast):
+        return reading.type_of(value.typeName)
+    if isinstance(value, ast.ColumnRef):
+        fields: Any = value.fields
+        column = table.columns.get(getattr(fields[-1], "sval", ""))
+        return column.type if column else None
+    return None
 
 
 def _as_text(tree: Any) -> Any:

@@ -292,6 +292,9 @@ _Change = enums.AlterTableType
 _PASSES = {
     _Change.AT_DropColumn: 0,
     _Change.AT_DropConstraint: 0,
+    _Change.AT_DropNotNull: 0,
+    _Change.AT_DropExpression: 0,
+    _Change.AT_DropIdentity: 0,
     _Change.AT_AlterColumnType: 1,
     _Change.AT_AddColumn: 2,
     _Change.AT_SetExpression: 3,
