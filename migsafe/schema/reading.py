@@ -288,7 +288,7 @@ def backing(node: Any, made: Constraint, table: Table) -> Index | None:
         nulls_not_distinct=bool(node.nulls_not_distinct),
         immediate=not made.deferrable,
         predicate=node.where_clause,
-        method=node.access_method or "btree",
+        method="gist" if node.without_overlaps else node.access_method or "btree",
         made=made.made,
     )
 

@@ -315,6 +315,378 @@ def test_what_the_schema_refuses_is_told_without_a_question(
         conn.execute(migration.encode())
 
 
+#: Rows, a migration that fails for them, and the SQLSTATE and the question of it.
+FAILING = [
+    # A column cuts no value that is assigned to it, as a CAST would.
+    (
+        "CREATE TABLE t (f text, l text); INSERT INTO t VALUES ('ann', 'lee')",
+        "ALTER TABLE t ADD i char(2) GENERATED ALWAYS AS (upper(f || l)) STORED",
+        *("22001", "generated-column-expr-error"),
+    ),
+    (
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1)",
+        "ALTER TABLE t ADD x varchar(2) DEFAULT 'abc'",
+        *("22001", "type-varchar-shrink"),
+    ),
+    (
+        "CREATE DOMAIN short AS varchar(2); CREATE TABLE t (a int); INSERT INTO t VALUES (1)",
+        "ALTER TABLE t ADD x short DEFAULT lower('ABC')",
+        *("22001", "type-varchar-shrink"),
+    ),
+    (
+        "CREATE TABLE t (a int)",
+        "ALTER TABLE t ADD x bit(3) DEFAULT B'1010'",
+        *("22026", "type-varchar-shrink"),
+    ),
+    (
+        "CREATE TABLE t (a text); INSERT INTO t VALUES ('abc')",
+        "ALTER TABLE t ADD x varchar(2)[] GENERATED ALWAYS AS (ARRAY[a]) STORED",
+        *("22001", "generated-column-expr-error"),
+    ),
+    # A default partition of a partition.
+    (
+        """CREATE TABLE p (r text, n int) PARTITION BY LIST (r);
+           CREATE TABLE p1 PARTITION OF p FOR VALUES IN ('eu') PARTITION BY LIST (n);
+           CREATE TABLE c (r text, n int); INSERT INTO c VALUES ('us', 1)""",
+        "ALTER TABLE p1 ATTACH PARTITION c DEFAULT",
+        *("23514", "attach-partition-default"),
+    ),
+    (
+        """CREATE TABLE p (id int, r text) PARTITION BY LIST (id);
+           CREATE UNIQUE INDEX ON p (id, lower(r)); CREATE TABLE c (id int, r text);
+           INSERT INTO c VALUES (1, 'A'), (1, 'a')""",
+        "ALTER TABLE p ATTACH PARTITION c FOR VALUES IN (1)",
+        *("23505", "add-unique"),
+    ),
+    (
+        """CREATE TABLE p (id int, r text) PARTITION BY LIST (id);
+           CREATE UNIQUE INDEX ON p (id) WHERE r = 'a'; CREATE TABLE c (id int, r text);
+           INSERT INTO c VALUES (1, 'a'), (1, 'a')""",
+        "ALTER TABLE p ATTACH PARTITION c FOR VALUES IN (1)",
+        *("23505", "add-unique"),
+    ),
+    # An heir that has the column already.
+    (
+        """CREATE TABLE p (a int); CREATE TABLE c (x int) INHERITS (p);
+           INSERT INTO c VALUES (1, -1)""",
+        "ALTER TABLE p ADD x int DEFAULT 5 CHECK (x > 0)",
+        *("23514", "add-column-default-violates-check"),
+    ),
+    (
+        """CREATE TABLE p (a int); CREATE TABLE c (x int) INHERITS (p);
+           INSERT INTO c VALUES (1, -1)""",
+        "ALTER TABLE p ADD x int DEFAULT 5; ALTER TABLE p ADD CHECK (x > 0)",
+        *("23514", "add-check"),
+    ),
+    (
+        "CREATE TABLE p (a int); CREATE TABLE c (x int) INHERITS (p); INSERT INTO c VALUES (1)",
+        "ALTER TABLE p ADD x int DEFAULT 5; ALTER TABLE p ALTER x SET NOT NULL",
+        *("23502", "set-not-null"),
+    ),
+    # Numbers that do not suffice, or come again.
+    (
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2), (3)",
+        "ALTER TABLE t ADD id int GENERATED ALWAYS AS IDENTITY (MAXVALUE 2)",
+        *("2200H", "add-column-required-non-empty"),
+    ),
+    (
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2), (3)",
+        "ALTER TABLE t ADD id int GENERATED ALWAYS AS IDENTITY (START 2147483646)",
+        *("2200H", "add-column-required-non-empty"),
+    ),
+    (
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2), (3)",
+        "ALTER TABLE t ADD id int GENERATED ALWAYS AS IDENTITY (INCREMENT -1 MINVALUE -2)",
+        *("2200H", "add-column-required-non-empty"),
+    ),
+    (
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2), (3)",
+        "ALTER TABLE t ADD id int GENERATED ALWAYS AS IDENTITY (MAXVALUE 2 CYCLE) UNIQUE",
+        *("23505", "add-unique"),
+    ),
+    (
+        """CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2), (3);
+           CREATE SEQUENCE s MAXVALUE 10; SELECT setval('s', 8)""",
+        "ALTER TABLE t ADD id int DEFAULT nextval('s')",
+        *("2200H", "add-column-required-non-empty"),
+    ),
+    (
+        """CREATE TABLE t (a int); INSERT INTO t VALUES (1);
+           CREATE SEQUENCE s; SELECT setval('s', 40000)""",
+        "ALTER TABLE t ADD id smallint DEFAULT nextval('public.s'::regclass)",
+        *("22003", "add-column-required-non-empty"),
+    ),
+    (
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2), (3)",
+        "CREATE SEQUENCE s MAXVALUE 2; ALTER TABLE t ADD id int DEFAULT nextval('s')",
+        *("2200H", "add-column-required-non-empty"),
+    ),
+    (
+        """CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2), (3);
+           CREATE SEQUENCE s MAXVALUE 2 CYCLE""",
+        "ALTER TABLE t ADD id int UNIQUE DEFAULT nextval('s')",
+        *("23505", "add-column-required-non-empty"),
+    ),
+    # Operators and functions that look harmless.
+    (
+        "CREATE TABLE t (a int[]); INSERT INTO t VALUES ('{1}')",
+        """ALTER TABLE t ADD x text GENERATED ALWAYS AS
+               (CASE WHEN a || '{{{1}}}' = a THEN 'a' ELSE 'b' END) STORED""",
+        *("2202E", "generated-column-expr-error"),
+    ),
+    (
+        "CREATE TABLE t (id int, b int[]); INSERT INTO t VALUES (1, '{{1}}')",
+        "CREATE INDEX ON t ((id || b))",
+        *("22000", "expression-index-error"),
+    ),
+    (
+        r"CREATE TABLE t (a text); INSERT INTO t VALUES ('ab\')",
+        "CREATE INDEX ON t (a) WHERE 'abc' LIKE a",
+        *("22025", "expression-index-error"),
+    ),
+    (
+        """CREATE SCHEMA s; CREATE TABLE t (a int); INSERT INTO t VALUES (0);
+           CREATE FUNCTION s.lower(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1 / $1'""",
+        "CREATE INDEX ON t (s.lower(a))",
+        *("22012", "expression-index-error"),
+    ),
+    # Entries of a btree.
+    *(
+        (
+            f"""CREATE DOMAIN d AS text; CREATE TYPE pair AS (a text); {table};
+                CREATE FUNCTION long() RETURNS text LANGUAGE sql AS
+                    'SELECT string_agg(md5(n::text), '''') FROM generate_series(1, 200) AS n';
+                INSERT INTO t VALUES ({value})""",
+            f"CREATE INDEX ON t ({keys})",
+            *("54000", "index-row-too-large"),
+        )
+        for table, value, keys in (
+            ("CREATE TABLE t (a text)", "long()", "(a || 'x')"),
+            ("CREATE TABLE t (a jsonb)", "jsonb_build_object('x', long())", "(a ->> 'x')"),
+            ("CREATE TABLE t (a d)", "long()", "a"),
+            ("CREATE TABLE t (a pair)", "ROW(long())", "a"),
+            (
+                "CREATE TABLE t (a bit(25600))",
+                "('x' || long() || long() || long() || long())::bit(25600)",
+                "a",
+            ),
+        )
+    ),
+    (
+        """CREATE TABLE t (a varchar(500), b varchar(500), c varchar(500));
+           INSERT INTO t SELECT s, s, s FROM (SELECT string_agg(chr(
+               19968 + (hashtext(n::text) & 8191)), '') FROM generate_series(1, 500) AS n) AS o (s)
+        """,
+        "CREATE INDEX ON t (a, b, c)",
+        *("54000", "index-row-too-large"),
+    ),
+    # A new identity.
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'a')",
+        """ALTER TABLE t ALTER id ADD GENERATED BY DEFAULT AS IDENTITY;
+           INSERT INTO t (a) VALUES ('please restart')""",
+        *("23505", "identity-behind-max"),
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (-1, 'a')",
+        """ALTER TABLE t ALTER id ADD GENERATED BY DEFAULT AS IDENTITY (INCREMENT -1);
+           INSERT INTO t (a) VALUES ('b')""",
+        *("23505", "identity-behind-max"),
+    ),
+    # An inserted value becomes another one on its way.
+    (
+        "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)",
+        "INSERT INTO t VALUES (1.4)",
+        *("23505", "insert-seed-conflict"),
+    ),
+    (
+        "CREATE TABLE t (id numeric(5,1) PRIMARY KEY); INSERT INTO t VALUES (1)",
+        "INSERT INTO t VALUES (1.04)",
+        *("23505", "insert-seed-conflict"),
+    ),
+    (
+        "CREATE TABLE t (id date PRIMARY KEY); INSERT INTO t VALUES ('2020-01-01')",
+        "INSERT INTO t VALUES ('2020-01-01 10:00'::timestamp)",
+        *("23505", "insert-seed-conflict"),
+    ),
+    (
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "INSERT INTO t VALUES (1), ('1')",
+        *("23505", "insert-seed-conflict"),
+    ),
+    (
+        "CREATE TABLE t (id uuid PRIMARY KEY)",
+        """INSERT INTO t VALUES ('c6a5b0b0-0000-4000-8000-000000000001'),
+               ('{C6A5B0B0-0000-4000-8000-000000000001}')""",
+        *("23505", "insert-seed-conflict"),
+    ),
+    # A domain within another type.
+    (
+        """CREATE DOMAIN d AS int; CREATE TYPE pair AS (a d); CREATE TABLE t (p pair);
+           INSERT INTO t VALUES (ROW(1))""",
+        "ALTER DOMAIN d ADD CHECK (VALUE > 0)",
+        *("0A000", "domain-add-check"),
+    ),
+    (
+        "CREATE DOMAIN d AS int; CREATE TABLE b (x d); CREATE TABLE t (a b)",
+        "ALTER DOMAIN d ADD CHECK (VALUE > 0)",
+        *("0A000", "domain-add-check"),
+    ),
+    (
+        "CREATE DOMAIN d AS int; CREATE TABLE t (a d[])",
+        "ALTER DOMAIN d SET NOT NULL",
+        *("0A000", "domain-set-not-null"),
+    ),
+    (
+        """CREATE DOMAIN d AS int; CREATE TYPE pair AS (a d); CREATE TYPE pairs AS (b pair);
+           CREATE TABLE t (p pairs)""",
+        "ALTER DOMAIN d ADD CHECK (VALUE > 0)",
+        *("0A000", "domain-add-check"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("setup", "migration", "state", "name"), FAILING)
+def test_what_rows_let_fail_is_never_a_pass(
+    conn: Conn, ask: Ask, setup: str, migration: str, state: str, name: str
+) -> None:
+    conn.execute(setup.encode())
+    found = {f.verdict for f in ask(migration) if f.name == name and f.severity == "error"}
+    assert found & {"fail", "unknown"}
+    with pytest.raises(psycopg.Error) as raised, conn.transaction():
+        conn.execute(migration.encode())
+    assert raised.value.sqlstate == state
+
+
+@pytest.mark.parametrize(
+    ("since", "setup", "migration", "state", "name"),
+    [
+        (
+            18,
+            "CREATE TABLE p (a int); CREATE TABLE c (x int) INHERITS (p); INSERT INTO c VALUES (1)",
+            "ALTER TABLE p ADD x int NOT NULL DEFAULT 5",
+            *("23502", "set-not-null"),
+        ),
+        (
+            17,
+            """CREATE TABLE t (a jsonb); INSERT INTO t VALUES ('{"x": [1]}')""",
+            """ALTER TABLE t ADD x text GENERATED ALWAYS AS
+                   (json_value(a, '$.x' ERROR ON ERROR)) STORED""",
+            *("2203F", "generated-column-expr-error"),
+        ),
+        (
+            18,
+            """CREATE TABLE p (id int4range, v daterange, PRIMARY KEY (id, v WITHOUT OVERLAPS))
+                   PARTITION BY LIST (id);
+               CREATE TABLE c (id int4range NOT NULL, v daterange NOT NULL);
+               INSERT INTO c VALUES ('[1,2)', '[2020-01-01,2020-02-01)'),
+                   ('[1,2)', '[2020-01-11,2020-02-11)')""",
+            "ALTER TABLE p ATTACH PARTITION c FOR VALUES IN ('[1,2)')",
+            *("23P01", "add-exclusion"),
+        ),
+    ],
+)
+def test_what_newer_servers_refuse_is_never_a_pass(
+    conn: Conn, ask: Ask, server_major: int, since: int, setup: str, migration: str, state: str,
+    name: str,
+) -> None:  # fmt: skip
+    if server_major < since:
+        pytest.skip(f"needs PostgreSQL {since}")
+    test_what_rows_let_fail_is_never_a_pass(conn, ask, setup, migration, state, name)
+
+
+@pytest.mark.parametrize(
+    ("setup", "migration"),
+    [
+        (
+            "CREATE TABLE p (a int); CREATE TABLE c (x int) INHERITS (p);"
+            " INSERT INTO c VALUES (1, 2)",
+            "ALTER TABLE p ADD x int NOT NULL",
+        ),
+        (
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1)",
+            "ALTER TABLE t ADD x varchar(3) NOT NULL DEFAULT 'abc'",
+        ),
+        (
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1)",
+            "ALTER TABLE t ADD x varchar(36) DEFAULT gen_random_uuid()",
+        ),
+        (
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1)",
+            """ALTER TABLE t ADD x bit(3) DEFAULT B'101', ADD y varchar(2) DEFAULT 'ab  '::text,
+                   ADD z varchar(2)[] DEFAULT '{}', ADD v varchar(2) DEFAULT 'abc'::varchar(2)""",
+        ),
+        (
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SEQUENCE s",
+            "ALTER TABLE t ADD x smallint UNIQUE DEFAULT nextval('s')",
+        ),
+        (
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1)",
+            "CREATE SEQUENCE s; ALTER TABLE t ADD x int PRIMARY KEY DEFAULT nextval('s')",
+        ),
+        (
+            """CREATE TABLE p (id int, v int) PARTITION BY LIST (id);
+               CREATE TABLE c PARTITION OF p FOR VALUES IN (1); INSERT INTO c VALUES (1), (1)""",
+            "CREATE UNIQUE INDEX u ON ONLY p (id)",
+        ),
+        (
+            "CREATE TABLE t (a text); INSERT INTO t VALUES (left((SELECT string_agg(md5(n::text),"
+            " '') FROM generate_series(1, 100) AS n), 2690))",
+            "CREATE INDEX ON t (a)",
+        ),
+        (
+            "CREATE TYPE pair AS (a int, b int); CREATE TABLE t (a pair);"
+            " INSERT INTO t VALUES (ROW(NULL, NULL))",
+            "ALTER TABLE t ALTER a SET NOT NULL",
+        ),
+        (
+            """CREATE TYPE pair AS (a int, b int); CREATE DOMAIN d AS pair; CREATE TABLE t (a d);
+               INSERT INTO t VALUES (ROW(NULL, NULL))""",
+            "ALTER DOMAIN d SET NOT NULL",
+        ),
+        (
+            """CREATE TABLE p (id char(5) PRIMARY KEY); INSERT INTO p VALUES ('ab');
+               CREATE TABLE c (id text); INSERT INTO c VALUES ('ab   ')""",
+            "ALTER TABLE c ADD FOREIGN KEY (id) REFERENCES p",
+        ),
+        (
+            "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'a')",
+            """ALTER TABLE t ALTER id ADD GENERATED BY DEFAULT AS IDENTITY;
+               INSERT INTO t VALUES (2, 'b')""",
+        ),
+        (
+            "CREATE TABLE t (id int NOT NULL, a text); INSERT INTO t VALUES (1, 'a')",
+            """ALTER TABLE t ALTER id ADD GENERATED BY DEFAULT AS IDENTITY;
+               INSERT INTO t (a) VALUES ('b')""",
+        ),
+    ],
+)
+def test_what_rows_let_succeed_is_no_error(
+    conn: Conn, ask: Ask, setup: str, migration: str
+) -> None:
+    conn.execute(setup.encode())
+    told = [f for f in ask(migration) if f.status is Status.FAILED and f.severity == "error"]
+    assert told == []
+    conn.execute(migration.encode())
+
+
+def test_what_a_period_covers_together_is_not_told_by_equality(
+    conn: Conn, ask: Ask, server_major: int
+) -> None:
+    if server_major < 18:
+        pytest.skip("needs PostgreSQL 18")
+    conn.execute(
+        """CREATE TABLE p (id int4range, v daterange, PRIMARY KEY (id, v WITHOUT OVERLAPS));
+           CREATE TABLE c (id int4range, v daterange);
+           INSERT INTO p VALUES ('[1,2)', '[2020-01-01,2020-02-01)'),
+               ('[1,2)', '[2020-02-01,2020-03-01)');
+           INSERT INTO c VALUES ('[1,2)', '[2020-01-11,2020-02-11)')"""
+    )
+    added = "ALTER TABLE c ADD FOREIGN KEY (id, PERIOD v) REFERENCES p (id, PERIOD v)"
+    assert {f.verdict for f in ask(added)} == {"unknown"}
+    conn.execute(added.encode())
+
+
 # ---------------------------------------------------------------- what cannot be answered
 
 

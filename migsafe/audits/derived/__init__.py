@@ -14,6 +14,7 @@ from migsafe.audits.derived import (
     blocks,
     columns,
     constraints,
+    numbers,
     partitions,
     refusals,
     retyping,
@@ -116,7 +117,7 @@ def _attach(walk: Walk, table: Table, command: Any, _recurses: bool) -> Iterator
 
 
 def _add_identity(walk: Walk, table: Table, command: Any, _recurses: bool) -> Iterator[Draft]:
-    yield from columns.identity(walk, table, command)
+    yield from numbers.identity(walk, table, command)
 
 
 def _set_expression(walk: Walk, table: Table, command: Any, recurses: bool) -> Iterator[Draft]:

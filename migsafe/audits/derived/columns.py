@@ -6,8 +6,19 @@ from typing import Any
 from msgspec import structs
 from pglast import ast, enums
 
-from migsafe.audits.derived import constraints, values
-from migsafe.audits.derived.names import Rows, is_null, never_null, raises, swapped, text
+from migsafe.audits.derived import constraints, numbers, values
+from migsafe.audits.derived.conversions import misfits
+from migsafe.audits.derived.names import (
+    Rows,
+    Unknown,
+    distinct,
+    is_null,
+    joined,
+    never_null,
+    raises,
+    swapped,
+    text,
+)
 from migsafe.audits.derived.walking import Draft, Walk
 from migsafe.findings import Severity
 from migsafe.schema import Column, Domain, Table, Type, casts, expressions, reading
@@ -20,6 +31,22 @@ _Kind = enums.ConstrType
 
 def added(walk: Walk, table: Table, node: Any, *, recurses: bool) -> Iterator[Draft]:
     """Ask what ADD COLUMN needs of the rows: that there be none, or that its value be right."""
+    name = node.colname
+    heirs = list(walk.schema.children(table.key)) if recurses else []
+    if not any(name in heir.columns for heir in heirs):
+        yield from _added(walk, table, node, recurses=recurses)
+        return
+    for one in (table, *heirs):
+        if name in one.columns:
+            yield from _merged(walk, one, node)
+        else:
+            yield from _added(walk, one, node, recurses=False, inherits=one is not table)
+
+
+def _added(
+    walk: Walk, table: Table, node: Any, *, recurses: bool, inherits: bool = False
+) -> Iterator[Draft]:
+    """Ask it of a table; one that `inherits` the column gets its checks only."""
     column = reading.column(node, walk.schema)
     value = values.of_new(walk, table, column, node)
     only = walk.only(table, recurses=recurses)
@@ -28,12 +55,30 @@ def added(walk: Walk, table: Table, node: Any, *, recurses: bool) -> Iterator[Dr
         yield from generated(walk, rows, column, only=only)
     elif not (reading.is_serial(node) or column.identity):
         yield from _filled(walk, rows, column, only=only)
-    elif column.type.name == "int2":
-        yield _too_many(rows, column)
-    numbered = reading.is_serial(node) or column.identity or values.numbers(column)
+    yield from numbers.enough(walk, rows, column, node)
+    numbered = numbers.distinct(column, node)
     for part in node.constraints or ():
-        yield from _inline(walk, rows, part, column, recurses=recurses, numbered=numbered)
+        if not inherits or part.contype == _Kind.CONSTR_CHECK:
+            yield from _inline(walk, rows, part, column, recurses=recurses, numbered=numbered)
     values.add(walk, table, column, value, numbered=numbered)
+
+
+#: The first version in which a merged column gets the NOT NULL of its parent.
+_NOT_NULL_INHERITED = 18
+
+
+def _merged(walk: Walk, heir: Table, node: Any) -> Iterator[Draft]:
+    """Ask what ADD COLUMN on a parent needs of an heir's own column: it keeps its values."""
+    column = reading.column(node, walk.schema)
+    rows = walk.rows(heir)
+    if column.not_null and (walk.schema.version or 0) >= _NOT_NULL_INHERITED:
+        yield from constraints.not_null(walk, rows, column.name, only=True)
+    for part in node.constraints or ():
+        checks = part.contype == _Kind.CONSTR_CHECK and not part.is_no_inherit
+        if checks and not part.skip_validation:
+            for draft in constraints.constraint(walk, rows, part, recurses=False):
+                yield _renamed(draft, part)
+    walk.merged.append((heir, heir.columns[column.name]))
 
 
 def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[Draft]:
@@ -41,6 +86,11 @@ def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[D
     domain = walk.schema.typed(column.type, walk.schema.domains)
     below = list(casts.domains(column.type, walk.schema))
     default = expressions.tree(column.default)
+    if default is not None and (fits := _fits(walk, column, default)) is not True:
+        draft = _longer(walk, rows, column, "type-varchar-shrink", only=only)
+        # The server computes a constant although there is no row.
+        why = f"the default of {column.name} is longer than {column.type}"
+        yield structs.replace(draft, refuted=why if fits is False else None)
     if column.default is None or is_null(default):
         if column.not_null or any(one.not_null for one in below):
             name = "add-column-domain-not-null" if domain else "add-column-required-non-empty"
@@ -57,15 +107,73 @@ def _filled(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator[D
         )
 
 
-def _too_many(rows: Rows, column: Column) -> Draft:
+#: Types of which a CAST cuts a value that an assignment refuses.
+_CUT = ("varchar", "bpchar", "bit", "varbit")
+
+#: The longest text of a function that gives each row another value: that of a uuid.
+_UUID = 36
+
+
+def _is_cut(walk: Walk, column: Column) -> bool:
+    base = casts.base(column.type, walk.schema)
+    return bool(base.mods) and base.name in _CUT
+
+
+def _fits(walk: Walk, column: Column, default: Any) -> bool | None:
+    """Tell whether a default fits a column by what is written; None where its value decides."""
+    base = casts.base(column.type, walk.schema)
+    same = isinstance(default, ast.TypeCast) and reading.type_of(default.typeName) == base
+    if not _is_cut(walk, column) or is_null(default) or same:
+        return True
+    if distinct(default) and base.mods[0] >= _UUID:
+        return True
+    written = _written(default)
+    if written is None or base.array:
+        return True if written == "{}" else None
+    if base.name == "bit":
+        return len(written) == base.mods[0]
+    return not written[base.mods[0] :].strip(" ")
+
+
+def _written(tree: Any) -> str | None:
+    """Return a constant as the text that is written, None where it is another expression."""
+    while isinstance(tree, ast.TypeCast) and reading.type_of(tree.typeName).name in _AS_WRITTEN:
+        tree = tree.arg
+    if isinstance(tree, ast.A_ArrayExpr):
+        return None if tree.elements else "{}"
+    if isinstance(getattr(tree, "val", None), ast.BitString):
+        return str(tree.val.bsval)[1:] if tree.val.bsval[0] == "b" else None
+    return getattr(getattr(tree, "val", None), "sval", None)
+
+
+_AS_WRITTEN = ("text", "varchar", "bpchar")
+
+
+def _longer(walk: Walk, rows: Rows, column: Column, name: str, *, only: bool) -> Draft:
+    """Ask for values that are longer than the column, of an expression that is assigned to it."""
+    base = casts.base(column.type, walk.schema)
+    text_ = Type(None, "text") if base.name in ("varchar", "bpchar") and not base.array else None
+
+    def offends() -> str:
+        expression = expressions.tree(column.default)
+        if expressions.volatility(expression, walk.schema) == "v":
+            raise Unknown("each call gives another value")
+        value, target = f"({rows.expression(expression)})", walk.names.type_(column.type)
+        found = misfits(value, text_, column.type, target, walk.schema, explicit=False)
+        conditions = [one.condition for one in found if one.condition]
+        if not conditions:
+            raise Unknown(f"nobody can tell which of these values {column.type} holds")
+        return joined(conditions, "OR")
+
     return Draft(
-        name="add-column-required-non-empty",
-        what=f"of {rows.table.key}, more than smallint has numbers for {column.name}",
+        name=name,
+        what=f"of {rows.table.key} whose {column.name} would be too long for {column.type}",
         rows=rows,
-        query=lambda: f"SELECT count(*) FROM {rows.source()} AS t HAVING count(*) > 32767",
-        shows=False,
-        noun="set of rows",
-        remedy="Number them with integer or bigint.",
+        only=only,
+        offends=offends,
+        reads=tuple(reading.names_in(expressions.tree(column.default))),
+        tries=True,
+        remedy="Choose a longer type, or cut the value in the expression.",
     )
 
 
@@ -137,16 +245,19 @@ def generated(walk: Walk, rows: Rows, column: Column, *, only: bool) -> Iterator
             query=lambda: tried(rows, rows.column(column.name), only=only),
             reads=tuple(reading.names_in(expressions.tree(column.default))),
             tries=True,
-            proof=None if _may_fail(column) else "its expression raises no error",
+            proof=None if _may_fail(rows.table, column) else "its expression raises no error",
         )
+    if _is_cut(walk, column):
+        yield _longer(walk, rows, column, "generated-column-expr-error", only=only)
     if column.not_null:
         yield from constraints.not_null(
             walk, rows, column.name, only=only, name="generated-column-not-null"
         )
 
 
-def _may_fail(column: Column) -> bool:
-    return raises(expressions.tree(column.default)) or column.type.name != "text"
+def _may_fail(table: Table, column: Column) -> bool:
+    as_it_is = column.type.name == "text" and not column.type.array
+    return not as_it_is or raises(expressions.tree(column.default), table)
 
 
 def tried(rows: Rows, value: str, *, only: bool) -> str:
@@ -200,39 +311,4 @@ def dropped(walk: Walk, table: Table, name: str, *, recurses: bool) -> Iterator[
         noun="value",
         shows=False,
         remedy="Keep them elsewhere before the statement, or be sure that nobody needs them.",
-    )
-
-
-def identity(walk: Walk, table: Table, command: Any) -> Iterator[Draft]:
-    """Ask for rows that have the numbers with which a new identity begins."""
-    options = {item.defname: item.arg for item in command.def_.options or ()}
-    start = getattr(options.get("start"), "ival", 1)
-    step = getattr(options.get("increment"), "ival", 1)
-    if step < 1 or _set_later(walk):
-        return
-    rows = walk.rows(table)
-    yield Draft(
-        name="identity-behind-max",
-        what=f"of {table.key} with a {command.name} that the identity will give again",
-        rows=rows,
-        only=True,
-        offends=lambda: f"{rows.column(command.name)} >= {int(start)}",
-        reads=(command.name,),
-        severity=Severity.ERROR if _inserts_later(walk, table) else Severity.WARNING,
-        remedy="Write START WITH a number above the largest, or setval behind the statement.",
-    )
-
-
-def _set_later(walk: Walk) -> bool:
-    """Tell whether a later statement of the migration puts the sequence forward."""
-    later = [s for s in walk.unit.statements if s.index > walk.statement.index]
-    return any("setval" in s.text.lower() or "restart" in s.text.lower() for s in later)
-
-
-def _inserts_later(walk: Walk, table: Table) -> bool:
-    """Tell whether the migration itself takes a number from the sequence."""
-    later = (s.node for s in walk.unit.statements if s.index > walk.statement.index)
-    return any(
-        isinstance(node, ast.InsertStmt) and walk.schema.find(node.relation) is table
-        for node in later
     )

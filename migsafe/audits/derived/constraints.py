@@ -8,7 +8,7 @@ from pglast import ast, enums
 from migsafe.audits.derived import uniques
 from migsafe.audits.derived.names import Later, Rows, Unknown, called, joined, quoted
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
-from migsafe.schema import Constraint, Table, expressions, reading
+from migsafe.schema import Constraint, Table, casts, expressions, reading
 
 _Kind = enums.ConstrType
 
@@ -28,7 +28,7 @@ def not_null(
         what=f"of {rows.table.key} with NULL in {column}",
         rows=rows,
         only=only,
-        offends=lambda: f"{rows.column(column)} IS NULL",
+        offends=lambda: rows.missing(column),
         reads=(column,),
         since=since,
         proof=_proof(walk, rows, column, only=only),
@@ -74,6 +74,9 @@ def foreign_key(
     if target.known and not (columns and target.unique_on(columns)):
         yield _no_target(rows, made, target)
         return
+    if _is_period(target, columns):
+        yield _covered(rows, made, target, name)
+        return
     alone = len(made.columns) == 1
     what = f"of {rows.table.key} whose {', '.join(made.columns)} has no row in {target.key}"
     yield Draft(
@@ -94,6 +97,20 @@ def foreign_key(
 def primary(table: Table) -> tuple[str, ...]:
     """Return the columns of the primary key, none where there is none."""
     return next((c.columns for c in table.constraints.values() if c.kind == "p"), ())
+
+
+def _is_period(target: Table, columns: Sequence[str]) -> bool:
+    """Tell whether a key of these columns is WITHOUT OVERLAPS, so that PERIOD refers to it."""
+    methods = [i.method for i in target.indexes.values() if i.unique and {*i.columns} == {*columns}]
+    return "gist" in methods and "btree" not in methods
+
+
+def _covered(rows: Rows, made: Constraint, target: Table, name: str) -> Draft:
+    def query() -> str:
+        raise Unknown("several rows may cover a PERIOD together")
+
+    what = f"of {rows.table.key} whose {', '.join(made.columns)} no rows of {target.key} cover"
+    return Draft(name=name, what=what, rows=rows, query=query, reads=made.columns)
 
 
 def _no_target(rows: Rows, made: Constraint, target: Table) -> Draft:
@@ -130,7 +147,10 @@ def _kept(rows: Rows, made: Constraint, target: Table, columns: Sequence[str]) -
 def _orphans(
     walk: Walk, rows: Rows, made: Constraint, target: Table, columns: Sequence[str]
 ) -> str:
-    keys = [rows.column(name) for name in made.columns]
+    keys = [
+        _as_parent(rows, name, target, there)
+        for name, there in zip(made.columns, columns, strict=True)
+    ]
     present = [f"{key} IS NOT NULL" for key in keys]
     wanted = joined(present, "OR" if made.match == "f" else "AND")
     shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(rows.table)) or "1"
@@ -146,6 +166,18 @@ def _orphans(
     )
     source = parents.source(only=target.kind == "r")
     return f"{begun} AND NOT EXISTS (SELECT FROM {source} AS k WHERE {equal})"
+
+
+def _as_parent(rows: Rows, name: str, target: Table, there: str) -> str:
+    """Return a column as a foreign key compares it: as the type of the parent's column.
+
+    Of a text and a char the operator = ignores no trailing blanks, that of the key does.
+    """
+    value, parent = rows.column(name), target.columns.get(there)
+    own = rows.table.columns.get(name)
+    padded = parent is not None and casts.base(parent.type, rows.names.schema).name == "bpchar"
+    differs = own is not None and own.type.name in ("text", "varchar")
+    return f"CAST({value} AS pg_catalog.bpchar)" if padded and differs else value
 
 
 # ---------------------------------------------------------------- checks and exclusions
@@ -270,12 +302,12 @@ def constraint(walk: Walk, rows: Rows, node: Any, *, recurses: bool) -> Iterator
     only = walk.only(table, recurses=recurses and not node.is_no_inherit)
     column = next(iter(rows.values), None)
     made = reading.constraint(node, table, walk.schema, column=column, place=walk.place)
-    if made is None:
-        return
+    if made is None or (made.kind in "pu" and table.kind == "p" and not recurses):
+        return  # ONLY of a partitioned table: its partitions' indexes are attached later.
     if made.kind == "p":
         yield from _primary_key(walk, rows, made, node)
     elif made.kind == "u" and node.without_overlaps:
-        yield _overlaps(rows, made)
+        yield overlaps(rows, made.columns)
     elif made.kind == "u" and not node.indexname:
         different = bool(node.nulls_not_distinct)
         name = "add-unique-nulls-not-distinct" if different else "add-unique"
@@ -309,13 +341,15 @@ def _primary_key(walk: Walk, rows: Rows, made: Constraint, node: Any) -> Iterato
     for column in columns:
         yield from not_null(walk, rows, column, only=only, name=name)
     if node.without_overlaps:
-        yield _overlaps(rows, made)
+        yield overlaps(rows, made.columns)
     elif not node.indexname:
         yield from uniques.unique(walk, rows, uniques.Unique(columns), "add-primary-key-dup")
         yield from uniques.too_large(rows, _entry(rows, made, node))
 
 
-def _overlaps(rows: Rows, made: Constraint) -> Draft:
+def overlaps(rows: Rows, columns: tuple[str, ...]) -> Draft:
+    """Return the question that WITHOUT OVERLAPS raises, which nobody can answer."""
+
     def query() -> str:
         raise Unknown("WITHOUT OVERLAPS refuses empty ranges and those that meet")
 
@@ -324,7 +358,7 @@ def _overlaps(rows: Rows, made: Constraint) -> Draft:
         what=f"of {rows.table.key} in conflict with another one",
         rows=rows,
         query=query,
-        reads=made.columns,
+        reads=columns,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from pglast import ast, enums, parse_sql
 from pglast.stream import RawStream
 
-from migsafe.schema import Column, Key, Place, Schema, Table, Type, expressions, reading
+from migsafe.schema import Column, Key, Place, Schema, Table, Type, casts, expressions, reading
 
 
 class Unknown(Exception):  # a verdict, not an error
@@ -163,6 +163,23 @@ class Rows(Struct, kw_only=True):
         """Return what a column holds, as SQL."""
         return text(self._column(name, alias))
 
+    def missing(self, name: str) -> str:
+        """Return the condition that a column is NULL, as NOT NULL and an index see it.
+
+        Of a composite value IS NULL asks the columns.
+        """
+        value = self.column(name)
+        return f"num_nulls({value}) = 1" if self.is_composite(name) else f"{value} IS NULL"
+
+    def is_composite(self, name: str) -> bool:
+        """Tell whether a column is of a composite type, or of a domain over one."""
+        column, schema = self.table.columns.get(name), self.names.schema
+        if column is None or column.type.array:
+            return False
+        base = casts.base(column.type, schema)
+        kinds: tuple[Any, ...] = (schema.composites, schema.tables)
+        return any(schema.typed(base, kind) is not None for kind in kinds)
+
     def _column(self, name: str, alias: str) -> Any:
         if name in self.values:
             return self._value(self.values[name], alias)
@@ -293,31 +310,76 @@ def distinct(tree: Any) -> bool:
 
 
 #: Operators and functions that raise no error whatever their operands are.
-_QUIET_OPERATORS = frozenset(
-    ("=", "<>", "<", ">", "<=", ">=", "||", "->", "->>", "~~", "!~~", "@>")
-)
+_QUIET_OPERATORS = frozenset(("=", "<>", "<", ">", "<=", ">=", "->", "->>", "@>"))
+_LIKE = frozenset(("~~", "!~~", "~~*", "!~~*"))
 _QUIET_FUNCTIONS = frozenset(
     ("lower", "upper", "btrim", "ltrim", "rtrim", "md5", "length", "char_length", "reverse")
 )
 
+#: Parts of an expression that raise no error of their own.
+_QUIET_NODES = (
+    *(ast.A_Const, ast.A_Expr, ast.BoolExpr, ast.BooleanTest, ast.CaseExpr, ast.CaseWhen),
+    *(ast.CoalesceExpr, ast.CollateClause, ast.ColumnRef, ast.FuncCall, ast.MinMaxExpr),
+    *(ast.NullTest, ast.TypeCast, ast.TypeName),
+    *(ast.BitString, ast.Boolean, ast.Float, ast.Integer, ast.String),
+)
 
-def raises(tree: Any) -> bool:
-    """Tell whether the value of some row may raise an error."""
-    if any(True for _ in expressions.nodes(tree, (ast.SubLink, ast.A_ArrayExpr))):
-        return True
-    casts = expressions.nodes(tree, ast.TypeCast)
-    if any(
-        not constant(cast.arg) and reading.type_of(cast.typeName).name != "text" for cast in casts
-    ):
-        return True
-    calls = expressions.nodes(tree, ast.FuncCall)
-    if any(called(call) not in _QUIET_FUNCTIONS for call in calls):
-        return True
-    operators = expressions.nodes(tree, ast.A_Expr)
-    return any(
-        node.kind == enums.A_Expr_Kind.AEXPR_OP and node.name[-1].sval not in _QUIET_OPERATORS
-        for node in operators
+#: Types of columns that || puts together as texts.
+_JOINED = frozenset(
+    (
+        *("text", "varchar", "bpchar", "citext", "name", "bool", "int2", "int4", "int8"),
+        *("numeric", "date", "timestamp", "timestamptz", "uuid"),
     )
+)
+
+
+def raises(tree: Any, table: Table | None = None) -> bool:
+    """Tell whether the value of some row may raise an error."""
+    if any(not isinstance(node, _QUIET_NODES) for node in expressions.nodes(tree, ast.Node)):
+        return True
+    if any(_converts(cast) for cast in expressions.nodes(tree, ast.TypeCast)):
+        return True
+    if any(not _is_quiet(call) for call in expressions.nodes(tree, ast.FuncCall)):
+        return True
+    joins = _joins_text(tree, table)
+    return any(_may_raise(node, joins=joins) for node in expressions.nodes(tree, ast.A_Expr))
+
+
+def _converts(cast: Any) -> bool:
+    return not constant(cast.arg) and reading.type_of(cast.typeName) != Type(None, "text")
+
+
+def _is_quiet(call: Any) -> bool:
+    schemas = [part.sval for part in call.funcname[:-1]]
+    return called(call) in _QUIET_FUNCTIONS and schemas in ([], ["pg_catalog"])
+
+
+def _joins_text(tree: Any, table: Table | None) -> bool:
+    """Tell whether || puts texts together, since arrays and documents may not fit together."""
+    columns = table.columns if table else {}
+    read = [columns.get(name) for name in reading.names_in(tree)]
+    plain = all(c and c.type.name in _JOINED and not c.type.array for c in read)
+    written = [node.val.sval for node in expressions.nodes(tree, ast.A_Const) if _is_text(node)]
+    return plain and not any(text_.lstrip()[:1] in ("{", "[") for text_ in written)
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(node.val, ast.String)
+
+
+def _may_raise(node: Any, *, joins: bool) -> bool:
+    kinds = enums.A_Expr_Kind
+    operator = node.name[-1].sval
+    if node.kind in (kinds.AEXPR_LIKE, kinds.AEXPR_ILIKE) or operator in _LIKE:
+        # A pattern must not end with its escape character.
+        return not (_is_constant_text(node.rexpr) and "\\" not in node.rexpr.val.sval)
+    if node.kind != kinds.AEXPR_OP:
+        return node.kind in (kinds.AEXPR_SIMILAR, kinds.AEXPR_OP_ANY, kinds.AEXPR_OP_ALL)
+    return not joins if operator == "||" else operator not in _QUIET_OPERATORS
+
+
+def _is_constant_text(node: Any) -> bool:
+    return isinstance(node, ast.A_Const) and not node.isnull and _is_text(node)
 
 
 def joined(parts: Iterable[str], word: str = "AND") -> str:

@@ -8,7 +8,7 @@ from pglast import ast, parse_sql
 from migsafe.audits.derived import constraints, uniques
 from migsafe.audits.derived.names import Rows, Unknown, joined, literal, raises, relation, text
 from migsafe.audits.derived.walking import Draft, Walk
-from migsafe.schema import Table, expressions
+from migsafe.schema import Index, Table, expressions
 
 #: The key of a partitioned table: columns by name, expressions as trees.
 Keys = tuple[Any, ...]
@@ -45,7 +45,9 @@ def _outside(walk: Walk, parent: Table, candidate: Table, bound: Any) -> Draft:
 
     def offends() -> str:
         if bound.is_default:
-            return _in_others(walk, parent, candidate, rows)
+            above = joined(_above(walk, parent, rows)) or "true"
+            others = _in_others(walk, parent, candidate, rows)
+            return joined((others, f"({above}) IS NOT TRUE"), "OR")
         inside = joined([within(walk, parent, bound, rows), *_above(walk, parent, rows)])
         return f"({inside}) IS NOT TRUE"
 
@@ -104,14 +106,33 @@ def _inherited(walk: Walk, parent: Table, candidate: Table) -> Iterator[Draft]:
     """Ask what the parent's unique indexes and foreign keys need of a candidate without them."""
     rows = walk.rows(candidate)
     for index in parent.indexes.values():
-        if index.unique and index.valid and index.plain:
-            columns = tuple(str(name) for name in index.columns)
-            wanted = uniques.Unique(columns, None, index.nulls_not_distinct, index.ordinary)
-            yield from uniques.unique(walk, rows, wanted, "add-unique")
+        if index.unique and index.valid:
+            yield from _indexed(walk, rows, index)
     for made in parent.constraints.values():
         if made.kind == "f" and made.valid and made.enforced:
             name = constraints.foreign_name(made)
             yield from constraints.foreign_key(walk, rows, made, name)
+
+
+def _indexed(walk: Walk, rows: Rows, index: Index) -> Iterator[Draft]:
+    """Ask what a unique index of the parent needs of a candidate."""
+    columns = tuple(str(name) for name in index.columns)
+    if index.method != "btree":
+        yield constraints.overlaps(rows, columns)
+    elif None in index.columns:
+        yield _of_expressions(rows, index)
+    else:
+        distinct = index.nulls_not_distinct
+        wanted = uniques.Unique(columns, index.predicate, distinct, index.ordinary)
+        yield from uniques.unique(walk, rows, wanted, "add-unique")
+
+
+def _of_expressions(rows: Rows, index: Index) -> Draft:
+    def offends() -> str:
+        raise Unknown(f"the unique index {index.name} has expressions")
+
+    what = f"of {rows.table.key} in conflict under {index.name}"
+    return Draft(name="add-unique", what=what, rows=rows, offends=offends, reads=index.reads)
 
 
 # ---------------------------------------------------------------- bounds as conditions

@@ -1,7 +1,9 @@
 """Questions of statements about rows, whole tables and domains. Pure."""
 
 from collections.abc import Iterator, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
+from uuid import UUID
 
 from pglast import ast, enums
 
@@ -9,7 +11,7 @@ from migsafe.audits.derived import columns, constraints
 from migsafe.audits.derived.names import Rows, Unknown, constant, is_null, joined, quoted, text
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
 from migsafe.findings import Severity
-from migsafe.schema import Constraint, Domain, Key, Table, Type, expressions
+from migsafe.schema import Column, Constraint, Domain, Key, Table, Type, casts, expressions
 
 # ---------------------------------------------------------------- INSERT
 
@@ -27,7 +29,7 @@ def inserted(walk: Walk, node: Any) -> Iterator[Draft]:
             tuples = _given(named, keys, lists)
             if tuples:
                 yield _conflict(walk, table, index.name, keys, tuples)
-            if len({tuple(map(text, values)) for values in tuples}) < len(tuples):
+            if len({_spelled(table, keys, values) for values in tuples}) < len(tuples):
                 yield _twice(walk, table, index.name, keys)
 
 
@@ -40,6 +42,34 @@ def _given(named: Sequence[str], keys: Sequence[str], lists: Any) -> list[tuple[
         if all(value is not None and constant(value) and not is_null(value) for value in values):
             found.append(values)
     return found
+
+
+def _spelled(table: Table, keys: Sequence[str], values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the values of a key so that those that a column takes for one are equal."""
+    return tuple(
+        _normal(value, table.columns[key]) for key, value in zip(keys, values, strict=True)
+    )
+
+
+def _normal(value: Any, column: Column) -> Any:
+    while isinstance(value, ast.TypeCast):
+        value = value.arg
+    written = text(value).strip("'")
+    try:
+        if column.type.name == "uuid":
+            return UUID(written)
+        if column.type.name in ("int2", "int4", "int8"):
+            return int(Decimal(written).quantize(Decimal(1), ROUND_HALF_UP))
+    except (ValueError, ArithmeticError):
+        return written
+    return Decimal(written) if column.type.name == "numeric" and _is_number(written) else written
+
+
+def _is_number(written: str) -> bool:
+    try:
+        return Decimal(written).is_finite()
+    except ArithmeticError:
+        return False
 
 
 def _twice(walk: Walk, table: Table, name: str, keys: Sequence[str]) -> Draft:
@@ -62,7 +92,7 @@ def _conflict(
         return joined(
             (
                 " AND ".join(
-                    f"{rows.column(key)} = {text(value)}"
+                    f"{rows.column(key)} = {_assigned(walk, table, key, value)}"
                     for key, value in zip(keys, values, strict=True)
                 )
                 for values in tuples
@@ -79,6 +109,11 @@ def _conflict(
         reads=tuple(keys),
         remedy="Write ON CONFLICT, or leave out the rows that are there.",
     )
+
+
+def _assigned(walk: Walk, table: Table, key: str, value: Any) -> str:
+    """Return a value as the column gets it: rounded, without its time of day."""
+    return f"CAST({text(value)} AS {walk.names.type_(table.columns[key].type)})"
 
 
 # ---------------------------------------------------------------- DELETE, TRUNCATE, DROP TABLE
@@ -233,7 +268,7 @@ def _rule(node: Any, found: Domain) -> Any:
 
 
 def _columns(walk: Walk, key: Key) -> Iterator[tuple[Table, str]]:
-    """Yield the columns of a domain, or of a domain over it."""
+    """Yield the columns of a domain, of a domain over it, or that hold one within their values."""
     kinds = {key}
     for other, made in walk.schema.domains.items():
         if walk.names.key(made.base, walk.schema.domains) in kinds:
@@ -242,19 +277,37 @@ def _columns(walk: Walk, key: Key) -> Iterator[tuple[Table, str]]:
         if table.kind not in "rm":
             continue
         for column in table.columns.values():
-            if walk.names.key(column.type, walk.schema.domains) in kinds:
+            own = walk.names.key(column.type, walk.schema.domains) in kinds
+            if own or _holds(walk, column.type, kinds):
                 yield table, column.name
 
 
+def _holds(walk: Walk, type_: Type, kinds: set[Key]) -> bool:
+    """Tell whether values of a composite type have one of the domains in them."""
+    return any(
+        walk.names.key(inner, walk.schema.domains) in kinds or _holds(walk, inner, kinds)
+        for inner in _attributes(walk, type_)
+    )
+
+
+def _attributes(walk: Walk, type_: Type) -> Sequence[Type]:
+    """Return the types of what is in a composite value, or in a whole row of a table."""
+    schema, base = walk.schema, casts.base(type_, walk.schema)
+    composite: dict[str, Type] | None = schema.typed(base, schema.composites)
+    table: Table | None = schema.typed(base, schema.tables)
+    rows = [column.type for column in table.columns.values()] if table else []
+    return [*(composite or {}).values(), *rows]
+
+
 def _refused(walk: Walk, table: Table, name: str, rule: Any) -> Draft:
-    rows = walk.rows(table)
+    rows, type_ = walk.rows(table), table.columns[name].type
+    own = walk.schema.typed(type_, walk.schema.domains)
+    # Whatever the rows are: the server does not look into values (get_rels_with_domain).
+    within = type_.array or own is None
 
     def offends() -> str:
-        column = table.columns[name]
-        if column.type.array:
-            raise Unknown("it is an array of the domain")
         if rule is True:
-            return f"{rows.column(name)} IS NULL"
+            return rows.missing(name)
         return f"NOT ({columns.value_in(walk, rule, rows.column(name))})"
 
     return Draft(
@@ -265,6 +318,7 @@ def _refused(walk: Walk, table: Table, name: str, rule: Any) -> Draft:
         only=True,
         offends=offends,
         reads=(name,),
+        refuted=f"{name} of {table.key} holds the domain within {type_}" if within else None,
         tries=rule is not True,
         remedy="Correct these values before the statement.",
     )

@@ -8,7 +8,7 @@ from pglast import ast
 
 from migsafe.audits.derived.names import Rows, called, joined, quoted, raises
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
-from migsafe.schema import Column, Index, Table, expressions, reading
+from migsafe.schema import Column, Index, Table, Type, casts, expressions, reading
 
 
 class Unique(NamedTuple):
@@ -106,10 +106,7 @@ def _present(rows: Rows, key: Any, value: str) -> str:
 
     Of a composite value IS NOT NULL asks the columns, an index does not.
     """
-    column = rows.table.columns.get(key) if isinstance(key, str) else None
-    schema = rows.names.schema
-    kinds: tuple[Any, ...] = (schema.composites, schema.tables)
-    if column and any(schema.typed(column.type, kind) is not None for kind in kinds):
+    if isinstance(key, str) and rows.is_composite(key):
         return f"num_nulls({value}) = 0"
     return f"{value} IS NOT NULL"
 
@@ -137,6 +134,8 @@ def _duplicates(rows: Rows, wanted: Unique) -> str:
 
 def index(walk: Walk, node: Any, table: Table) -> Iterator[Draft]:
     """Ask what CREATE INDEX needs of the rows."""
+    if table.kind == "p" and not node.relation.inh:
+        return  # It is in the catalog alone until the partitions' indexes are attached.
     rows = walk.rows(table)
     keys = tuple(element.name or element.expr for element in node.indexParams)
     if node.unique:
@@ -146,7 +145,9 @@ def index(walk: Walk, node: Any, table: Table) -> Iterator[Draft]:
         if node.concurrent and plain:
             name = "create-unique-index-concurrently"
         yield from unique(walk, rows, wanted, name)
-    elif any(raises(tree) for tree in (*keys, node.whereClause) if isinstance(tree, ast.Node)):
+    elif any(
+        raises(tree, table) for tree in (*keys, node.whereClause) if isinstance(tree, ast.Node)
+    ):
         yield _evaluated(rows, keys, node.whereClause)
     if (node.accessMethod or "btree") == "btree":
         included = [element.name for element in node.indexIncludingParams or ()]
@@ -182,24 +183,38 @@ def _evaluated(rows: Rows, keys: Sequence[Any], predicate: Any) -> Draft:
 
 
 #: Types whose values may be larger than an index entry.
-_WIDE = ("text", "varchar", "bpchar", "bytea", "citext", "numeric", "jsonb", "varbit")
+_WIDE = frozenset(
+    (
+        *("text", "varchar", "bpchar", "bytea", "citext", "numeric", "jsonb", "bit", "varbit"),
+        *("tsvector", "hstore", "ltree", "numrange", "nummultirange"),
+    )
+)
 
-#: The largest entry of a btree (BTMaxItemSize with blocks of 8 kB), and the head of one with its
-#: alignment.
-_LARGEST, _HEAD = 2704, 24
+#: The largest entry of a btree (BTMaxItemSize with blocks of 8 kB), and the head of one.
+_LARGEST, _HEAD = 2704, 8
+
+#: Bytes of the longest character, and of a value's head with its alignment.
+_CHARACTER, _ALIGNED = 4, 8
 
 
 def too_large(rows: Rows, keys: Sequence[Any], predicate: Any = None) -> Iterator[Draft]:
     """Ask for values that no entry of a btree holds."""
-    columns = [rows.table.columns.get(name) for name in map(_as_long, keys) if name]
-    wide = [c for c in columns if c and _is_wide(c)]
-    if not wide or any(_holds(index, wide) for index in rows.table.indexes.values()):
+    sizes = [_size(rows, key) for key in keys]
+    wide = [rows.table.columns[name] for key in keys if (name := _as_long(rows, key))]
+    together = sum(size or 0 for size in sizes) + _HEAD
+    if None not in sizes and together <= _LARGEST:
+        return
+    if len(wide) == len(keys) and any(_holds(one, wide) for one in rows.table.indexes.values()):
         return
 
     def offends() -> str:
-        sizes = " + ".join(f"coalesce(pg_column_size({rows.column(c.name)}), 0)" for c in wide)
-        where = "" if predicate is None else f" AND ({rows.expression(predicate)})"
-        return f"{sizes} + {_HEAD} > {_LARGEST}{where}"
+        long = [_measured(rows, key) for key, size in zip(keys, sizes, strict=True) if size != 0]
+        measured = " + ".join(f"coalesce(pg_column_size({value}), 0)" for value in long)
+        # Each further key may be aligned.
+        large = f"{measured} + {_HEAD + _ALIGNED * (len(keys) - 1)} > {_LARGEST}"
+        if predicate is None:
+            return large
+        return f"CASE WHEN {rows.expression(predicate)} THEN {large} END"
 
     yield Draft(
         name="index-row-too-large",
@@ -207,19 +222,64 @@ def too_large(rows: Rows, keys: Sequence[Any], predicate: Any = None) -> Iterato
         rows=rows,
         only=_alone(rows),
         offends=offends,
-        reads=tuple(c.name for c in wide),
+        reads=_read(rows, keys),
         remedy="Index a hash or the beginning of the value instead.",
     )
 
 
-def _as_long(key: Any) -> str | None:
+def _read(rows: Rows, keys: Sequence[Any]) -> tuple[str, ...]:
+    names = [name for key in keys for name in ([key] if isinstance(key, str) else _names(key))]
+    return tuple(dict.fromkeys(name for name in names if name in rows.table.columns))
+
+
+def _measured(rows: Rows, key: Any) -> str:
+    """Return what is as long as a key: a column, stored as it will be, or the expression."""
+    name = _as_long(rows, key)
+    return rows.expression(key) if name is None else rows.column(name)
+
+
+def _size(rows: Rows, key: Any) -> int | None:
+    """Return how many bytes a key may need, None for any number."""
+    name = _as_long(rows, key)
+    if name is None:
+        return None if _may_be_long(rows, key) else 0
+    type_ = casts.base(rows.table.columns[name].type, rows.names.schema)
+    if type_.array or type_.schema or type_.name not in _WIDE:
+        return None if type_.array or rows.is_composite(name) else _ALIGNED
+    return _CHARACTER * type_.mods[0] + _ALIGNED if type_.mods else None
+
+
+#: Functions whose values are short.
+_SHORT = frozenset(("md5", "length", "date_trunc", "date_part", "extract", "abs", "octet_length"))
+
+
+def _may_be_long(rows: Rows, key: Any) -> bool:
+    """Tell whether an expression may have a long value: not one over short columns alone."""
+    if isinstance(key, ast.FuncCall) and called(key) in _SHORT:
+        return False
+    if isinstance(key, ast.TypeCast) and not _is_long(reading.type_of(key.typeName)):
+        return False
+    return any(
+        (column := rows.table.columns.get(name)) is None
+        or column.type.array
+        or column.type.schema
+        or (casts.base(column.type, rows.names.schema).name in _WIDE and not column.type.mods)
+        or rows.is_composite(name)
+        for name in _names(key)
+    )
+
+
+def _is_long(type_: Type) -> bool:
+    return type_.array or type_.name in _WIDE or type_.schema is not None
+
+
+def _as_long(rows: Rows, key: Any) -> str | None:
     """Return the column whose values are as long as a key's, None where nobody can tell."""
     if isinstance(key, ast.FuncCall) and called(key) in ("lower", "upper") and key.args:
         key = key.args[0]
     last: Any = key.fields[-1] if isinstance(key, ast.ColumnRef) and key.fields else None
-    if isinstance(last, ast.String):
-        return str(last.sval)
-    return key if isinstance(key, str) else None
+    name = str(last.sval) if isinstance(last, ast.String) else key
+    return name if isinstance(name, str) and name in rows.table.columns else None
 
 
 def _holds(index: Index, wide: Sequence[Column]) -> bool:
@@ -227,11 +287,6 @@ def _holds(index: Index, wide: Sequence[Column]) -> bool:
     entry = {*index.columns, *index.included}
     whole = index.valid and index.predicate is None and index.method == "btree"
     return whole and index.live and all(column.live in entry for column in wide)
-
-
-def _is_wide(column: Column) -> bool:
-    type_ = column.type
-    return type_.array or (type_.name in _WIDE and not (type_.mods and type_.mods[0] < 600))
 
 
 def _alone(rows: Rows) -> bool:

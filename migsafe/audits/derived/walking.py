@@ -71,6 +71,8 @@ class Walk:
     distinct: list[Column] = field(default_factory=list)
     #: What columns hold after the statement that is being walked: None where nobody knows.
     after: list[tuple[Table, str, str | None]] = field(default_factory=list)
+    #: Columns that heirs have already, of which ADD COLUMN on a parent makes no new ones.
+    merged: list[tuple[Table, Column]] = field(default_factory=list)
     #: New columns of the statement: whether they are filled, and whether with different values.
     sure: list[tuple[Table, str, bool, bool]] = field(default_factory=list)
 
@@ -119,6 +121,9 @@ class Walk:
                     column.value = value
                     column.live = column.live if value is not None else None
         self.after.clear()
+        for heir, own in self.merged:
+            heir.columns[own.name] = own
+        self.merged.clear()
         for table, name, filled, distinct in self.sure:
             column = table.columns.get(name)
             self.filled += [column] if column and filled else []
@@ -213,6 +218,8 @@ class Walk:
         if table.live is None:
             filled = next(self.past.since(table, ()), None)
             raise Later(filled.place if filled else table.made or self.place)
+        if draft.only is False:
+            self._check_heirs(table, draft.reads)
         keys = draft.keys() if draft.keys else None
         if draft.query:
             return draft.query(), None, keys
@@ -221,6 +228,14 @@ class Walk:
         shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(table)) or "1"
         sql = f"SELECT {shown} FROM {relation} AS t WHERE {condition}"
         return sql, Scan(relation=relation, condition=condition), keys
+
+    def _check_heirs(self, table: Table, names: Iterable[str]) -> None:
+        """Refuse a question about columns that heirs have had before their parent."""
+        for heir in self.schema.children(table.key) if table.kind == "r" else ():
+            for name in names:
+                own, mine = heir.columns.get(name), table.columns.get(name)
+                if own and mine and (own.live, own.value) != (mine.live, mine.value):
+                    raise Unknown(f"{heir.key} has had its own {name}")
 
     def _turns(self, draft: Draft) -> tuple[Place | None, Place | None]:
         """Return the last statements that may add offenders, and take some away."""
