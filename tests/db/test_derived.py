@@ -183,6 +183,198 @@ def test_a_cascade_is_followed_to_the_rows_that_refer(conn: Conn, ask: Ask) -> N
     assert [(f.name, f.verdict) for f in found] == [("set-not-null", "depends")]
 
 
+def test_a_cascade_is_followed_through_keys_and_partitions(conn: Conn, ask: Ask) -> None:
+    conn.execute(
+        """CREATE TABLE a (id int PRIMARY KEY);
+           CREATE TABLE b (id int PRIMARY KEY REFERENCES a ON UPDATE CASCADE);
+           CREATE TABLE c (id int REFERENCES b ON UPDATE CASCADE);
+           CREATE TABLE p (id int PRIMARY KEY) PARTITION BY LIST (id);
+           CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+           CREATE TABLE d (id int REFERENCES p ON DELETE SET NULL);
+           INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); INSERT INTO c VALUES (1);
+           INSERT INTO p VALUES (1); INSERT INTO d VALUES (1)"""
+    )
+    for text in (
+        "UPDATE a SET id = id + 100; ALTER TABLE c ADD CHECK (id < 50)",
+        "INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 60;"
+        "ALTER TABLE c ADD CHECK (id < 50)",
+        "DELETE FROM p1; ALTER TABLE d ALTER id SET NOT NULL",
+    ):
+        assert ask(text)[-1].verdict == "depends"
+        with pytest.raises(psycopg.Error), conn.transaction():
+            conn.execute(text.encode())
+
+
+def test_a_key_over_a_period_has_no_equal_parent(conn: Conn, ask: Ask, server_major: int) -> None:
+    if server_major < 18:
+        pytest.skip("PERIOD is of 18")
+    conn.execute(
+        """CREATE EXTENSION IF NOT EXISTS btree_gist;
+           CREATE TABLE p (id int, v daterange, PRIMARY KEY (id, v WITHOUT OVERLAPS));
+           CREATE TABLE c (id int, v daterange,
+               FOREIGN KEY (id, PERIOD v) REFERENCES p (id, PERIOD v));
+           INSERT INTO p VALUES (1, '[2020-01-01,2021-01-01)');
+           INSERT INTO c VALUES (1, '[2020-02-01,2020-03-01)')"""
+    )
+    assert [f.verdict for f in ask("DELETE FROM p")] == ["unknown"]
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        conn.execute("DELETE FROM p")
+
+
+CODE = """CREATE TABLE p (id int PRIMARY KEY);
+CREATE TABLE c (z int REFERENCES p ON DELETE SET NULL);
+CREATE TABLE b (id int, z int); CREATE VIEW v AS SELECT * FROM b; CREATE VIEW w AS SELECT * FROM v;
+CREATE TABLE whole (id int, z int) PARTITION BY LIST (id);
+CREATE TABLE part PARTITION OF whole FOR VALUES IN (1);
+CREATE TABLE e (id int);
+INSERT INTO p VALUES (1); INSERT INTO c VALUES (1); INSERT INTO b VALUES (1, 1);
+INSERT INTO whole VALUES (1, 1);
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ("AS 'DELETE FROM p'", "c"),
+        ("AS 'UPDATE v SET z = NULL'", "b"),
+        ("AS 'UPDATE w SET z = NULL'", "b"),
+        ("AS 'UPDATE part SET z = NULL'", "whole"),
+        ("AS 'UPDATE whole SET z = NULL'", "part"),
+        ("BEGIN ATOMIC UPDATE b SET z = NULL; END", "b"),
+    ],
+)
+@pytest.mark.parametrize("call", ["SELECT clean()", "INSERT INTO e DEFAULT VALUES"])
+def test_code_that_writes_through_something_else_is_followed(
+    conn: Conn, ask: Ask, server_major: int, body: str, asked: str, call: str
+) -> None:
+    if "ATOMIC" in body and server_major < 14:
+        pytest.skip("a body in standard SQL is of 14")
+    conn.execute(CODE.encode())
+    conn.execute(f"CREATE FUNCTION clean() RETURNS void LANGUAGE sql {body}".encode())
+    conn.execute(
+        """CREATE FUNCTION one() RETURNS int LANGUAGE plpgsql AS
+           'BEGIN PERFORM clean(); RETURN 1; END';
+           ALTER TABLE e ALTER id SET DEFAULT one()"""
+    )
+    text = f"{call}; ALTER TABLE {asked} ALTER z SET NOT NULL"
+    assert ask(text)[-1].verdict == "unknown"
+    with pytest.raises(psycopg.errors.NotNullViolation), conn.transaction():
+        conn.execute(text.encode())
+    # What it cannot reach is asked as ever.
+    if call == "SELECT clean()" and "ATOMIC" not in body:
+        assert ask(f"{call}; ALTER TABLE e ALTER id SET NOT NULL")[-1].verdict == "pass"
+
+
+KEYS = """CREATE TABLE a (id int PRIMARY KEY, tag text);
+CREATE TABLE b (id int PRIMARY KEY REFERENCES a ON DELETE CASCADE);
+CREATE TABLE c (id int REFERENCES b);
+CREATE TABLE nulls (id int NOT NULL REFERENCES a ON DELETE SET NULL);
+CREATE TABLE defaults (id int DEFAULT 99 REFERENCES a ON DELETE SET DEFAULT);
+CREATE TABLE orders (id int PRIMARY KEY) PARTITION BY LIST (id);
+CREATE TABLE orders_1 PARTITION OF orders FOR VALUES IN (1);
+CREATE TABLE orders_2 PARTITION OF orders FOR VALUES IN (2);
+CREATE TABLE items (id int REFERENCES orders);
+CREATE TABLE top (id int); CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (top);
+CREATE TABLE leaves (id int REFERENCES heir);
+CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree);
+INSERT INTO a VALUES (1), (2), (3), (4), (5); INSERT INTO b VALUES (1), (5);
+INSERT INTO c VALUES (1); INSERT INTO nulls VALUES (2); INSERT INTO defaults VALUES (3);
+INSERT INTO orders VALUES (1), (2); INSERT INTO items VALUES (1);
+INSERT INTO heir VALUES (1), (2); INSERT INTO leaves VALUES (1);
+INSERT INTO tree VALUES (1, NULL), (2, 1), (3, 2);
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "verdict", "refused"),
+    [
+        ("DELETE FROM a WHERE id = 1", "fail", True),
+        ("DELETE FROM a WHERE id = 2", "fail", True),
+        ("DELETE FROM a WHERE id = 3", "unknown", True),
+        ("DELETE FROM nulls; DELETE FROM defaults; DELETE FROM b WHERE id = 1", "fail", True),
+        ("DELETE FROM orders_1", "fail", True),
+        ("DELETE FROM orders_2", "pass", False),
+        ("DELETE FROM top WHERE id = 1", "fail", True),
+        ("DELETE FROM top WHERE id = 2", "pass", False),
+        ("DELETE FROM ONLY top", "", False),
+        ("DELETE FROM tree WHERE tree.id > 1", "pass", False),
+        ("DELETE FROM tree WHERE tree.id = 1", "fail", True),
+        ("TRUNCATE orders_1", "fail", True),
+        ("TRUNCATE top", "fail", True),
+        ("TRUNCATE ONLY top", "", False),
+        ("DROP TABLE orders_1", "fail", True),
+        ("DROP TABLE top", "fail", True),
+        ("DROP TABLE leaves, heir, top", "", False),
+    ],
+)
+def test_keys_that_refuse_it_are_found_by_cascades_partitions_and_heirs(
+    conn: Conn, ask: Ask, statement: str, verdict: str, refused: bool
+) -> None:
+    conn.execute(KEYS.encode())
+    found = [f.verdict for f in ask(statement) if f.severity is Severity.ERROR or f.code == "MD157"]
+    worst = next((v for v in ("fail", "unknown", "pass") if v in found), "")
+    assert worst == verdict
+    if refused:
+        with pytest.raises(psycopg.Error), conn.transaction():
+            conn.execute(statement.encode())
+    else:
+        conn.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    ("setup", "migration"),
+    [
+        ("ALTER TABLE b ALTER CONSTRAINT k DEFERRABLE INITIALLY DEFERRED", "{}; DELETE FROM b"),
+        ("ALTER TABLE b ALTER CONSTRAINT k DEFERRABLE", "SET CONSTRAINTS ALL DEFERRED; {}"),
+        ("", "CREATE RULE r AS ON DELETE TO a DO INSTEAD NOTHING; {}"),
+        (
+            "CREATE TRIGGER x BEFORE DELETE ON a FOR EACH ROW EXECUTE FUNCTION cancel()",
+            "{}",
+        ),
+    ],
+)
+def test_a_deleted_row_that_something_may_spare_is_no_certain_failure(
+    conn: Conn, ask: Ask, setup: str, migration: str
+) -> None:
+    conn.execute(
+        f"""CREATE TABLE a (id int PRIMARY KEY);
+            CREATE TABLE b (id int CONSTRAINT k REFERENCES a);
+            INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);
+            CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN RETURN NULL; END';
+            {setup}""".encode()
+    )
+    found = ask(migration.format("DELETE FROM a"))
+    assert [f.verdict for f in found if f.code == "MD157"] == ["depends"]
+    conn.execute("DELETE FROM b")
+    found = ask(migration.format("DELETE FROM a"))
+    assert [f.verdict for f in found if f.code == "MD157"] == ["pass"]
+
+
+@pytest.mark.parametrize(
+    "migration",
+    [
+        "DO $$ BEGIN ALTER TABLE c DROP CONSTRAINT c_p_id_fkey; END $$; DROP TABLE p",
+        "DO $$ BEGIN ALTER TABLE c DROP CONSTRAINT c_p_id_fkey; END $$; TRUNCATE p",
+        "DO $$ BEGIN DROP VIEW reader; END $$; ALTER TABLE c ALTER v TYPE bigint",
+        "DO $$ BEGIN DROP VIEW reader; END $$; ALTER TABLE c DROP COLUMN v",
+        "SELECT mk(); ALTER TABLE c ADD FOREIGN KEY (v) REFERENCES p (other)",
+    ],
+)
+def test_code_that_may_have_made_way_leaves_a_refusal_open(
+    conn: Conn, ask: Ask, migration: str
+) -> None:
+    conn.execute(
+        """CREATE TABLE p (id int PRIMARY KEY, other int);
+           CREATE TABLE c (p_id int REFERENCES p, v int); CREATE VIEW reader AS SELECT v FROM c;
+           CREATE FUNCTION mk() RETURNS void LANGUAGE plpgsql AS
+               'BEGIN ALTER TABLE p ADD UNIQUE (other); END'"""
+    )
+    found = [f for f in ask(migration) if f.severity is Severity.ERROR]
+    assert {f.verdict for f in found} == {"unknown"}
+    conn.execute(migration.encode())
+
+
 def test_a_constraint_that_was_there_before_the_writes_keeps_them_right(
     notes: Conn, ask: Ask
 ) -> None:

@@ -122,6 +122,80 @@ def test_a_path_of_its_own_goes_with_the_question() -> None:
     assert audit.derived.path == ("other", "public")
 
 
+def two_paths() -> Schema:
+    """Return a schema with a table of the same name in public and in s."""
+    other = table("t", "a")
+    other.key = other.live = Key("s", "t")
+    return schema(table("t", "a"), other)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("SET LOCAL search_path = s; SELECT 1;",),
+        ("SAVEPOINT q; SET search_path = s; ROLLBACK TO q",),
+        ("BEGIN; SET search_path = s; ROLLBACK",),
+        ("SET LOCAL search_path = s; COMMIT",),
+        ("SELECT set_config('search_path', 's', true)",),
+    ],
+)
+def test_a_path_ends_with_what_it_was_set_for(before: tuple[str, ...]) -> None:
+    *_, last = asked(two_paths(), *before, "ALTER TABLE t ALTER a SET NOT NULL")
+    assert 'FROM ONLY "public"."t"' in last.sql
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "IF false THEN SET search_path = s; END IF;",
+        "IF false THEN PERFORM set_config('search_path', 's', false); END IF;",
+        "EXECUTE 'SET LOCAL search_path = s'; DROP TABLE other;",
+        "PERFORM set_config('search_path', current_setting('x.y'), false);",
+    ],
+)
+def test_a_path_that_a_block_may_set_makes_everything_unknown(block: str) -> None:
+    text = f"DO $$ BEGIN {block} END $$; ALTER TABLE t ALTER a SET NOT NULL"
+    *_, last = asked(two_paths(), text)
+    assert last.derived
+    assert last.derived.settled is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("undone", "sql_"),
+    [
+        ("SAVEPOINT s; {}; ROLLBACK TO s", 'FROM ONLY "public"."t" AS t WHERE t.a IS NULL'),
+        ("SAVEPOINT s; SAVEPOINT s; RELEASE s; {}; ROLLBACK TO SAVEPOINT s", "t.a IS NULL"),
+        ("SAVEPOINT s; SAVEPOINT r; {}; ROLLBACK TO s; SAVEPOINT r", "t.a IS NULL"),
+        ("{}; ROLLBACK", "t.a IS NULL"),
+        ("BEGIN; {}; ROLLBACK", "t.a IS NULL"),
+    ],
+)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE t DROP a; ALTER TABLE t ADD a int NOT NULL DEFAULT 1",
+        "DROP TABLE t",
+        "UPDATE t SET a = NULL",
+        "ALTER TABLE t RENAME a TO b",
+        "DO $$ BEGIN EXECUTE current_setting('my.sql'); END $$",
+    ],
+)
+def test_what_is_rolled_back_has_not_been_done(undone: str, sql_: str, statement: str) -> None:
+    text = f"{undone.format(statement)}; ALTER TABLE t ALTER a SET NOT NULL"
+    *_, last = asked(schema(table("t", "a")), text)
+    assert last.derived
+    assert (last.derived.settled, last.derived.breaks) == (None, None)
+    assert last.sql.endswith(sql_)
+
+
+def test_only_what_follows_the_savepoint_is_undone() -> None:
+    text = """UPDATE t SET a = NULL; SAVEPOINT s; ALTER TABLE t RENAME a TO b; ROLLBACK TO s;
+        ALTER TABLE t ALTER a SET NOT NULL"""
+    *_, last = asked(schema(table("t", "a")), text)
+    assert last.derived
+    assert last.derived.breaks == Place("m1", 1)
+
+
 def test_subcommands_are_done_in_the_servers_order() -> None:
     text = """ALTER TABLE t ADD CHECK (a > 0), ADD COLUMN b int, ALTER a TYPE int USING a::int,
         DROP COLUMN c, ALTER d TYPE text"""
@@ -190,3 +264,100 @@ def test_the_same_key_twice_in_one_insert_is_told_without_the_rows() -> None:
     on.tables[Key("public", "t")].indexes["t_pkey"] = index
     found = asked(on, "INSERT INTO t (id) VALUES (1), (2), (1)")
     assert [audit.derived.settled for audit in found if audit.derived] == [None, Verdict.FAIL]
+
+
+def moments() -> Schema:
+    made = table("t", "a")
+    for name, kind in (
+        ("at", "timestamptz"),
+        ("updated", "text"),
+        ("bytes", "bytea"),
+        ("n", "int4"),
+        ("x", "float8"),
+    ):
+        made.columns[name] = Column(name=name, type=Type(None, kind), live=name)
+    return schema(made)
+
+
+def unknown(on: Schema, *texts: str) -> bool:
+    *_, last = asked(on, *texts)
+    assert last.derived
+    assert last.derived.settled in (None, Verdict.UNKNOWN)
+    return last.derived.settled is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("setting", "migration"),
+    [
+        ("SET datestyle = 'ISO, DMY'", "ALTER a TYPE date USING a::date"),
+        ("SET LOCAL datestyle = 'ISO, DMY'", "ALTER a TYPE timestamptz USING a::timestamptz"),
+        ("SELECT set_config('DateStyle', 'DMY', true)", "ALTER a TYPE date USING a::date"),
+        ("DO $$ BEGIN SET datestyle = 'DMY'; END $$", "ALTER a TYPE date USING a::date"),
+        (
+            "DO $$ BEGIN IF true THEN SET datestyle = 'DMY'; END IF; END $$",
+            "ALTER a TYPE date USING a::date",
+        ),
+        ("SET timezone = 'Asia/Tokyo'", "ADD CHECK (extract(hour FROM at) < 20)"),
+        ("SET TIME ZONE 'Asia/Tokyo'", "ADD CHECK (at::date > '2020-01-01')"),
+        ("SET transform_null_equals = on", "ADD CHECK (n = NULL)"),
+        ("SET array_nulls = off", "ALTER a TYPE int[] USING a::int[]"),
+        ("SET bytea_output = 'escape'", "ADD CHECK (bytes::text LIKE 'x%')"),
+        ("SET extra_float_digits = 0", "ADD CHECK (length(x::text) < 8)"),
+        ("SET xmloption = document", "ALTER a TYPE xml USING a::xml"),
+        ("SET my.rule = 'x'", "ADD CHECK (a <> current_setting('my.rule'))"),
+        (
+            "SET timezone = 'UTC'; ALTER TABLE t ALTER at TYPE date; RESET timezone",
+            "ADD CHECK (at > '2020-01-01')",
+        ),
+    ],
+)
+def test_what_a_setting_of_the_migration_may_decide_is_unknown(
+    setting: str, migration: str
+) -> None:
+    assert unknown(moments(), f"{setting}; ALTER TABLE t {migration}")
+    assert not unknown(moments(), f"ALTER TABLE t {migration}")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "SET statement_timeout = 0; SET lock_timeout = '5s'; SET client_encoding = 'UTF8'",
+        "SET standard_conforming_strings = on; SET check_function_bodies = false",
+        "SELECT pg_catalog.set_config('search_path', 'public', false)",
+        "SET client_min_messages = warning; SET row_security = off; SET default_tablespace = ''",
+        "SET timezone = 'UTC'; SET xmloption = content",
+        "SET standard_conforming_strings = off; SET standard_conforming_strings = on",
+        "DO $$ BEGIN IF true THEN SET lock_timeout = '1s'; UPDATE u SET n = 1; END IF; END $$",
+        "SET datestyle = 'DMY'; RESET datestyle",
+        "SET bytea_output = 'escape'; DISCARD ALL",
+        "BEGIN; SET LOCAL datestyle = 'DMY'; COMMIT",
+    ],
+)
+@pytest.mark.parametrize(
+    "migration",
+    [
+        "ALTER at SET NOT NULL",
+        "ADD UNIQUE (at, n)",
+        "ADD CHECK (length(updated) > 3)",
+        "ALTER a TYPE int USING a::int",
+    ],
+)
+def test_settings_that_decide_nothing_leave_a_question(before: str, migration: str) -> None:
+    assert not unknown(moments(), f"{before}; ALTER TABLE t {migration}")
+
+
+def test_a_setting_for_a_transaction_ends_with_its_migration() -> None:
+    last = "ALTER TABLE t ALTER a TYPE date USING a::date"
+    assert not unknown(moments(), "SET LOCAL datestyle = 'DMY'", last)
+    assert unknown(moments(), "SET datestyle = 'DMY'", last)
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        "ALTER FUNCTION f(int) RENAME TO old; ALTER FUNCTION g(int) RENAME TO f",
+        "ALTER FUNCTION f(int) SET SCHEMA other",
+    ],
+)
+def test_a_function_that_is_swapped_cannot_be_asked(swap: str) -> None:
+    assert unknown(moments(), f"{swap}; ALTER TABLE t ADD CHECK (f(n))")

@@ -19,6 +19,7 @@ from migsafe.audits.derived import (
     refusals,
     retyping,
     statements,
+    undone,
     uniques,
 )
 from migsafe.audits.derived.names import Names
@@ -26,25 +27,37 @@ from migsafe.audits.derived.past import Past
 from migsafe.audits.derived.walking import Draft, Walk, duplicate, parts
 from migsafe.hazards import Unit
 from migsafe.schema import Schema, Table
+from migsafe.sql import Statement
 
 __all__ = ["derive"]
 
 
 def derive(units: Iterable[Unit], schema: Schema) -> list[Audit]:
     """Return the questions that migrations raise, in their order; `schema` is left as it is."""
-    twin: Schema = duplicate(schema)
-    walk = Walk(schema=twin, path=schema.path, names=Names(schema=twin), past=Past(schema=twin))
+    walk, steps = _begun(schema), list[undone.Step]()
     audits: list[Audit] = []
     for unit in units:
         for statement in unit.statements:
-            walk.unit, walk.statement = unit, statement
-            audits += _asked(walk)
+            kept = undone.kept(steps, unit, statement)
+            if kept < len(steps):
+                del steps[kept:]
+                walk = _begun(schema)
+                for step in steps:
+                    list(_asked(walk, *step))
+            audits += _asked(walk, unit, statement)
+            steps.append((unit, statement))
     return audits
 
 
-def _asked(walk: Walk) -> Iterator[Audit]:
-    node = walk.statement.node
-    inside = blocks.read(walk.statement.text) if isinstance(node, ast.DoStmt) else None
+def _begun(schema: Schema) -> Walk:
+    twin: Schema = duplicate(schema)
+    return Walk(schema=twin, path=schema.path, names=Names(schema=twin), past=Past(schema=twin))
+
+
+def _asked(walk: Walk, unit: Unit, statement: Statement) -> Iterator[Audit]:
+    walk.begin(unit, statement)
+    node = statement.node
+    inside = blocks.read(statement.text) if isinstance(node, ast.DoStmt) else None
     walk.perhaps = inside is not None
     if inside is None:
         yield from _questions(walk, node)

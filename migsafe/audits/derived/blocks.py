@@ -9,6 +9,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe import sql
+from migsafe.audits.derived import settings
 from migsafe.hazards import plpgsql
 from migsafe.schema import Key, Schema, reading
 
@@ -48,7 +49,10 @@ def read(text: str) -> list[Any] | None:
         for piece in plpgsql.read(text):
             if piece.text is None or piece.ends is not None:
                 return None
-            nodes += [statement.node for statement in sql.parse(piece.text)]
+            written = [statement.node for statement in sql.parse(piece.text)]
+            if piece.maybe and any(map(settings.decides, written)):
+                return None
+            nodes += written
     except (plpgsql.UnreadableError, sql.SqlError):
         return None
     return nodes if all(_is_followed(node) for node in nodes) else None

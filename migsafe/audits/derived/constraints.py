@@ -121,6 +121,7 @@ def _no_target(rows: Rows, made: Constraint, target: Table) -> Draft:
         what=why,
         rows=rows,
         refuted=why,
+        also=((target, ()),),
         remedy="Add the unique constraint first.",
     )
 

@@ -3,14 +3,13 @@
 It knows less than the server, so it takes a write that it cannot bound for one on every table.
 """
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, field
 from pglast import ast, enums
 
-from migsafe.audits.derived.names import called
+from migsafe.audits.derived import code, referring
 from migsafe.schema import Column, Place, Schema, Table, expressions
 
 #: Rows come, go, or get other values.
@@ -47,6 +46,8 @@ class Past(Struct, kw_only=True):
     opaque: list[Opaque] = field(default_factory=list)
     #: Whether a statement has turned off the triggers that keep foreign keys.
     unguarded: bool = False
+    #: Whether a statement has put constraints off to COMMIT.
+    deferring: bool = False
     #: Whether a statement has made a rule, which rewrites writes into others.
     ruled: bool = False
     #: The number of the statement that makes a constraint, by table and name.
@@ -58,12 +59,14 @@ class Past(Struct, kw_only=True):
         self._note_constraints(node)
         self.unguarded = self.unguarded or _unguards(node)
         self.ruled = self.ruled or isinstance(node, ast.RuleStmt)
+        if isinstance(node, ast.ConstraintsSetStmt):
+            self.deferring = bool(node.deferred)
         for write in expressions.nodes(node, tuple(_WRITES)):
             _WRITES[type(write)](self, write, place)
         if effect := _EFFECTS.get(type(node)):
             effect(self, node, place)
-        if _is_opaque(node, self.schema):
-            self.opaque.append(Opaque(self.number, _reach(node, self.schema), place))
+        if code.is_opaque(node, self.schema):
+            self.opaque.append(Opaque(self.number, code.reach(node, self.schema), place))
 
     def _note_constraints(self, node: Any) -> None:
         if isinstance(node, ast.AlterTableStmt) and node.relation:
@@ -84,11 +87,19 @@ class Past(Struct, kw_only=True):
 
     def opaque_for(self, tables: Iterable[Table]) -> Place | None:
         """Return the last statement that may have done anything to one of the tables."""
-        names = {key.bare for t in tables for key in (t.key, t.live) if key}
+        if not self.opaque:
+            return None
+        members = [member for table in tables for member in self._family(table)]
+        names = {key.bare for t in members for key in (t.key, t.live) if key}
         for found in reversed(self.opaque):
-            if found.text is None or any(_mentions(found.text, name) for name in names):
+            if found.text is None or any(code.mentions(found.text, name) for name in names):
                 return found.place
         return None
+
+    def code(self) -> str:
+        """Return the text of what the last statement may run, where it is known."""
+        last = self.opaque[-1] if self.opaque else None
+        return (last.text if last and last.number == self.number else None) or ""
 
     def note(
         self, table: Table | None, kind: Kind, place: Place, columns: Iterable[str] = ()
@@ -132,29 +143,26 @@ class Past(Struct, kw_only=True):
         triggers = [one for t in self._family(table) for one in t.triggers.values()]
         for trigger in triggers:
             body = self.schema.bodies.get((trigger.function, ()), None)
-            if body is None or _WRITING.search(body) or _reaches(body, self.schema):
+            if body is None or code.WRITING.search(body) or code.reaches(body, self.schema):
                 self.note(None, "edit", place)
 
     def refer(self, table: Table, place: Place, columns: Collection[str] | None = None) -> None:
         """Note what foreign keys do to the rows that refer to a table's, on DELETE or UPDATE."""
-        for other in self.schema.tables.values():
-            for made in other.constraints.values():
-                if made.kind != "f" or made.target != table.key:
-                    continue
-                if columns is not None and not {*made.target_columns} & {*columns}:
-                    continue
-                action = made.on_delete if columns is None else made.on_update
-                if action == "c" and columns is None:
-                    if not any(change.table is other for change in self._now()):
-                        self.note(other, "less", place)
-                        self.fire(other, place)
-                        self.refer(other, place)
-                elif action in ("c", "n", "d"):
-                    self.note(other, "edit", place, made.columns)
-                    self.fire(other, place)
+        self._refer(table, place, columns, set())
 
-    def _now(self) -> Iterable[Change]:
-        return (change for change in self.changes if change.number == self.number)
+    def _refer(
+        self, table: Table, place: Place, columns: Collection[str] | None, seen: set[int]
+    ) -> None:
+        for other, made in referring.keys(self.schema, table):
+            met = columns is None or not made.target_columns or {*made.target_columns} & {*columns}
+            action = made.on_delete if columns is None else made.on_update
+            if not met or action not in referring.SPREADING or id(made) in seen:
+                continue
+            seen.add(id(made))
+            goes = action == "c" and columns is None
+            self.note(other, "less" if goes else "edit", place, () if goes else made.columns)
+            self.fire(other, place)
+            self._refer(other, place, None if goes else made.columns, seen)
 
 
 def _unguards(node: Any) -> bool:
@@ -173,10 +181,6 @@ def _meets(change: Change, columns: Collection[int]) -> bool:
     return any(id(column) in columns for column in change.columns)
 
 
-def _mentions(text: str, name: str) -> bool:
-    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE) is not None
-
-
 # ---------------------------------------------------------------- writes
 
 
@@ -186,7 +190,9 @@ def _insert(past: Past, node: Any, place: Place) -> None:
     past.fire(table, place)
     clause = node.onConflictClause
     if clause and clause.action == enums.OnConflictAction.ONCONFLICT_UPDATE:
-        past.note(table, "edit", place, [item.name for item in clause.targetList or ()])
+        columns = [item.name for item in clause.targetList or ()]
+        past.note(table, "edit", place, columns)
+        past.refer(table, place, columns)
 
 
 def _update(past: Past, node: Any, place: Place) -> None:
@@ -274,77 +280,3 @@ _EFFECTS = {
     ast.AlterTableStmt: _alter,
     ast.DropStmt: _drop,
 }
-
-
-# ---------------------------------------------------------------- what nobody can tell
-
-#: Words by which a body may write rows, or call what does.
-_WRITING = re.compile(
-    r"\b(insert|update|delete|merge|truncate|copy|execute|perform|call|alter|drop)\b",
-    re.IGNORECASE,
-)
-
-#: Words by which a body may write a table whose name is not in its text.
-_INDIRECT = re.compile(r"\b(execute|perform|call)\b", re.IGNORECASE)
-
-_ROUTINES = (ast.DoStmt, ast.CallStmt, ast.ExecuteStmt)
-
-
-def _is_opaque(node: Any, schema: Schema) -> bool:
-    """Tell whether a statement runs code that may write rows or change the schema."""
-    if isinstance(node, _ROUTINES):
-        return True
-    if isinstance(node, ast.CreateFunctionStmt | ast.CreateTrigStmt | ast.ViewStmt):
-        return False
-    return isinstance(node, _QUERIES) and any(_is_ours(call, schema) for call in _calls(node))
-
-
-_QUERIES = (
-    ast.AlterTableStmt,
-    ast.CopyStmt,
-    ast.CreateTableAsStmt,
-    ast.DeclareCursorStmt,
-    ast.DeleteStmt,
-    ast.ExplainStmt,
-    ast.InsertStmt,
-    ast.MergeStmt,
-    ast.SelectStmt,
-    ast.UpdateStmt,
-)
-
-
-def _calls(node: Any) -> Iterator[str]:
-    return (called(call) for call in expressions.nodes(node, ast.FuncCall))
-
-
-def _is_ours(name: str, schema: Schema) -> bool:
-    """Tell whether a function is volatile and written in a language that can write rows."""
-    volatility, language = schema.functions.get(name, ("i", "c"))
-    return name.startswith("dblink") or (volatility == "v" and language not in ("c", "internal"))
-
-
-def _reach(node: Any, schema: Schema) -> str | None:
-    """Return the text that names what is written, None where it may be anything."""
-    if isinstance(node, ast.DoStmt):
-        body = next((a.arg.sval for a in node.args or () if a.defname == "as"), "")
-        return None if _reaches(body, schema) else body
-    if isinstance(node, _ROUTINES):
-        return None
-    bodies = [
-        body
-        for name in _calls(node)
-        if _is_ours(name, schema)
-        for (bare, _types), body in schema.bodies.items()
-        if bare == name
-    ]
-    return None if not bodies or any(_reaches(b, schema) for b in bodies) else "\n".join(bodies)
-
-
-def _reaches(body: str, schema: Schema) -> bool:
-    """Tell whether code may write what its text does not name: dynamic SQL, functions, triggers."""
-    if _INDIRECT.search(body):
-        return True
-    calls = {name.lower() for name in re.findall(r"([\w$]+)\s*\(", body)}
-    if any(name.lower() in calls and _is_ours(name, schema) for name in schema.functions):
-        return True
-    return any(t.triggers and _mentions(body, t.key.bare) for t in schema.tables.values())

@@ -3,19 +3,24 @@
 Only refusals are reported; what hazard rules report with the same evidence is left to them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pglast import enums
 
+from migsafe.audits.derived import referring
 from migsafe.audits.derived.walking import Draft, Walk
 from migsafe.schema import Key, Table
 
 _CASCADE = enums.DropBehavior.DROP_CASCADE
 
 
-def _refused(walk: Walk, table: Table, name: str, why: str, remedy: str) -> Draft:
-    return Draft(name=name, what=why, rows=walk.rows(table), refuted=why, remedy=remedy)
+def _refused(
+    walk: Walk, table: Table, name: str, why: str, remedy: str, others: Iterable[Key] = ()
+) -> Draft:
+    """Return a refusal, for which code that may have changed the others would have to be known."""
+    also = tuple((walk.schema.tables[key], ()) for key in others if key in walk.schema.tables)
+    return Draft(name=name, what=why, rows=walk.rows(table), refuted=why, remedy=remedy, also=also)
 
 
 def table_dropped(walk: Walk, key: Key, going: set[Key], behavior: Any) -> Iterator[Draft]:
@@ -23,37 +28,44 @@ def table_dropped(walk: Walk, key: Key, going: set[Key], behavior: Any) -> Itera
     table = walk.schema.tables.get(key)
     if table is None or behavior == _CASCADE:
         return
-    going = going | {child.key for child in walk.schema.children(key)}
-    keeping = [f"the foreign key {name} of {other}" for name, other in _referring(walk, key, going)]
-    keeping += [f"the view {view}" for view in table.readers if view not in going]
+    children = [*walk.schema.children(key)]
+    heirs = [child.key for child in children if child.bound is None and child.key not in going]
+    going = going | {child.key for child in children}
+    keys = list(_referring(walk, table, going))
+    views = [view for view in table.readers if view not in going]
+    keeping = [f"the foreign key {name} of {other}" for name, other in keys]
+    keeping += [f"the view {view}" for view in views] + [f"the heir {heir}" for heir in heirs]
     if keeping:
         why = f"{keeping[0]} needs {key}{_others(keeping)}"
-        yield _refused(walk, table, "drop-table-referenced", why, "Drop that first.")
+        others = (*(other for _, other in keys), *views, *heirs)
+        yield _refused(walk, table, "drop-table-referenced", why, "Drop that first.", others)
 
 
-def _others(found: list[str]) -> str:
+def _others(found: Sequence[Any]) -> str:
     return f", and {len(found) - 1} more" if len(found) > 1 else ""
 
 
-def _referring(walk: Walk, key: Key, going: set[Key]) -> Iterator[tuple[str, Key]]:
-    for other in walk.schema.tables.values():
-        for made in other.constraints.values():
-            if made.kind == "f" and made.target == key and other.key not in going | {key}:
-                yield made.name, other.key
+def _referring(
+    walk: Walk, table: Table, going: set[Key], *, alone: bool = False
+) -> Iterator[tuple[str, Key]]:
+    for other, made in referring.keys(walk.schema, table, alone=alone):
+        if other.key not in going | {table.key}:
+            yield made.name, other.key
 
 
 def truncated(walk: Walk, node: Any) -> Iterator[Draft]:
     """Tell which foreign keys keep tables from being truncated, even where no row refers."""
     if node.behavior == _CASCADE:
         return
-    tables = [found for r in node.relations or () if (found := walk.schema.find(r))]
-    going = {table.key for table in tables}
-    for table in tables:
-        keeping = list(_referring(walk, table.key, going))
+    tables = [(found, r.inh) for r in node.relations or () if (found := walk.schema.find(r))]
+    going = {one.key for table, inh in tables for one in walk.members(table, only=not inh)}
+    for table, inh in tables:
+        keeping = list(_referring(walk, table, going, alone=not inh))
         if keeping:
             name, other = keeping[0]
             why = f"the foreign key {name} of {other} refers to {table.key}"
-            yield _refused(walk, table, "truncate-referenced", why, "Truncate both at once.")
+            remedy = "Truncate both at once."
+            yield _refused(walk, table, "truncate-referenced", why, remedy, [other])
 
 
 def column_read(walk: Walk, table: Table, name: str, question: str) -> Iterator[Draft]:
@@ -62,14 +74,14 @@ def column_read(walk: Walk, table: Table, name: str, question: str) -> Iterator[
     Of a view that a walked statement makes it is not certain which columns it reads.
     """
     views = [
-        f"the view {view}"
+        view
         for view, columns in table.readers.items()
         if (name in columns or not columns) and _is_live(walk, view)
     ]
     if views and name in table.columns:
-        why = f"{views[0]} reads {name} of {table.key}{_others(views)}"
+        why = f"the view {views[0]} reads {name} of {table.key}{_others(views)}"
         remedy = "Drop the view first, and create it again afterwards."
-        yield _refused(walk, table, question, why, remedy)
+        yield _refused(walk, table, question, why, remedy, views)
 
 
 def _is_live(walk: Walk, view: Key) -> bool:
@@ -86,7 +98,8 @@ def inherited(walk: Walk, table: Table, command: Any) -> Iterator[Draft]:
         own = table.columns.get(column.name)
         if own is None:
             why = f"{table.key} has no column {column.name}, which {parent.key} has"
-            yield _refused(walk, table, "inherit-missing-column", why, "Add the column first.")
+            remedy = "Add the column first."
+            yield _refused(walk, table, "inherit-missing-column", why, remedy, [parent.key])
 
 
 def logged(walk: Walk, table: Table) -> Iterator[Draft]:
@@ -96,7 +109,7 @@ def logged(walk: Walk, table: Table) -> Iterator[Draft]:
         if target and target.unlogged and target is not table:
             why = f"{table.key} refers to {target.key}, which is unlogged"
             remedy = f"Set {target.key} logged first."
-            yield _refused(walk, table, "set-logged-fk-unlogged", why, remedy)
+            yield _refused(walk, table, "set-logged-fk-unlogged", why, remedy, [target.key])
 
 
 def refreshed(walk: Walk, node: Any) -> Iterator[Draft]:

@@ -1,13 +1,14 @@
 """Questions of statements about rows, whole tables and domains. Pure."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pglast import ast, enums
 
-from migsafe.audits.derived import columns, constraints
+from migsafe.audits.derived import columns, constraints, referring
 from migsafe.audits.derived.names import Rows, Unknown, constant, is_null, joined, quoted, text
 from migsafe.audits.derived.walking import Draft, Walk, primary_key
 from migsafe.findings import Severity
@@ -119,37 +120,122 @@ def _assigned(walk: Walk, table: Table, key: str, value: Any) -> str:
 # ---------------------------------------------------------------- DELETE, TRUNCATE, DROP TABLE
 
 
+class _Going(NamedTuple):
+    """Rows that a DELETE removes, itself or by cascades; `rows` returns FROM and WHERE of them.
+
+    `above` are the tables by which cascades lead there, and itself.
+    """
+
+    table: Table
+    alias: str
+    rows: Callable[[], tuple[str, str]]
+    above: tuple[Table, ...]
+
+
 def deleted(walk: Walk, node: Any) -> Iterator[Draft]:
     """Ask for rows that refer to rows which a DELETE removes."""
     table = walk.schema.find(node.relation)
-    for other, made in _referring(walk, table) if table else ():
-        if made.on_delete in "ar" and made.enforced:
-            yield _blocking(walk, node, table, other, made)
+    if table is None:
+        return
+    first = _first(walk, table, node)
+    losing = _losing(walk, table)
+    for other, made in referring.keys(walk.schema, table, alone=not node.relation.inh):
+        target = walk.schema.tables[made.target] if made.target else table
+        below = any(target is child for child in walk.schema.children(table.key))
+        going = _first(walk, target, node) if below else first
+        yield from _held(walk, going, other, made, losing)
 
 
-def _referring(walk: Walk, table: Table | None) -> Iterator[tuple[Table, Constraint]]:
-    for other in walk.schema.tables.values():
-        for made in other.constraints.values():
-            if table is not None and made.kind == "f" and made.target == table.key:
-                yield other, made
+def _first(walk: Walk, table: Table, node: Any) -> _Going:
+    alias = node.relation.alias.aliasname if node.relation.alias else table.key.bare
+    return _Going(table, alias, lambda: _deleting(walk, walk.rows(table), node, alias), (table,))
 
 
-def _blocking(walk: Walk, node: Any, table: Any, other: Table, made: Constraint) -> Draft:
-    rows, parents = walk.rows(other), walk.rows(table)
-    columns_ = made.target_columns or constraints.primary(table)
+def _losing(walk: Walk, table: Table) -> dict[Key, Table]:
+    """Return the tables that lose rows with a table's by cascades."""
+    found: dict[Key, Table] = {}
+    todo = [table]
+    while todo:
+        for other, made in referring.keys(walk.schema, todo.pop()):
+            if made.on_delete == "c" and other.key not in found:
+                found[other.key] = other
+                todo.append(other)
+    return found
+
+
+def _held(
+    walk: Walk, going: _Going, other: Table, made: Constraint, losing: Mapping[Key, Table]
+) -> Iterator[Draft]:
+    """Ask what a foreign key has against the loss of rows, and those behind its cascade."""
+    if not made.enforced:
+        return
+    if _hinders(other, made):
+        yield _blocking(walk, going, other, made, losing)
+    elif made.on_delete == "c" and not any(other is table for table in going.above):
+        further = _cascaded(walk, going, other, made)
+        for third, key in referring.keys(walk.schema, other):
+            yield from _held(walk, further, third, key, losing)
+
+
+def _hinders(other: Table, made: Constraint) -> bool:
+    """Tell whether a foreign key may refuse that rows go to which others refer."""
+    nulls = made.on_delete in "nd" and any(_refuses_null(other, name) for name in made.columns)
+    defaults = made.on_delete == "d" and any(_default(other, name) for name in made.columns)
+    return made.on_delete in "ar" or nulls or defaults
+
+
+def _refuses_null(table: Table, name: str) -> bool:
+    return name in table.columns and table.columns[name].not_null
+
+
+def _default(table: Table, name: str) -> Any:
+    return table.columns[name].default if name in table.columns else None
+
+
+def _cascaded(walk: Walk, going: _Going, other: Table, made: Constraint) -> _Going:
+    """Return the rows that go with others by ON DELETE CASCADE."""
+    alias, rows = f"d{len(going.above)}", walk.rows(other)
+
+    def further() -> tuple[str, str]:
+        source = f"{rows.source(only=other.kind == 'r')} AS {alias}"
+        return source, _refer(walk, going, rows, made, alias)
+
+    return _Going(other, alias, further, (*going.above, other))
+
+
+def _refer(walk: Walk, going: _Going, rows: Rows, made: Constraint, alias: str) -> str:
+    """Return the condition that a row refers to one of those that go."""
+    parents = walk.rows(going.table)
+    columns_ = made.target_columns or constraints.primary(going.table)
+    if any(i.method == "gist" and i.columns == columns_ for i in going.table.indexes.values()):
+        raise Unknown("its foreign key is over a PERIOD")
+    source, condition = going.rows()
+    there = ", ".join(parents.column(name, going.alias) for name in columns_)
+    here = ", ".join(rows.column(name, alias) for name in made.columns)
+    return f"({here}) IN (SELECT {there} FROM {source} WHERE {condition})"
+
+
+def _blocking(
+    walk: Walk, going: _Going, other: Table, made: Constraint, losing: Mapping[Key, Table]
+) -> Draft:
+    rows, table = walk.rows(other), going.table
 
     def query() -> str:
-        alias = node.relation.alias.aliasname if node.relation.alias else table.key.bare
-        source, condition = _deleting(walk, parents, node, alias)
-        there = ", ".join(parents.column(name, alias) for name in columns_)
-        here = ", ".join(rows.column(name) for name in made.columns)
+        if made.on_delete == "d":
+            raise Unknown("nobody knows whether there is a row for the default")
+        if made.on_delete == "n" and not all(_refuses_null(other, n) for n in made.columns):
+            raise Unknown("nobody knows which of the columns are set to NULL")
+        if other.key in losing or table.key in _losing(walk, table):
+            raise Unknown(f"cascades take rows of {other.key} or {table.key} along")
         shown = ", ".join(f"t.{quoted(name)}" for name, _ in primary_key(other)) or "1"
-        deleted_ = f"SELECT {there} FROM {source} WHERE {condition}"
         left = f"SELECT {shown} FROM {rows.source(only=other.kind == 'r')} AS t"
-        mine = (
-            f" AND ({condition.replace(quoted(alias), 't')}) IS NOT TRUE" if other is table else ""
-        )
-        return f"{left} WHERE ({here}) IN ({deleted_}){mine}"
+        mine = ""
+        if other is table:
+            source, condition = going.rows()
+            of = f"{quoted(going.alias)}.tableoid, {quoted(going.alias)}.ctid"
+            gone = f"SELECT {of} FROM {source} WHERE {condition}"
+            mine = f" AND (t.tableoid, t.ctid) NOT IN ({gone})"
+        return f"{left} WHERE {_refer(walk, going, rows, made, 't')}{mine}"
 
     return Draft(
         name="delete-blocked-by-fk",
@@ -158,8 +244,24 @@ def _blocking(walk: Walk, node: Any, table: Any, other: Table, made: Constraint)
         query=query,
         reads=made.columns,
         also=((table, ()),),
+        repaired=_spared(walk, table, made),
         remedy="Delete or correct the rows that refer to them first.",
     )
+
+
+def _spared(walk: Walk, table: Table, made: Constraint) -> bool:
+    """Tell whether a deleted row may be kept by a trigger or rule, or be referred to until COMMIT.
+
+    A trigger is one where its function has a word for what a BEFORE DELETE returns.
+    """
+    bodies = [walk.schema.bodies.get((t.function, ())) for t in table.triggers.values()]
+    cancels = any(
+        body is None or re.search(r"\b(old|null|delete)\b", body, re.I) for body in bodies
+    )
+    deferred = made.on_delete != "r" and (
+        made.deferred or (made.deferrable and walk.past.deferring)
+    )
+    return cancels or deferred or walk.past.unguarded or walk.past.ruled
 
 
 def _deleting(walk: Walk, parents: Rows, node: Any, alias: str) -> tuple[str, str]:

@@ -11,12 +11,14 @@ from msgspec import Struct
 from pglast import ast, enums
 
 from migsafe.audits import DERIVED, Audit, Derived, Scan, Verdict
-from migsafe.audits.derived.names import Later, Names, Rows, Unknown, called, quoted
+from migsafe.audits.derived import settings
+from migsafe.audits.derived.names import Later, Names, Rows, Unknown, quoted
 from migsafe.audits.derived.past import Change, Past
+from migsafe.audits.derived.settings import Settings
 from migsafe.findings import Severity
 from migsafe.hazards import Unit
-from migsafe.schema import Column, Place, Schema, Table, expressions
-from migsafe.schema.changes import advance
+from migsafe.schema import Column, Place, Schema, Table, routines
+from migsafe.schema.changes import advance, begin
 from migsafe.sql import SqlError, Statement, question
 
 #: Tables and the columns of them that a question reads; all where there are none.
@@ -31,6 +33,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     `also` tables whose rows the answer needs: they repair where rows come, and break where they go.
     `since` is the number of the statement from which on the server itself keeps new rows right,
     None where nothing does.
+    `repaired` says that something else than a row may keep it from failing.
     `proof` or `refuted` answer without a question. `shows` is False where keys are of no use.
     """
 
@@ -44,6 +47,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     reads: tuple[str, ...] = ()
     also: Inputs = ()
     since: int | None = None
+    repaired: bool = False
     proof: str | None = None
     refuted: str | None = None
     shows: bool = True
@@ -61,6 +65,7 @@ class Walk:
     path: tuple[str, ...]
     names: Names
     past: Past
+    settings: Settings = field(default_factory=Settings)
     #: What is being walked; the walk sets them.
     unit: Unit = field(init=False)
     statement: Statement = field(init=False)
@@ -107,13 +112,20 @@ class Walk:
         known = any(column is other for other in columns)
         return known and not any(self.past.since(table, (name,)))
 
+    def begin(self, unit: Unit, statement: Statement) -> None:
+        """Move on to a statement, out of what a SET LOCAL of another migration has set."""
+        self.unit, self.statement = unit, statement
+        begin(self.schema, unit.name)
+        self.settings.begin(unit.name)
+
     def take(self, node: Any) -> None:
         """Move on behind a statement."""
         statement = dataclasses.replace(self.statement, node=node)
         self.past.take(node, self.place)
+        self.settings.take(node, self.place, self.past.code())
         self._note_names(node)
         advance(self.schema, statement, self.unit.name)
-        for setting in _settings(node):
+        for setting in settings.called_in(node):
             advance(self.schema, dataclasses.replace(statement, node=setting), self.unit.name)
         for table, name, value in self.after:
             for member in (table, *self.schema.children(table.key)):
@@ -133,10 +145,19 @@ class Walk:
     def _note_names(self, node: Any) -> None:
         if isinstance(node, ast.CreateFunctionStmt) and node.funcname:
             self.names.functions.add(str(node.funcname[-1].sval))
+        elif isinstance(node, ast.RenameStmt | ast.AlterObjectSchemaStmt):
+            self._note_moved(node)
         elif isinstance(node, ast.AlterEnumStmt | ast.AlterDomainStmt):
             parts = [part.sval for part in node.typeName or ()]
             for kinds in (self.schema.enums, self.schema.domains):
                 self.names.types |= {key for key in kinds if key.bare == parts[-1]}
+
+    def _note_moved(self, node: Any) -> None:
+        """Note a function that has another name or schema: one of the old name may be another."""
+        renamed = isinstance(node, ast.RenameStmt)
+        if (node.renameType if renamed else node.objectType) in routines.OBJECTS:
+            self.names.functions.add(str(node.object.objname[-1].sval))
+            self.names.functions |= {str(node.newname)} if renamed else set()
 
     # ------------------------------------------------------------ writing drafts down
 
@@ -148,6 +169,7 @@ class Walk:
             try:
                 sql, scan, keys = self._written(draft)
                 question(sql)
+                self._check_settings(draft, sql)
             except (Unknown, SqlError) as reason:
                 settled, because = Verdict.UNKNOWN, str(reason)
             except Later as later:
@@ -178,7 +200,7 @@ class Walk:
             end_line=self.statement.end_line,
             noun=draft.noun,
             breaks=place or breaks,
-            repairs=place or repairs or (self.place if self.perhaps else None),
+            repairs=place or repairs or (self.place if self.perhaps or draft.repaired else None),
             perhaps=self.perhaps,
             tries=draft.tries,
             primary=primary_key(table) if draft.shows else (),
@@ -189,10 +211,15 @@ class Walk:
 
     def _settled(self, draft: Draft) -> tuple[Verdict | None, str]:
         tables = [draft.rows.table, *(table for table, _ in draft.also)]
-        if draft.refuted:
-            return Verdict.FAIL, draft.refuted
         if place := self.past.opaque_for(tables):
             return Verdict.UNKNOWN, f"nobody can tell what {self.called(place)} does"
+        if place := self.settings.astray:
+            return (
+                Verdict.UNKNOWN,
+                f"nobody can tell the search_path that {self.called(place)} sets",
+            )
+        if draft.refuted:
+            return Verdict.FAIL, draft.refuted
         if draft.proof:
             return Verdict.PASS, draft.proof
         table = draft.rows.table
@@ -204,6 +231,13 @@ class Walk:
         if all(one.empty and not any(self.past.since(one, ())) for one in members):
             return Verdict.PASS, f"{table.key} is empty"
         return None, ""
+
+    def _check_settings(self, draft: Draft, sql: str) -> None:
+        """Refuse a question that the server may answer otherwise than the statement will."""
+        tables = [draft.rows.table, *(table for table, _ in draft.also)]
+        if found := self.settings.concerning(sql, tables, self.schema):
+            name, place = found
+            raise Unknown(f"{self.called(place)} sets {name}, on which the answer may depend")
 
     def called(self, place: Place) -> str:
         """Name a place, with its migration where it is another one."""
@@ -251,21 +285,6 @@ class Walk:
     def _breaks(self, change: Change, draft: Draft) -> bool:
         """Tell whether the server may have let a change make rows that offend."""
         return self.past.unguarded or draft.since is None or change.number < draft.since
-
-
-def _settings(node: Any) -> Iterator[Any]:
-    """Yield SET search_path for each set_config that a query calls with constants."""
-    calls = expressions.nodes(node, ast.FuncCall) if isinstance(node, ast.SelectStmt) else ()
-    for call in calls:
-        if called(call) == "set_config" and len(call.args or ()) == len(("name", "value", "local")):
-            name, value, local = (expressions.text(arg).strip("'") for arg in call.args)
-            if name.lower() == "search_path" and isinstance(call.args[1], ast.A_Const):
-                yield ast.VariableSetStmt(
-                    kind=enums.VariableSetKind.VAR_SET_VALUE,
-                    name="search_path",
-                    args=(ast.A_Const(val=ast.String(sval=value)),),
-                    is_local=local.lower() in ("true", "t"),
-                )
 
 
 def _last(changes: Iterable[Change]) -> Place | None:
