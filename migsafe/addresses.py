@@ -75,7 +75,7 @@ def resolve(url: str | None, *, name: str, root: Path, env: EnvConfig | None = N
 
 def followed(url: str | None, root: Path) -> str:
     """Return what `env:` and `file:` lead to: a URL, or a reference to a store of AWS."""
-    if not url:
+    if not url or url.isspace():
         raise UsageError(
             "target",
             "no database is named",
@@ -83,7 +83,7 @@ def followed(url: str | None, root: Path) -> str:
         )
     if url.startswith("env:"):
         variable = url.removeprefix("env:")
-        if not os.environ.get(variable):
+        if not os.environ.get(variable, "").strip():
             raise UsageError(f"env:{variable}", "the variable is not set", f"export {variable}")
         return os.environ[variable]
     if url.startswith("file:"):
@@ -144,7 +144,8 @@ def _first_line(path: Path) -> str:
 
 def parse(url: str, *, name: str = "url") -> Target:
     """Read a `postgresql://` URL, translating what Prisma adds to libpq's parameters."""
-    conceal(url)
+    if not url.isspace():  # every blank of a message would be taken for it
+        conceal(url)
     scheme = url.partition(":")[0]
     if scheme.startswith("prisma"):
         raise UsageError(f"{scheme}://…", "is a proxy, not a database", "give its direct address")
@@ -180,7 +181,8 @@ def _translated(options: dict[str, str]) -> dict[str, str]:
         options["sslrootcert"] = options.pop("sslcert")  # Prisma's sslcert is the server's CA
     if accept == "strict":
         options["sslmode"] = "verify-full"
-    return {key: value for key, value in options.items() if key not in _POOL_ONLY}
+    unserved = {*_POOL_ONLY, "client_encoding"}  # every session is UTF-8, as every file is
+    return {key: value for key, value in options.items() if key not in unserved}
 
 
 def _parameters(bare: str, options: dict[str, str]) -> dict[str, str]:
@@ -193,7 +195,7 @@ def _parameters(bare: str, options: dict[str, str]) -> dict[str, str]:
             raise UsageError(f"target: ?{key}=", "unknown URL parameter", hint)
     try:
         params = conninfo.conninfo_to_dict(f"{bare}?{urlencode(options, quote_via=quote)}")
-    except (psycopg.ProgrammingError, UnicodeDecodeError):
+    except (psycopg.ProgrammingError, UnicodeError):
         # libpq's own message repeats the URL.
         raise _unreadable() from None
     authority, _, path = bare.partition("://")[2].partition("/")

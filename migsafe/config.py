@@ -166,7 +166,7 @@ def load(
         name=name,
         url=url,
         env=_over(env, account=account, snapshot_timeout=snapshot_timeout),
-        shadow=_shadow(options, config),
+        shadow=_checked(_shadow(options, config), path),
         lint=config.lint,
         derived=config.audits,
     )
@@ -197,6 +197,8 @@ def parse_text(text: str, path: Path) -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(str(path), f"not valid TOML: {error}", "correct that line") from None
+    except RecursionError:
+        raise UsageError(str(path), "is nested too deeply", "correct it") from None
     _refuse_unknown(raw, Config, "", path)
     envs = raw.get("env")
     for name, table in envs.items() if isinstance(envs, dict) else ():
@@ -258,13 +260,16 @@ def _is_table(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
+#: A setting of PostgreSQL is an int of milliseconds.
+_LONGEST = 2**31 - 1
+_MILLISECONDS = {None: 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
+
+
 def _check(env: EnvConfig, place: str) -> None:
     if not env.url:
         raise UsageError(f"{place}.url", "is empty", "write where the database is")
     for key in ("lock_timeout", "statement_timeout"):
-        value = getattr(env, key)
-        if not re.fullmatch(r"\d+(ms|s|min|h)?", value):
-            raise UsageError(f"{place}.{key}", f"{value!r} is no duration", "write it like 5s")
+        _check_limit(getattr(env, key), f"{place}.{key}")
     if env.attempts < 1:
         raise UsageError(f"{place}.attempts", f"{env.attempts} is below 1", "write 1 or more")
     duration(env.snapshot_timeout, f"{place}.snapshot_timeout")
@@ -273,6 +278,15 @@ def _check(env: EnvConfig, place: str) -> None:
         problem = "names another database than db_instance"
         raise UsageError(f"{place}.db_cluster", problem, "keep one of the two")
     _check_aws(env, place)
+
+
+def _check_limit(value: str, place: str) -> None:
+    match = re.fullmatch(r"([0-9]{1,20})(ms|s|min|h)?", value)
+    if not match:
+        raise UsageError(place, f"{value!r} is no duration", "write it like 5s")
+    if int(match[1]) * _MILLISECONDS[match[2]] > _LONGEST:
+        problem = f"{value!r} is longer than PostgreSQL takes"
+        raise UsageError(place, problem, "write at most 596h, or 0 for no limit")
 
 
 def _check_aws(env: EnvConfig, place: str) -> None:
@@ -354,7 +368,15 @@ def _dotenv(root: Path) -> str | None:
         if file.is_file():
             from dotenv import dotenv_values
 
-            if url := _from_environment(dotenv_values(file)):
+            try:
+                values = dotenv_values(file)
+            except UnicodeDecodeError:
+                raise UsageError(str(file), "is not UTF-8", "save it as UTF-8") from None
+            except OSError as error:
+                raise UsageError(
+                    str(file), f"cannot be read: {error.strerror}", "check it"
+                ) from None
+            if url := _from_environment(values):
                 return url
     return None
 
@@ -374,6 +396,25 @@ def _shadow(options: Options, config: Config) -> ShadowConfig:
     if options.shadow is None or (options.shadow == "auto" and is_url):
         return config.shadow
     return structs.replace(config.shadow, server=options.shadow)
+
+
+def _checked(shadow: ShadowConfig, path: Path) -> ShadowConfig:
+    """Return what is said of the shadow as it is, where there may be such a one.
+
+    No command waits for the first replay with it: another one may use what is kept of the last.
+    """
+    servers = ("auto", "embedded", "none")
+    url = shadow.server
+    if url not in servers and "://" not in url and not url.startswith(("env:", "file:")):
+        hint = nearest(url, servers) or f"write a URL or one of {', '.join(servers)}"
+        raise UsageError("shadow", f"{url!r} is no server", hint)
+    for name in shadow.prelude:
+        # Path's own method raises where a directory above is shut.
+        if not os.path.exists(path.parent / name):  # noqa: PTH110
+            raise UsageError(
+                f"{path}: shadow.prelude", f"there is no file {name}", "check the path"
+            )
+    return shadow
 
 
 def _below(root: Path, path: str | None) -> Path | None:

@@ -97,6 +97,9 @@ def _opened(target: Target) -> Session:
     tried = target.signed_in()
     try:
         return _dialled(tried)
+    except (psycopg.ProgrammingError, UnicodeError) as error:  # what the driver reads by itself
+        problem = f"the URL cannot be used: {redacted(str(error))}"
+        raise UsageError(target.place, problem, "correct it") from None
     except psycopg.OperationalError as error:
         # libpq gives no SQLSTATE of a login; that it sent a password does not depend on language.
         again = target.login and getattr(error.pgconn, "used_password", False)

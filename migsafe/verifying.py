@@ -77,10 +77,14 @@ class Verification(Struct, frozen=True, kw_only=True):
 def load(audits: Path | None) -> list[Expectation]:
     """Read `expectations.toml` of the audits' directory; none where there is no file."""
     path = audits / FILE if audits else None
-    if path is None or not path.is_file():
+    if path is None:
         return []
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    except RecursionError:
+        raise UsageError(str(path), "is nested too deeply", "correct it") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(str(path), f"not valid TOML: {error}", "correct that line") from None
     except OSError as error:
@@ -104,9 +108,12 @@ def _expectation(path: Path, number: int, raw: Any) -> Expectation:
             hint = nearest(key, fields) or f"the keys are {', '.join(fields)}"
             raise UsageError(place, f"unknown key {key}", hint)
     try:
-        return msgspec.convert(raw, Expectation)
+        expectation = msgspec.convert(raw, Expectation)
     except msgspec.ValidationError as error:
         raise UsageError(place, str(error), "correct it") from None
+    if "\0" in "".join(filter(None, (expectation.schema, expectation.table, expectation.column))):
+        raise UsageError(place, "a name holds a NUL character, as none can", "correct it")
+    return expectation
 
 
 def check_names(expectations: Sequence[Expectation], names: Sequence[str] | None) -> None:

@@ -17,7 +17,13 @@ _KEYS = ("audit", "description", "severity", "before", "key", "max", "timeout", 
 
 def load(path: Path) -> list[Audit]:
     """Read every `*.sql` of a directory, by file name; raise UsageError with file and line."""
-    audits = [parse(file) for file in sorted(path.glob("*.sql"))]
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() == ".sql")
+    except OSError as error:
+        raise UsageError(
+            str(path), f"cannot be read: {error.strerror}", "check its rights"
+        ) from None
+    audits = [parse(file) for file in files]
     names: dict[str, Path] = {}
     for audit in audits:
         other = names.setdefault(audit.name, audit.file)
@@ -32,7 +38,11 @@ def parse(file: Path) -> Audit:
     """Read one audit file."""
     try:
         text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        raise UsageError(
+            str(file), f"cannot be read: {error.strerror}", "check its rights"
+        ) from None
+    except UnicodeDecodeError:
         raise UsageError(str(file), "cannot be read as UTF-8", "save it as UTF-8") from None
     header = _header(file, text)
     try:

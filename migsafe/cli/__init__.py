@@ -6,10 +6,12 @@ Loads nothing heavy: `migsafe --help` imports click and this package only, which
 import gc
 import io
 import os
+import re
 import signal
 import sys
 import traceback
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,8 +23,8 @@ from migsafe.cli import aws as aws
 from migsafe.cli import restoring as restoring
 from migsafe.cli import snapshots as snapshots
 from migsafe.cli.commands import cli
-from migsafe.cli.output import Output
-from migsafe.errors import ExitCode, MigsafeError, redacted
+from migsafe.cli.output import FORMATS, Output, encodable
+from migsafe.errors import ExitCode, MigsafeError, UsageError, redacted
 
 if TYPE_CHECKING:
     from migsafe.reports import Report
@@ -57,8 +59,9 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code: the one funnel from errors to codes."""
-    output = Output()
+    output = Output(format=_format(arguments))
     try:
+        _check(arguments)
         result = cli.main(arguments, prog_name="migsafe", standalone_mode=False, obj=output)
         if result is None or isinstance(result, int):
             return result or 0
@@ -84,6 +87,25 @@ def run(arguments: list[str]) -> int:
         return _bug(output)
     code = _written(output, result)
     return _taken_over(output) if output.then and code == ExitCode.OK else code
+
+
+def _ours(arguments: list[str]) -> list[str]:
+    """Return the arguments before those of another command."""
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _format(arguments: list[str]) -> str:
+    """Return what --format says, for the error of a call that cannot be parsed up to there."""
+    split = [part for given in _ours(arguments) for part in re.split("(?<=^--format)=", given)]
+    said = [value for flag, value in pairwise(split) if flag == "--format" and value in FORMATS]
+    return said[-1] if said else "text"
+
+
+def _check(arguments: list[str]) -> None:
+    """Refuse what is not UTF-8, by its place: it may be a URL with a password."""
+    for place, argument in enumerate(_ours(arguments), start=1):
+        if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
+            raise UsageError(f"argument {place}", "is not UTF-8", "write it in UTF-8")
 
 
 def _taken_over(output: Output) -> int:
@@ -115,9 +137,10 @@ def _failed(output: Output, code: ExitCode, message: str, before: str = "") -> i
     if before:
         output.tell(before)
     label = click.style(f"migsafe: {code.name}:", fg="red", bold=True)
-    output.tell(f"{label} {redacted(message)}")
+    message = encodable(redacted(message))
+    output.tell(f"{label} {message}")
     if output.machine_readable:
-        _written(output, _error_report(output, code, redacted(message)))
+        _written(output, _error_report(output, code, message))
     return int(code)
 
 
@@ -165,7 +188,12 @@ def _bug(output: Output) -> int:
     import tempfile
 
     with tempfile.NamedTemporaryFile(
-        "w", prefix="migsafe-", suffix=".log", delete=False, encoding="utf-8"
+        mode="w",
+        prefix="migsafe-",
+        suffix=".log",
+        delete=False,
+        encoding="utf-8",
+        errors="backslashreplace",
     ) as file:
         file.write(_trace())
     message = f"a bug in migsafe; please report it with the traceback in {file.name}"

@@ -94,7 +94,7 @@ class Output(Struct):
 
         self._clear()
         for name, path in self.files:
-            text = click.unstyle(RENDERERS[name](report, verbose=self.verbose))
+            text = encodable(click.unstyle(RENDERERS[name](report, verbose=self.verbose)))
             if _is_special(path):
                 path.write_text(text + "\n", "utf-8")
                 continue
@@ -106,7 +106,7 @@ class Output(Struct):
                 self.say(note)
             return
         name = "text" if self.then and report.ok else self.format
-        text = RENDERERS[name](report, verbose=self.verbose)
+        text = encodable(RENDERERS[name](report, verbose=self.verbose))
         if name == "text" and not self.then and self._is_too_long(text):
             os.environ.setdefault("LESS", "FRX")  # quits where it fits, keeps colour and screen
             click.echo_via_pager(text, color=self.colour)
@@ -122,6 +122,11 @@ class Output(Struct):
         """Tell whether a text leaves the screen of a person who can page through it."""
         height = shutil.get_terminal_size().lines
         return self.asks and sys.stdout.isatty() and text.count("\n") >= height
+
+
+def encodable(text: str) -> str:
+    """Return a text as it is, but for bytes of a name that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def parse_file(value: str) -> tuple[str, Path]:

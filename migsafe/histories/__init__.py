@@ -27,7 +27,7 @@ from migsafe.histories.entries import (
     is_ahead,
     stand,
 )
-from migsafe.histories.migration import Directory, Migration
+from migsafe.histories.migration import Directory, Migration, check_name
 
 if TYPE_CHECKING:  # the driver is heavy, and who reads a directory does without it
     from migsafe.target import Connection, Target
@@ -88,6 +88,7 @@ def load(
     Paths in the config are relative to `root`. `meanwhile` is called where another program reads
     them, while that starts.
     """
+    check_name(str(path), Path("migrations"))
     if not path.is_dir():
         raise UsageError(str(path), "there is no such directory of migrations", "check the path")
     with _refused(path):
@@ -106,10 +107,8 @@ def _refused(path: Path) -> Iterator[None]:
 
 
 def _check_names(path: Path) -> None:
-    """Refuse names that are not UTF-8: no table and no report could hold them."""
     for file in path.iterdir():
-        if any("\ud800" <= char <= "\udfff" for char in file.name):
-            raise UsageError(str(path), f"the name {file.name!r} is not UTF-8", "rename it")
+        check_name(file.name, path)
 
 
 def _load(
@@ -143,6 +142,7 @@ def _reading(path: Path, config: HistoryConfig) -> str:
             f"can be read as {' and as '.join(fitting)}",
             "say which: --history prisma, or [history] layout in migsafe.toml",
         )
+    sql.check_readable(path)
     inside = next((other for other, _ in find(path)), None)
     hint = f"did you mean {inside}?" if inside else "name the directory with the migrations in it"
     raise UsageError(str(path), "no migration is found in it", hint)

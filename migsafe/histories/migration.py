@@ -66,6 +66,17 @@ class Directory:
         return next((m.name for m in self.migrations if self.alias(m) == name), name)
 
 
+def is_utf_8(name: str) -> bool:
+    """Tell whether a name is text: the bytes of others come as surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def check_name(name: str, folder: Path) -> None:
+    """Refuse a name that is not UTF-8: no table and no report could hold it."""
+    if not is_utf_8(name):
+        raise UsageError(str(folder), f"the name {name!r} is not UTF-8", "rename it")
+
+
 def text_of(raw: bytes, *, bom: bool = False) -> tuple[str, str | None]:
     """Decode a file and say what keeps it from running; `bom` strips a byte order mark.
 

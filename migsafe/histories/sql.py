@@ -4,11 +4,12 @@ A layout is found by looking; where two fit, that is an error that names both. A
 is never run. Reads files only.
 """
 
+import errno
 import json
 import os
 import re
 import zlib
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from migsafe.findings import Finding, Severity
 from migsafe.histories.migration import (
     Directory,
     Migration,
+    check_name,
     distinct,
+    is_utf_8,
     sha256,
     text_of,
 )
@@ -40,7 +43,9 @@ class Layout(Struct, frozen=True, kw_only=True):
     versions: bool = False
 
 
-_FLYWAY = re.compile(r"(?P<kind>[VRUB])(?P<version>[\d._]*?)__(?P<description>.+)\.sql")
+_FLYWAY = re.compile(
+    r"(?P<kind>R(?=__)|[VUB](?=\d))(?P<version>[\d._]*?)__(?P<description>.+)\.sql"
+)
 _NUMBERED = re.compile(r"(?P<version>\d+)(?:[._-].*)?\.sql")
 _SECTION = re.compile(
     r"^--\s*(?:\+(?P<tool>goose|migrate)\s+(?P<a>up|down)|(?P<dbmate>migrate):(?P<b>up|down))\b"
@@ -52,13 +57,37 @@ _SECTION = re.compile(
 _UNREADABLE = "unreadable"
 
 
+#: golang-migrate takes any ending behind the direction (source/parse.go), we take .sql.
+_SQL = re.compile(r".*\.sql|\d+_.*\.up\..+", re.IGNORECASE)
+
+
 def _files(path: Path) -> list[Path]:
+    """Return what is meant as a file of SQL, be it a link to nowhere or named in capitals."""
     with os.scandir(path) as entries:  # unlike Path, it asks nothing more of the file system
-        return [path / e.name for e in entries if e.name.endswith(".sql") and e.is_file()]
+        return [path / e.name for e in entries if _SQL.fullmatch(e.name) and not e.is_dir()]
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    """Yield such files as Flyway finds them: through links, but in no hidden directory."""
+    walked: set[tuple[int, int]] = set()
+    for folder, children, names in os.walk(path, followlinks=True, onerror=_shut):
+        inode = os.stat(folder)  # noqa: PTH116  # as os.walk has it
+        if (inode.st_dev, inode.st_ino) in walked:  # a link to a directory above
+            children.clear()
+            continue
+        walked.add((inode.st_dev, inode.st_ino))
+        children[:] = [name for name in children if not name.startswith(".")]
+        for child in (*children, *names):
+            check_name(child, Path(folder))
+        yield from (Path(folder, name) for name in names if _SQL.fullmatch(name))
+
+
+def _shut(error: OSError) -> None:
+    raise error
 
 
 def _is_down(name: str) -> bool:
-    return name.endswith(".down.sql")
+    return name.lower().endswith(".down.sql")
 
 
 def _class(file: Path, raw: bytes | None = None) -> str | None:
@@ -85,9 +114,23 @@ def _class(file: Path, raw: bytes | None = None) -> str | None:
 
 def _readable(file: Path) -> bytes | None:
     try:
-        return file.read_bytes()
+        return content(file)
     except OSError:
         return None
+
+
+def content(file: Path) -> bytes:
+    """Read a file; a pipe, whose reading may never end, is an OSError."""
+    if not file.is_file() and file.exists():
+        raise OSError(errno.EINVAL, "it is no regular file", str(file))
+    return file.read_bytes()
+
+
+def check_readable(path: Path) -> None:
+    """Raise OSError where a numbered file cannot be read: its layout cannot be told."""
+    for file in sorted(_files(path)):
+        if _NUMBERED.fullmatch(file.name):
+            content(file)
 
 
 def _has(layout: str) -> Callable[[Path, Classes], bool]:
@@ -96,7 +139,11 @@ def _has(layout: str) -> Callable[[Path, Classes], bool]:
 
 
 def _fits_flyway(path: Path, _: Classes) -> bool:
-    return any(_FLYWAY.fullmatch(name) for _, _, names in os.walk(path) for name in names)
+    for _folder, children, names in os.walk(path):
+        children[:] = [name for name in children if not name.startswith(".")]
+        if any(_FLYWAY.fullmatch(name) for name in names):
+            return True
+    return False
 
 
 def holds_flyway(path: Path) -> bool:
@@ -123,12 +170,14 @@ def _migration(
 ) -> Migration:
     """Read one file, unless `raw` has it; `section` is the tool whose up section counts."""
     try:
-        whole, problem = text_of(file.read_bytes() if raw is None else raw, bom=bom)
+        whole, problem = text_of(content(file) if raw is None else raw, bom=bom)
     except OSError as error:
         whole, problem = "", f"cannot be read: {error.strerror}; check the file"
     text, transaction = up_section(whole) if section else (whole, True)
     if section == "goose" and re.search(r"^--\s*\+goose\s+ENVSUB\s+ON", whole, re.M | re.I):
         problem = problem or "asks for +goose ENVSUB, which is not served; write the values out"
+    if section in _STRICT:
+        problem = problem or _marks_problem(whole)
     if re.match(r"--\s*no-transaction\b", whole) or re.search(
         r"^--\s*\+goose\s+NO\s+TRANSACTION", whole, re.M | re.I
     ):
@@ -142,6 +191,27 @@ def _migration(
         transaction=transaction,
         problem=problem,
     )
+
+
+#: Tools that refuse a file of which they would leave something out. sql-migrate runs what it finds.
+_STRICT = {"dbmate", "goose"}
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def _marks_problem(text: str) -> str | None:
+    """Say what would silently not run, as dbmate and goose do (see their parsers)."""
+    marks = list(_SECTION.finditer(text))
+    ways = [(mark["a"] or mark["b"]).lower() for mark in marks]
+    if "up" not in ways:
+        return "has no mark of an Up part, so nothing of it would run; correct the mark"
+    head = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text[: marks[0].start()])
+    if head.strip():
+        line = head[: len(head) - len(head.lstrip())].count("\n") + 1
+        return f"line {line} is above the first mark, so it would not run; move it below"
+    if "down" in ways and "up" in ways[ways.index("down") :]:
+        line = text.count("\n", 0, marks[len(ways) - 1 - ways[::-1].index("up")].start()) + 1
+        return f"line {line} begins an Up part after a Down part; keep one Up part, above the Down"
+    return None
 
 
 def up_section(text: str) -> tuple[str, bool]:
@@ -159,6 +229,11 @@ def up_section(text: str) -> tuple[str, bool]:
     return "".join(kept), transaction
 
 
+#: The largest version that the tables of golang-migrate and sqlx hold.
+_BIGINT = 2**63 - 1
+_TOO_LARGE = f"has a version above {_BIGINT}, which its tool cannot record; give it a smaller one"
+
+
 def _by_number(path: Path, *classes: str, section: str | None = None) -> list[Migration]:
     """Read the numbered files of some classes, by their number and then by name."""
     keyed = []
@@ -173,6 +248,8 @@ def _by_number(path: Path, *classes: str, section: str | None = None) -> list[Mi
         version = match["version"] if section == "dbmate" else str(number)
         name = file.name.removesuffix(".sql").removesuffix(".up")
         read = _migration(file, name, raw=raw, version=version, section=section)
+        if "up-files" in classes and number > _BIGINT:
+            read = replace(read, problem=read.problem or _TOO_LARGE)
         keyed.append(((number, file.name), read))
     return [migration for _, migration in sorted(keyed, key=lambda pair: pair[0])]
 
@@ -192,7 +269,7 @@ def flyway_version(text: str) -> tuple[int, ...]:
 def _flyway(path: Path) -> list[Migration]:
     """Read versioned migrations by version, then repeatable ones by description."""
     versioned, repeatable = [], []
-    for file in path.rglob("*.sql"):
+    for file in _files_below(path):
         match = _FLYWAY.fullmatch(file.name)
         if not match or match["kind"] in "UB":
             continue
@@ -200,25 +277,34 @@ def _flyway(path: Path) -> list[Migration]:
         if match["kind"] == "V":
             versioned.append((flyway_version(match["version"]), migration))
         else:
-            repeatable.append((match["description"], migration))
+            repeatable.append((match["description"].replace("_", " "), migration))
     versioned.sort(key=lambda pair: pair[0])
     repeatable.sort(key=lambda pair: pair[0])
     return [m for _, m in versioned] + [m for _, m in repeatable]
 
 
+#: Letters of a title that Flyway's table holds.
+_TITLE = 200
+
+
 def _flyway_migration(file: Path, kind: str, version: str) -> Migration:
     dotted = ".".join(str(part) for part in flyway_version(version)) or "0"
     read = _migration(file, file.stem, version=dotted if kind == "V" else "", bom=True)
-    placeholder = re.search(r"\$\{[\w:.]+\}", read.text)
-    problem = read.problem
-    if placeholder and not problem:
-        problem = f"holds the placeholder {placeholder[0]}, which is not served; write it out"
+    problem = read.problem or _flyway_problem(file.stem.partition("__")[2], read.text)
     conf = file.with_name(f"{file.name}.conf")
     alone = conf.is_file() and re.search(
         r"^\s*executeInTransaction\s*=\s*false", conf.read_text("utf-8", "replace"), re.M
     )
     checksum = str(flyway_checksum(read.text))
     return replace(read, checksum=checksum, transaction=not alone, problem=problem)
+
+
+def _flyway_problem(title: str, text: str) -> str | None:
+    if placeholder := re.search(r"\$\{[^}]+\}", text):
+        return f"holds the placeholder {placeholder[0]}, which is not served; write it out"
+    if len(title) > _TITLE:
+        return f"has a title above {_TITLE} letters, which Flyway cannot record; shorten it"
+    return None
 
 
 def flyway_checksum(text: str) -> int:
@@ -238,14 +324,22 @@ def _drizzle(path: Path) -> list[Migration]:
     journal = path / "meta" / "_journal.json"
     try:
         entries = json.loads(journal.read_text("utf-8"))["entries"]
-        tags = [entry["tag"] for entry in sorted(entries, key=lambda entry: entry["idx"])]
-    except (ValueError, KeyError, TypeError):
+        tags = [_tag(entry["tag"]) for entry in sorted(entries, key=lambda entry: entry["idx"])]
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(str(journal), "is not a Drizzle journal", "restore the file") from None
     return [_migration(path / f"{tag}.sql", tag) for tag in tags]
 
 
+def _tag(value: object) -> str:
+    """Return the tag of an entry; raise ValueError for what no file can be called."""
+    if not isinstance(value, str) or "\0" in value or not is_utf_8(value):
+        raise ValueError(value)
+    return value
+
+
 def _diesel_folders(path: Path) -> list[Path]:
-    return [child for child in path.iterdir() if (child / "up.sql").is_file()]
+    scripts = [child / "up.sql" for child in path.iterdir() if not child.name.startswith(".")]
+    return [script.parent for script in scripts if script.is_symlink() or script.exists()]
 
 
 def _diesel(path: Path) -> list[Migration]:
@@ -268,7 +362,7 @@ def _diesel_transaction(metadata: Path) -> bool:
         return (
             tomllib.loads(metadata.read_text("utf-8")).get("run_in_transaction", True) is not False
         )
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
         raise UsageError(str(metadata), "is not valid TOML", "correct it") from None
 
 
@@ -378,13 +472,15 @@ def _order_findings(path: Path, layout: Layout, migrations: Sequence[Migration])
 
 def _ignored(path: Path, layout: Layout, migrations: Sequence[Migration]) -> list[Finding]:
     """Report SQL files that the layout does not run; down and undo files are meant to stay out."""
-    if layout.name == "diesel":
-        return []
     run = {migration.path for migration in migrations}
+    looked = {"flyway": _files_below, "diesel": _misnamed_scripts}.get(layout.name, _files)
     left = [
         file
-        for file in (path.rglob("*.sql") if layout.name == "flyway" else _files(path))
-        if file not in run and not _is_down(file.name) and not re.match(r"[UB][\d._]+__", file.name)
+        for file in looked(path)
+        if file not in run
+        and not _is_down(file.name)
+        and not re.match(r"[UB][\d._]+__", file.name)
+        and (layout.name == "up-files" or file.suffix.lower() == ".sql")
     ]
     return [
         findings.history(
@@ -397,4 +493,15 @@ def _ignored(path: Path, layout: Layout, migrations: Sequence[Migration]) -> lis
             remedy="Rename it, or move it elsewhere.",
         )
         for file in sorted(left)
+    ]
+
+
+def _misnamed_scripts(path: Path) -> list[Path]:
+    """Return the scripts of diesel's folders that miss their name by their capitals only."""
+    folders = {child for child in path.iterdir() if child.is_dir() and child.name[0] != "."}
+    return [
+        file
+        for folder in folders - {*_diesel_folders(path)}
+        for file in _files(folder)
+        if file.name.lower() == "up.sql"
     ]

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from migsafe.histories.edits import Edit, How, compare
 from migsafe.histories.migration import Directory, Migration, sha256, text_of
-from migsafe.histories.sql import flyway_checksum, up_section
+from migsafe.histories.sql import content, flyway_checksum, up_section
 
 #: Seconds for all files together, and versions of one file. Arbitrary: a wait that one accepts.
 PATIENCE = 10.0
@@ -44,7 +44,7 @@ def find(history: Summed, edited: Iterable[tuple[Migration, str]]) -> dict[str, 
 def _find(history: Summed, migration: Migration, checksum: str, deadline: float) -> Edit:
     layout = history.directory.layout
     try:
-        raw = migration.path.read_bytes()
+        raw = content(migration.path)
     except OSError:
         raw = b""
     if any(history.matches(form, checksum) for form in _forms(migration, layout, raw)):

@@ -110,6 +110,8 @@ def _said(refusal: Refusal, said: str) -> None:
         ("postgresql://localhost/app?sslidentity=a.p12", "?sslidentity=: is not served"),
         ("postgresql://local host/app", "target: the URL cannot be read"),
         ("postgresql://localhost/app?sslmode=perhaps", "sslmode"),
+        ("postgresql://localhost/app?connect_timeout=abc", "localhost/app: the URL cannot be used"),
+        (f"postgresql://{'a' * 3000}/app", "the URL cannot be used"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_by_its_reason(
@@ -221,6 +223,36 @@ def test_a_wrong_call_without_a_format_says_so_on_stderr_only(
     assert called.err.splitlines()[-1].startswith("migsafe: USAGE: ")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nosuch", "--format", "json"],
+        ["rehearse", "--format=json"],
+        ["snapshot", "foo", "--format", "json"],
+        ["status", "-o", "foo", "--format", "json"],
+        ["status", "--migrations", "\udcff", "--format", "json"],
+        ["apply", "--to", "\udcff", "--format", "json"],
+        ["resolve", "--applied", "\udcff", "--format", "json"],
+        ["report", "\udcff", "--format", "json"],
+        ["report", "--format", "json", "--", "\udcff"],
+        ["status", "--url", "postgresql://u:PASSWORD\udcff@h/d", "--format", "json"],
+    ],
+)
+def test_a_call_that_cannot_be_parsed_is_json_where_that_was_asked_for(
+    migsafe: Migsafe, arguments: list[str]
+) -> None:
+    called = migsafe(*arguments)
+    assert called.code == ExitCode.USAGE, called.err
+    assert called.report.exit_code == ExitCode.USAGE
+    assert called.report.error
+    assert "PASSWORD" not in called.out + called.err
+
+
+def test_the_format_of_another_command_is_not_ours(migsafe: Migsafe) -> None:
+    called = migsafe("gate", "--no-such-flag", "--", "terraform", "--format", "json")
+    assert (called.code, called.out) == (ExitCode.USAGE, "")
+
+
 @pytest.mark.parametrize("output", ["xml:report.xml", "report", "json:nowhere/report.json", "."])
 def test_an_output_that_cannot_be_written_is_refused_before_anything_runs(
     migsafe: Migsafe, lay: Lay, database: str, output: str
@@ -265,6 +297,33 @@ def test_a_migration_that_cannot_run_is_refused_before_the_one_before_it_runs(
         refusal = refused(ExitCode.USAGE, *command.split(), *call, unchanged=database)
         _said(refusal, said)
         assert "20250102000000_second/migration.sql" in refusal.error
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("2_b.sql", "-- + goose Up\nSELECT 2;\n-- +goose Down\n", "has no mark of an Up part"),
+        ("2_b.sql", "SELECT 1;\n-- +goose Up\nSELECT 2;\n", "line 1 is above the first mark"),
+        ("link.sql", "", "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_of_which_nothing_would_run_is_refused_and_not_done(
+    refused: Refused,
+    lay: Lay,
+    database: str,
+    workdir: Path,
+    name: str,
+    text: str,
+    said: str,
+) -> None:
+    lay({"db/1_a.sql": "-- +goose Up\nCREATE TABLE a ();\n"})
+    if text:
+        lay({f"db/{name}": text})
+    else:
+        (workdir / "db" / f"2_{name}").symlink_to("nowhere")
+    call = ("--url", database, "--migrations", "db")
+    for command in ("plan", "apply"):
+        _said(refused(ExitCode.USAGE, command, *call, unchanged=database), said)
 
 
 def test_what_comes_before_a_bad_migration_can_be_applied_alone(
@@ -476,6 +535,7 @@ def test_an_audit_that_cannot_be_read_is_named(refused: Refused, lay: Lay, workd
         (b"[[columnz]]\ntable = 'first'", "expectations.toml: columnz: unknown key"),
         (b"column = 5", "expectations.toml"),
         (b"[[column]]\ntable = 'first'", "expectations.toml: column 1"),
+        (b'[[column]]\ntable = "\\u0000"\ncolumn = "id"', "column 1: a name holds a NUL"),
         (b"[[column]]\ntable = 'first'\ncolumn = 'id'\nnulable = true", "did you mean nullable?"),
         (b"[[column]]\ntable = 'first'\ncolumn = 'id'\nnullable = 'no'", "column 1"),
         (

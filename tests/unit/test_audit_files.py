@@ -1,9 +1,11 @@
 """Audit files: a header of comments, and exactly one question."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from migsafe import verifying
 from migsafe.audits import Audit, files
 from migsafe.errors import ExitCode, UsageError
 from migsafe.findings import Severity
@@ -100,6 +102,46 @@ def test_before_may_repeat_and_keys_may_be_several(file: Path) -> None:
 
 def test_the_line_is_that_of_the_query_even_where_the_header_quotes_it(file: Path) -> None:
     assert parsed(file, "-- audit: a\n-- SELECT 1\n\nSELECT 1;").line == 4
+
+
+def test_a_file_named_in_capitals_is_read_too(tmp_path: Path) -> None:
+    for name in ("a.sql", "B.SQL", "notes.md"):
+        (tmp_path / name).write_text("SELECT 1", "utf-8")
+    assert [audit.name for audit in files.load(tmp_path)] == ["B", "a"]
+
+
+def test_a_directory_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shut(path: Path, *_: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", shut)
+    monkeypatch.setattr(os, "scandir", shut)
+    for load in (files.load, verifying.load):
+        monkeypatch.setattr(Path, "read_text", shut)
+        with pytest.raises(UsageError, match="cannot be read: Permission denied; check"):
+            load(tmp_path)
+
+
+def test_a_file_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gone\.sql: cannot be read: No such file or directory; "):
+        files.parse(tmp_path / "gone.sql")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[column]]\ntable = 'a\\u0000'\ncolumn = 'b'\n".replace("'", '"'), "a NUL character"),
+        (f"column = {'[' * 2000}", "is nested too deeply"),
+    ],
+)
+def test_expectations_that_no_server_could_answer_are_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / verifying.FILE).write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=said):
+        verifying.load(tmp_path)
 
 
 @pytest.mark.parametrize("severity", Severity)

@@ -116,6 +116,7 @@ def test_the_shadow_flag_goes_over_the_file_but_auto_takes_its_url(
     tmp_path: Path, named: str, flag: str | None, server: str
 ) -> None:
     file = written(tmp_path, f'[shadow]\nserver = "{named}"\nprelude = ["a.sql"]')
+    (tmp_path / "a.sql").touch()
     settings = config.load(Options(config=file, shadow=flag))
     assert settings.shadow == ShadowConfig(server=server, prelude=("a.sql",))
     assert "postgresql" not in repr(settings)
@@ -164,6 +165,12 @@ def test_an_unknown_key_is_refused_with_file_key_and_nearest_key(
         ("[env.prod]\nurl = 'x'\nsnapshot = 'lvm'", "env.prod.snapshot", "'lvm'"),
         ("[env.prod]\nurl = 'x'\nlock_timeout = '5 s'", "env.prod.lock_timeout", "no duration"),
         ("[env.prod]\nurl = 'x'\nlock_timeout = 5", "env.prod.lock_timeout", "got `int`"),
+        (
+            "[env.prod]\nurl = 'x'\nlock_timeout = '99999999999999999s'",
+            "env.prod.lock_timeout",
+            "is longer than PostgreSQL takes; write at most 596h",
+        ),
+        ("[env.prod]\nurl = 'x'\nstatement_timeout = '597h'", "env.prod.statement_timeout", "596h"),
         ("[env.prod]\nurl = 'x'\naccount = '12'", "env.prod.account", "12 digits"),
         ("[env.prod]\nurl = 'x'\nsecurity_group = 'web'", "env.prod.security_group", "'web'"),
         ("[env.prod]\nurl = 'x'\nsource_cidr = '9.9.9.0/24'", "env.prod.source_cidr", "one addr"),
@@ -198,6 +205,38 @@ def test_a_file_that_is_no_toml_is_refused_with_its_line() -> None:
     message = refusal("[gate]\nseverity = \n")
     assert message.startswith("migsafe.toml: not valid TOML: ")
     assert "line 2" in message
+
+
+def test_a_file_that_is_nested_beyond_reason_is_refused() -> None:
+    assert refusal(f"a = {'[' * 2000}") == "migsafe.toml: is nested too deeply; correct it"
+
+
+@pytest.mark.parametrize(
+    ("text", "flag", "said"),
+    [
+        ('server = "foo"', None, "shadow: 'foo' is no server; write a URL or one of auto"),
+        ('server = "autoo"', None, "shadow: 'autoo' is no server; did you mean auto?"),
+        ("", "foo", "shadow: 'foo' is no server"),
+        ('prelude = ["nope.sql"]', "none", "shadow.prelude: there is no file nope.sql; check the"),
+    ],
+)
+def test_a_shadow_that_cannot_be_is_refused_by_every_command(
+    tmp_path: Path, text: str, flag: str | None, said: str
+) -> None:
+    file = written(tmp_path, f"[shadow]\n{text}\n")
+    with pytest.raises(UsageError) as caught:
+        config.load(Options(config=file, shadow=flag))
+    assert said in str(caught.value)
+
+
+def test_an_env_file_that_is_not_utf_8_is_refused(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MIGSAFE_URL", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (workdir / ".env").write_bytes(b"DATABASE_URL=\xff\n")
+    with pytest.raises(UsageError, match=r"^\.env: is not UTF-8; save it as UTF-8$"):
+        config.load(Options())
 
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:

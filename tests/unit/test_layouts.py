@@ -1,8 +1,9 @@
 """Plain SQL directories: found by looking, read in the right order, and only upwards."""
 
 import json
+import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -246,6 +247,9 @@ def test_flyway_versions_compare_by_number_without_trailing_zeros(
         (["V2__x.sql", "V1__2__3.sql", "V1_1__y.sql"], ["V1__2__3", "V1_1__y", "V2__x"]),
         (["V1___underscored.sql", "V1.0.1__b.sql"], ["V1___underscored", "V1.0.1__b"]),
         (["R__b.sql", "R__A.sql", "R__a.sql", "V9__z.sql"], ["V9__z", "R__A", "R__a", "R__b"]),
+        (["R__view2.sql", "R__view_b.sql"], ["R__view_b", "R__view2"]),
+        (["V1__a.sql", ".hid/V3__c.sql", "..2024/V1__a.sql"], ["V1__a"]),
+        (["V1__a.sql", "V__b.sql", "R1__x.sql"], ["V1__a"]),
     ],
 )
 def test_flyway_migrations_run_by_version_and_repeatable_ones_last(
@@ -310,7 +314,20 @@ def test_an_up_file_without_a_number_is_refused(tmp_path: Path) -> None:
     assert message.startswith(f"{tmp_path / 'init.up.sql'}: its name begins with no number")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"entries": [{"idx": 0}]}', "\xff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"entries": [{"idx": 0}]}',
+        "\xff",
+        '{"entries": [{"idx": 0, "tag": 5}]}',
+        '{"entries": [{"idx": 0, "tag": "a\\u0000"}]}',
+        '{"entries": [{"idx": 0, "tag": "a\\ud800"}]}',
+        pytest.param("[" * 100_000, id="nested"),
+    ],
+)
 def test_a_journal_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     content = text.encode("latin-1")
     message = refusal(tmp_path, {"0_a.sql": PLAIN, "meta/_journal.json": content})
@@ -354,6 +371,42 @@ def test_only_up_parts_are_kept_and_every_line_stays_where_it_is(
 def test_a_file_with_only_a_down_part_runs_nothing(tmp_path: Path, layout: str) -> None:
     migration = only(load(tmp_path, {"1_a.sql": f"{MARKS[layout].format('down')}\n{DOWN}\n"}))
     assert migration.text.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("-- + goose Up\nSELECT 1;\n-- +goose Down\n", "has no mark of an Up part"),
+        ("-- +gooseUp\nSELECT 1;\n-- +goose Down\n", "has no mark of an Up part"),
+        ("-- +goose Down\nSELECT 1;\n", "has no mark of an Up part"),
+        ("-- migrate:down\nSELECT 1;\n", "has no mark of an Up part"),
+        ("\n-- a\nSELECT 1;\n-- +goose Up\nSELECT 2;\n", "line 3 is above the first mark"),
+        ("SELECT 1;\n-- migrate:up\nSELECT 2;\n", "line 1 is above the first mark"),
+        ("-- migrate:up\n-- migrate:down\n-- migrate:up\n", "line 3 begins an Up part after"),
+        ("-- +goose Down\n-- +goose Up\nSELECT 1;\n", "line 2 begins an Up part after"),
+    ],
+)
+def test_a_part_that_would_silently_not_run_is_a_problem(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    assert (only(load(tmp_path, {"1_a.sql": text})).problem or "").startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"-- a licence\n\n  -- of two lines\n{GOOSE}",
+        f"/* a licence;\n   of two lines */\n{DBMATE}",
+        f"-- +goose NO TRANSACTION\n{GOOSE}",
+        "-- migrate:up transaction:false\nSELECT 1;\n",
+        "-- migrate:up\nSELECT 1;\n-- migrate:up\nSELECT 2;\n-- migrate:down\n",
+        "-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n-- +goose StatementEnd\n",
+        "-- +migrate Up notransaction\nSELECT 1;\n",
+        "-- +migrate Down\nSELECT 1;\n-- +migrate Up\nSELECT 2;\n",
+    ],
+)
+def test_marks_that_their_tool_takes_are_no_problem(tmp_path: Path, text: str) -> None:
+    assert only(load(tmp_path, {"1_a.sql": text})).problem is None
 
 
 def test_marks_inside_a_plain_file_of_another_tool_stay_text(tmp_path: Path) -> None:
@@ -417,7 +470,9 @@ def test_diesels_metadata_is_honoured(tmp_path: Path, metadata: str, transaction
     assert only(directory).transaction is transaction
 
 
-@pytest.mark.parametrize("metadata", ["run_in_transaction = ", b"# \xff"])
+@pytest.mark.parametrize(
+    "metadata", ["run_in_transaction = ", b"# \xff", pytest.param("a = " + "[" * 2000, id="nested")]
+)
 def test_metadata_that_is_no_toml_is_refused(tmp_path: Path, metadata: str | bytes) -> None:
     message = refusal(tmp_path, {"1_a/up.sql": PLAIN, "1_a/metadata.toml": metadata})
     assert message.endswith("metadata.toml: is not valid TOML; correct it")
@@ -428,6 +483,8 @@ def test_metadata_that_is_no_toml_is_refused(tmp_path: Path, metadata: str | byt
     [
         ("V1__a.sql", "SELECT '${schema}';", "holds the placeholder ${schema}"),
         ("V1__a.sql", "SELECT '${flyway:user}';", "holds the placeholder ${flyway:user}"),
+        ("V1__a.sql", "SELECT '${my-env}';", "holds the placeholder ${my-env}"),
+        ("V1__a.sql", "SELECT '${my env}';", "holds the placeholder ${my env}"),
         ("1_a.sql", "-- +goose ENVSUB ON\n-- +goose Up\nSELECT '$X';", "asks for +goose ENVSUB"),
     ],
 )
@@ -507,6 +564,86 @@ def test_a_link_to_nowhere_and_a_missing_file_are_problems(tmp_path: Path) -> No
         assert migration.problem == "cannot be read: No such file or directory; check the file"
 
 
+@pytest.mark.parametrize(
+    ("files", "odd"),
+    [
+        ({"1_a.sql": PLAIN}, "2_b.sql"),
+        ({"1_a.sql": GOOSE}, "2_b.sql"),
+        ({"1_a.up.sql": PLAIN}, "2_b.up.sql"),
+        ({"V1__a.sql": PLAIN}, "V2__b.sql"),
+        ({"1_a/up.sql": PLAIN, "2_b/down.sql": DOWN}, "2_b/up.sql"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["link to nowhere", "pipe"])
+def test_a_file_of_the_history_that_is_no_regular_file_is_a_problem(
+    tmp_path: Path, files: dict[str, str], odd: str, kind: str
+) -> None:
+    path = write(tmp_path, files) / odd
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    _, last = load(tmp_path, {}, None if len(files) == 1 else "diesel").migrations
+    assert (last.problem or "").startswith("cannot be read: ")
+
+
+def test_a_directory_whose_only_file_cannot_be_read_names_the_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1_a.sql")
+    assert refusal(tmp_path, {}) == (
+        f"{tmp_path / '1_a.sql'}: cannot be read: it is no regular file; check its rights"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        (
+            f"V4__{'x' * 201}.sql",
+            "has a title above 200 letters, which Flyway cannot record; shorten",
+        ),
+        (f"{2**63}_a.up.sql", "has a version above 9223372036854775807, which its tool cannot"),
+        (f"V4__{'x' * 200}.sql", ""),
+        (f"{2**63 - 1}_a.up.sql", ""),
+    ],
+)
+def test_what_its_tool_cannot_record_is_a_problem(tmp_path: Path, file: str, problem: str) -> None:
+    assert (only(load(tmp_path, {file: PLAIN})).problem or "").startswith(problem)
+    assert problem or not only(load(tmp_path, {})).problem
+
+
+def test_flyways_files_are_found_through_links_even_where_they_lead_back(tmp_path: Path) -> None:
+    write(tmp_path / "shared", {"V2__b.sql": PLAIN})
+    root = write(tmp_path / "db", {"V1__a.sql": PLAIN, "sub/V3__c.sql": PLAIN})
+    (root / "linked").symlink_to(tmp_path / "shared")
+    (root / "sub" / "above").symlink_to(root)
+    assert names(load(root, {})) == ["V1__a", "V2__b", "V3__c"]
+
+
+def test_a_directory_of_flyways_that_cannot_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"V1__a.sql": PLAIN, "shut/V2__b.sql": PLAIN})
+    list_it = os.scandir
+
+    def guarded(path: str | Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "shut":
+            raise PermissionError(13, "Permission denied", str(path))
+        return list_it(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert refusal(tmp_path, {}).startswith(f"{tmp_path / 'shut'}: cannot be read: ")
+
+
+@pytest.mark.parametrize("name", ["m\udcff/1_a.sql", "m/sub/V2__\udcff.sql", "m/s\udcff/V2__a.sql"])
+def test_a_name_that_is_not_utf_8_is_refused_at_every_level(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name.partition("/")[0]
+    try:
+        write(tmp_path, {name: PLAIN, f"{root.name}/V1__a.sql": PLAIN})
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert "is not UTF-8; rename it" in refusal(root, {}, "flyway")
+
+
 # ---------------------------------------------------------------- what is not run
 
 
@@ -522,6 +659,14 @@ def test_a_link_to_nowhere_and_a_missing_file_are_problems(tmp_path: Path) -> No
         ({"1_a.sql": PLAIN, "meta/_journal.json": journal("1_a"), "2_b.sql": PLAIN}, ["2_b.sql"]),
         ({"1_a.sql": GOOSE, "2b.sql": GOOSE}, ["2b.sql"]),
         ({"1_a/up.sql": PLAIN, "1_a/down.sql": DOWN}, []),
+        ({"1_a/up.sql": PLAIN, "2_b/UP.sql": PLAIN}, ["UP.sql"]),
+        ({"1_a.sql": PLAIN, "2_b.SQL": PLAIN}, ["2_b.SQL"]),
+        ({"1_a.sql": PLAIN, "2_b.up.py": ""}, []),
+        (
+            {"1_a.up.sql": PLAIN, "2_b.up.SQL": PLAIN, "3_c.up.pgsql": PLAIN, "3_c.down.SQL": DOWN},
+            ["2_b.up.SQL", "3_c.up.pgsql"],
+        ),
+        ({"V1__a.sql": PLAIN, "V2__b.SQL": PLAIN, "R1__x.sql": PLAIN}, ["R1__x.sql", "V2__b.SQL"]),
     ],
 )
 def test_a_file_that_is_not_run_is_a_finding_and_a_down_file_is_none(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,6 +149,8 @@ def test_another_scheme_is_refused_without_a_word_of_the_url(url: str) -> None:
     [
         "postgresql://u:hunter2%zz@h/d",
         "postgresql://u:hunter2%a1@h/d",
+        "postgresql://u:hunter2\udcff@h/d",
+        "postgresql://u:hunter2@h/d?application_name=\udcff",
         "postgresql://u:hunter2@[::1/d",
         "postgresql://u:a hunter2@h/d",
         "postgresql://u:a?hunter2@h/d",
@@ -202,6 +205,35 @@ def test_no_url_at_all_says_how_to_give_one(tmp_path: Path) -> None:
         ) as caught:
             target.resolve(url, name="url", root=tmp_path)
         assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_a_blank_is_no_url_and_stays_in_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLINIC_URL", " ")
+    for url, said in ((" ", "no database is named"), ("env:CLINIC_URL", "the variable is not set")):
+        with pytest.raises(UsageError, match=said):
+            target.resolve(url, name="url", root=tmp_path)
+    assert "the URL is not a PostgreSQL one" in refusal(" ")
+    assert redacted("a b") == "a b"
+
+
+def test_an_encoding_of_the_url_is_dropped_as_every_session_is_utf_8() -> None:
+    assert "client_encoding" not in target.parse("postgresql://h/d?client_encoding=LATIN1").params
+
+
+@pytest.mark.parametrize(
+    "error", [psycopg.ProgrammingError("bad value for connect_timeout"), UnicodeError("too long")]
+)
+def test_what_the_driver_cannot_read_of_a_url_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(target.Session, "connect", refuse)
+    with pytest.raises(UsageError, match=f"^h/d: the URL cannot be used: {error}; correct it$"):
+        target.connect(target.parse("postgresql://h/d"))
 
 
 def test_a_url_is_read_from_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
