@@ -116,12 +116,12 @@ def _says_local(node: Any) -> bool:
 
 
 def _leaves_checks(node: Any, schema: Schema) -> bool:
-    """Tell whether a statement leaves checks until COMMIT, which later ones may be there to meet."""
+    """Tell whether a statement leaves checks until COMMIT, which later ones may meet."""
     for change in writing.changes(node):
         if table := schema.find(change.relation):
             referring = (made for _, made in schema.referrers(table.key))
-            every = (*table.constraints.values(), *table.triggers.values(), *referring)
-            if any(one.deferred for one in every):
+            triggers = any(trigger.deferred for trigger in table.triggers.values())
+            if triggers or any(one.deferred for one in (*table.constraints.values(), *referring)):
                 return True
     return False
 
@@ -151,9 +151,10 @@ def _say(said: dict[str, Chunk], statement: Statement) -> None:
         return
     if node.kind == enums.VariableSetKind.VAR_RESET_ALL:
         said.clear()
-    said.pop(node.name or "", None)
+    name = node.name or ""
+    said.pop(name, None)
     if node.is_local:
-        said[node.name] = Chunk(text=statement.text)
+        said[name] = Chunk(text=statement.text)
 
 
 def _lost(statement: Statement, instead: Iterable[Chunk]) -> str:
@@ -289,8 +290,8 @@ def _meant(command: Any) -> tuple[str, ...]:
     """Return the hazards that a command of an ALTER TABLE can have, of those that are fixable."""
     if command.subtype == _Change.AT_AddConstraint:
         node = command.def_
-        done = node.skip_validation or not node.is_enforced or node.indexname
-        return () if done else _OF_CONSTRAINTS.get(node.contype, ())
+        names = _OF_CONSTRAINTS.get(node.contype, ())
+        return () if node.skip_validation or node.indexname else names
     return _OF_COMMANDS.get(command.subtype, ())
 
 
@@ -356,9 +357,7 @@ def keeps_settings(rewritten: Rewritten) -> bool:
     """Tell whether a part sets what later parts need of its session; a timeout alone is none."""
     texts = (chunk.text for part in rewritten.parts[:-1] for chunk in part)
     nodes = (statement.node for text in texts for statement in sql.parse(text))
-    return any(
-        isinstance(node, ast.VariableSetStmt) and not _is_timeout(node) for node in nodes
-    )
+    return any(isinstance(node, ast.VariableSetStmt) and not _is_timeout(node) for node in nodes)
 
 
 def one_part(part: Iterable[Chunk]) -> str:
@@ -423,7 +422,9 @@ def _is_taken(bare: str, table: Table, schema: Schema) -> bool:
     """Tell whether a relation has the name of a new index, which fails then (42P07)."""
     key = Key(table.key.schema, bare)
     return (
-        schema.index(key.schema, bare) is not None or key in schema.tables or key in schema.sequences
+        schema.index(key.schema, bare) is not None
+        or key in schema.tables
+        or key in schema.sequences
     )
 
 

@@ -237,9 +237,7 @@ NOT = {
     "modes of the transaction": (
         "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; CREATE INDEX i ON notes (a);"
     ),
-    "constraints that are deferred": (
-        "SET CONSTRAINTS ALL DEFERRED; CREATE INDEX i ON notes (a);"
-    ),
+    "constraints that are deferred": ("SET CONSTRAINTS ALL DEFERRED; CREATE INDEX i ON notes (a);"),
     "checks that wait for COMMIT": (
         "INSERT INTO kids VALUES (1, 7); CREATE INDEX i ON notes (a); "
         "INSERT INTO parents VALUES (7);"
@@ -266,6 +264,13 @@ def test_what_would_change_something_else_is_not_fixed(text: str) -> None:
     found = suppressions.settle([case], hazards.walk([case], notes(), Options()))
     assert {finding.name for finding in found} & {*fixes.FIXES}
     assert fixes.rewrite(case, found, notes()) is None
+
+
+def test_a_key_and_a_check_in_one_statement_are_both_fixed() -> None:
+    case = unit("1", "ALTER TABLE notes ADD UNIQUE (a), ADD CHECK (b > '');")
+    after, said = fixed(case, notes, Options())
+    assert said == {"add-unique-constraint", "add-check-validating"}
+    assert "CONCURRENTLY" in after.text
 
 
 def test_only_what_is_fixed_is_said_to_be() -> None:
