@@ -10,7 +10,7 @@ from pglast import enums
 
 from migsafe.findings import Severity
 from migsafe.hazards import Context, Hit, Rule, columns
-from migsafe.schema import Table
+from migsafe.schema import Key, Table
 from migsafe.sql import Statement
 
 _Kind = enums.ConstrType
@@ -105,15 +105,24 @@ def _validates_at_once(node: Any, statement: Statement, context: Context) -> Ite
     line = _added_line(node, statement, table, context) if table else None
     if table is None or line is None:
         return
-    made = table.constraints.get(node.name)
-    foreign = made is not None and made.kind == "f"
+    target = _target(node, statement, table, context)
+    foreign = target is not None
     lock = "SHARE ROW EXCLUSIVE" if foreign else "ACCESS EXCLUSIVE"
-    both = f"{table.key} and {made.target}" if made and foreign else f"{table.key}"
+    both = f"{table.key} and {target}" if foreign else f"{table.key}"
     yield Hit(
         f"checks all rows for {node.name} while the transaction holds {lock} on {both} since line "
         f"{line}, so that nobody can {'write to' if foreign else 'use'} it meanwhile",
         table,
     )
+
+
+def _target(node: Any, statement: Statement, table: Table, context: Context) -> Key | None:
+    """Return what a foreign key refers to, one of the same statement too; None for a CHECK."""
+    for command in columns.siblings(statement, _Change.AT_AddConstraint):
+        if command.def_.conname == node.name and (relation := command.def_.pktable):
+            return context.schema.key(relation.schemaname, relation.relname)
+    made = table.constraints.get(node.name)
+    return made.target if made else None
 
 
 def _added_line(node: Any, statement: Statement, table: Table, context: Context) -> int | None:

@@ -4,6 +4,7 @@ The author's text is kept where a word is enough (CONCURRENTLY, NOT VALID). What
 tree is parsed again and must be that tree, or there is no fix.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
@@ -16,8 +17,8 @@ from pglast.stream import RawStream, maybe_double_quote_name
 
 from migsafe import sql
 from migsafe.findings import Finding, Source, Status
-from migsafe.hazards import Unit, blocks
-from migsafe.schema import Place, Schema, Table, reading
+from migsafe.hazards import Unit, blocks, context, writing
+from migsafe.schema import Key, Place, Schema, Table, expressions, reading
 from migsafe.schema.changes import advance
 from migsafe.sql import Statement
 
@@ -40,10 +41,14 @@ class Chunk(Struct, frozen=True, kw_only=True):
 
 
 class Rewritten(Struct, frozen=True, kw_only=True):
-    """A migration as it would be: each part is one transaction, or one statement without."""
+    """A migration as it would be: each part is one transaction, or one statement without.
+
+    `enclosed` says that the file had one transaction of its own around it.
+    """
 
     parts: tuple[tuple[Chunk, ...], ...]
     fixed: tuple[str, ...]
+    enclosed: bool = False
 
 
 #: A fix: the chunks that stand for a statement, or None where it is not mechanical there.
@@ -73,20 +78,83 @@ def rewrite(unit: Unit, findings: Iterable[Finding], schema: Schema) -> Rewritte
         instead[-1] = replace(instead[-1], tail=tail)
         chunks += instead
         advance(schema, statement, unit.name)
-    parts = tuple(_parts(chunks))
-    if not fixed or (len(parts) > 1 and any(_is_bound(s.node) for s in statements)):
+    parts = tuple(_repeated(_parts(chunks)))
+    if not fixed or (len(parts) > 1 and any(_is_bound(s.node, schema) for s in statements)):
         return None
-    return Rewritten(parts=parts, fixed=tuple(dict.fromkeys(fixed)))
+    enclosed = len(statements) < len(unit.statements)
+    return Rewritten(parts=parts, fixed=tuple(dict.fromkeys(fixed)), enclosed=enclosed)
 
 
-def _is_bound(node: Any) -> bool:
+def _is_bound(node: Any, schema: Schema) -> bool:
     """Tell whether what a statement makes goes at COMMIT, so that what follows cannot be apart."""
     is_query = isinstance(node, ast.CreateTableAsStmt)
     when = node.into.onCommit if is_query else getattr(node, "oncommit", None)
-    return when in (
-        enums.OnCommitAction.ONCOMMIT_DROP,
-        enums.OnCommitAction.ONCOMMIT_DELETE_ROWS,
-    )
+    if when in (enums.OnCommitAction.ONCOMMIT_DROP, enums.OnCommitAction.ONCOMMIT_DELETE_ROWS):
+        return True
+    if isinstance(node, ast.VariableSetStmt):
+        is_bound = node.is_local or node.kind == enums.VariableSetKind.VAR_SET_MULTI
+        return is_bound and not _is_timeout(node)
+    return isinstance(node, _BOUND) or _says_local(node) or _leaves_checks(node, schema)
+
+
+#: Statements whose effect, a lock or a cursor, ends with the transaction.
+_BOUND = (ast.ConstraintsSetStmt, ast.DeclareCursorStmt, ast.LockStmt)
+
+#: What does the same from within a body or a query.
+_LOCAL = re.compile(
+    r"\b(set_config|set\s+(local|constraints)|lock\s+table|pg_\w*advisory_xact\w*)\b", re.IGNORECASE
+)
+
+
+def _says_local(node: Any) -> bool:
+    """Tell whether a body or a call inside of a statement does what ends with the transaction."""
+    if isinstance(node, ast.DoStmt):
+        return any(_LOCAL.search(text.sval) for text in expressions.nodes(node, ast.String))
+    called = (call.funcname[-1].sval for call in expressions.nodes(node, ast.FuncCall))
+    locking = any(expressions.nodes(node, ast.LockingClause))
+    return locking or any(_LOCAL.fullmatch(name) for name in called)
+
+
+def _leaves_checks(node: Any, schema: Schema) -> bool:
+    """Tell whether a statement leaves checks until COMMIT, which later ones may meet."""
+    for change in writing.changes(node):
+        if table := schema.find(change.relation):
+            referring = (made for _, made in schema.referrers(table.key))
+            triggers = any(trigger.deferred for trigger in table.triggers.values())
+            if triggers or any(one.deferred for one in (*table.constraints.values(), *referring)):
+                return True
+    return False
+
+
+def _is_timeout(node: Any) -> bool:
+    is_value = node.kind == enums.VariableSetKind.VAR_SET_VALUE
+    return is_value and bool(node.name.endswith("_timeout"))
+
+
+def _repeated(parts: Iterable[tuple[Chunk, ...]]) -> Iterator[tuple[Chunk, ...]]:
+    """Yield the parts, each with the timeouts that SET LOCAL has given to those before it.
+
+    What refuses a transaction goes without them.
+    """
+    said: dict[str, Chunk] = {}
+    for part in parts:
+        statements = [sql.parse(chunk.text)[0] for chunk in part]
+        yield part if any(one.refuses for one in statements) else (*said.values(), *part)
+        for one in statements:
+            _say(said, one)
+
+
+def _say(said: dict[str, Chunk], statement: Statement) -> None:
+    """Note a timeout of the transaction, until a SET of the session stands instead."""
+    node: Any = statement.node
+    if not isinstance(node, ast.VariableSetStmt):
+        return
+    if node.kind == enums.VariableSetKind.VAR_RESET_ALL:
+        said.clear()
+    name = node.name or ""
+    said.pop(name, None)
+    if node.is_local:
+        said[name] = Chunk(text=statement.text)
 
 
 def _lost(statement: Statement, instead: Iterable[Chunk]) -> str:
@@ -124,8 +192,11 @@ def _fixed(
     # What is found inside of a block or a called function is not in the text to be fixed.
     if not wanted or isinstance(statement.node, blocks.HOLDERS):
         return (), None
-    if isinstance(statement.node, ast.AlterTableStmt) and len(statement.node.cmds or ()) > 1:
-        return tuple(wanted), _each_command(statement, wanted, schema, place)
+    if isinstance(statement.node, ast.AlterTableStmt):
+        if not _are_names_certain(statement.node, schema, place):
+            return (), None
+        if len(statement.node.cmds or ()) > 1:
+            return _each_command(statement, wanted, schema, place)
     for name in wanted:
         chunks = FIXES[name](statement, schema, place)
         if chunks and all(map(_parses, chunks)):
@@ -140,24 +211,106 @@ def _parses(chunk: Chunk) -> bool:
         return False
 
 
+def _are_names_certain(node: Any, schema: Schema, place: Place) -> bool:
+    """Tell whether each constraint that is added gets the name by itself that it gets together."""
+    table = schema.table(node.relation)
+    added = list(_constraints_of(node))
+    read = [
+        (part, made.name)
+        for part, column in added
+        if (made := reading.constraint(part, table, schema, column=column, place=place))
+    ]
+    drops = any(c.subtype in (_Change.AT_DropConstraint, _Change.AT_DropColumn) for c in node.cmds)
+    names = [name for _, name in read]
+    return len(set(names)) == len(names) and not (drops and not all(p.conname for p, _ in read))
+
+
+def _constraints_of(node: Any) -> Iterator[tuple[Any, str | None]]:
+    """Yield the constraints that an ALTER TABLE adds, with the column that each is written with."""
+    for command in node.cmds or ():
+        if command.subtype == _Change.AT_AddConstraint:
+            yield command.def_, None
+        elif command.subtype == _Change.AT_AddColumn:
+            for part in command.def_.constraints or ():
+                yield part, command.def_.colname
+
+
 def _each_command(
     statement: Statement, names: Sequence[str], schema: Schema, place: Place
-) -> list[Chunk] | None:
+) -> tuple[tuple[str, ...], list[Chunk] | None]:
+    """Split an ALTER TABLE in the order that the server runs it in; unfixed commands stay one."""
     chunks: list[Chunk] = []
-    changed = False
-    for command in statement.node.cmds:
+    together: list[Any] = []
+    fixed, left = list[str](), set[str]()
+    for command in sorted(statement.node.cmds, key=_pass):
+        meant = [name for name in names if name in _meant(command)]
         single = _single(statement, command)
         if single is None:
-            return None
-        fixed = next((c for name in names if (c := FIXES[name](single, schema, place))), None)
-        changed = changed or fixed is not None
-        chunks += fixed or [Chunk(text=single.text)]
-    return chunks if changed else None
+            return (), None
+        own = next((c for name in meant if (c := FIXES[name](single, schema, place))), None)
+        if own is None:
+            left.update(meant)
+            together.append(command)
+            continue
+        fixed += meant
+        chunks += [*_kept(statement, together), *own]
+        together = []
+    chunks += _kept(statement, together)
+    named = tuple(name for name in dict.fromkeys(fixed) if name not in left)
+    return named, chunks if named and all(map(_parses, chunks)) else None
 
 
-def _single(statement: Statement, command: Any) -> Statement | None:
+def _kept(statement: Statement, commands: Sequence[Any]) -> list[Chunk]:
+    single = _single(statement, *commands) if commands else None
+    return [Chunk(text=single.text)] if single else []
+
+
+#: The passes of ALTER TABLE (tablecmds.c) as far as one can need what another makes.
+_PASSES: Mapping[Any, int] = {
+    _Change.AT_DropColumn: 0,
+    _Change.AT_DropConstraint: 0,
+    _Change.AT_DropNotNull: 0,
+    _Change.AT_DropExpression: 0,
+    _Change.AT_DropIdentity: 0,
+    _Change.AT_AlterColumnType: 1,
+    _Change.AT_AddColumn: 2,
+    _Change.AT_SetNotNull: 3,
+    _Change.AT_ColumnDefault: 3,
+}
+
+
+def _pass(command: Any) -> int:
+    """Return when the server runs a command of an ALTER TABLE; keys come before what needs them."""
+    if command.subtype == _Change.AT_AddConstraint:
+        return 4 if command.def_.contype in (_Kind.CONSTR_PRIMARY, _Kind.CONSTR_UNIQUE) else 5
+    return _PASSES.get(command.subtype, 6)
+
+
+def _meant(command: Any) -> tuple[str, ...]:
+    """Return the hazards that a command of an ALTER TABLE can have, of those that are fixable."""
+    if command.subtype == _Change.AT_AddConstraint:
+        node = command.def_
+        names = _OF_CONSTRAINTS.get(node.contype, ())
+        return () if node.skip_validation or node.indexname else names
+    return _OF_COMMANDS.get(command.subtype, ())
+
+
+_OF_CONSTRAINTS: Mapping[Any, tuple[str, ...]] = {
+    _Kind.CONSTR_FOREIGN: ("add-foreign-key-validating",),
+    _Kind.CONSTR_CHECK: ("add-check-validating",),
+    _Kind.CONSTR_UNIQUE: ("add-unique-constraint",),
+    _Kind.CONSTR_PRIMARY: ("add-primary-key",),
+}
+_OF_COMMANDS: Mapping[Any, tuple[str, ...]] = {
+    _Change.AT_SetNotNull: ("set-not-null",),
+    _Change.AT_AddColumn: ("add-column-inline-check", "add-column-inline-unique"),
+    _Change.AT_ValidateConstraint: ("validate-in-same-transaction",),
+}
+
+
+def _single(statement: Statement, *commands: Any) -> Statement | None:
     node = copy(statement.node)
-    node.cmds = (command,)
+    node.cmds = commands
     text = printed(node)
     if text is None:
         return None
@@ -200,6 +353,13 @@ def _parts(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, ...]]:
         yield tuple(part)
 
 
+def keeps_settings(rewritten: Rewritten) -> bool:
+    """Tell whether a part sets what later parts need of its session; a timeout alone is none."""
+    texts = (chunk.text for part in rewritten.parts[:-1] for chunk in part)
+    nodes = (statement.node for text in texts for statement in sql.parse(text))
+    return any(isinstance(node, ast.VariableSetStmt) and not _is_timeout(node) for node in nodes)
+
+
 def one_part(part: Iterable[Chunk]) -> str:
     """Return one part as a file of its own."""
     return "".join(f"{chunk.head}{chunk.text}{_end(chunk.text)}{chunk.tail}\n" for chunk in part)
@@ -212,7 +372,7 @@ def _end(text: str) -> str:
 
 def one_file(rewritten: Rewritten) -> str:
     """Return the parts as one file with its own transactions, for a runner that adds none."""
-    if len(rewritten.parts) == 1:
+    if len(rewritten.parts) == 1 and not rewritten.enclosed:
         return one_part(rewritten.parts[0])
     texts = (one_part(part) for part in rewritten.parts)
     return "\n".join(text if _refuses(text) else f"BEGIN;\n{text}COMMIT;\n" for text in texts)
@@ -249,13 +409,32 @@ def _create_index(statement: Statement, schema: Schema, place: Place) -> list[Ch
         return None
     if node.if_not_exists or not (node.idxname or table.known):
         return _concurrently("INDEX")(statement, schema, place)
-    name = maybe_double_quote_name(reading.index(node, table, place).name)
+    bare = reading.index(node, table, place).name
+    if _is_taken(bare, table, schema):
+        return None
+    name = maybe_double_quote_name(bare)
     insert = "CONCURRENTLY" if node.idxname else f"CONCURRENTLY {name}"
     text = _after(statement.text, "INDEX", insert=insert)
-    schema_name = node.relation.schemaname
-    path = f"{maybe_double_quote_name(schema_name)}." if schema_name else ""
-    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {path}{name}"
-    return [Chunk(text=drop, alone=True), Chunk(text=text, alone=True)] if text else None
+    return [*_cleared(bare, node.relation, table), Chunk(text=text, alone=True)] if text else None
+
+
+def _is_taken(bare: str, table: Table, schema: Schema) -> bool:
+    """Tell whether a relation has the name of a new index, which fails then (42P07)."""
+    key = Key(table.key.schema, bare)
+    return (
+        schema.index(key.schema, bare) is not None
+        or key in schema.tables
+        or key in schema.sequences
+    )
+
+
+def _cleared(bare: str, relation: Any, table: Table) -> list[Chunk]:
+    """Drop what an earlier try has left, where it is certain in which schema that is."""
+    path = relation.schemaname or (table.key.schema if context.is_made(table) else None)
+    if path is None:
+        return []
+    name = f"{maybe_double_quote_name(path)}.{maybe_double_quote_name(bare)}"
+    return [Chunk(text=f"DROP INDEX CONCURRENTLY IF EXISTS {name}", alone=True)]
 
 
 def _reindex(statement: Statement, schema: Schema, place: Place) -> list[Chunk] | None:
@@ -273,10 +452,15 @@ def _refreshed(statement: Statement, schema: Schema, _place: Place) -> list[Chun
     return [Chunk(text=text)] if text and not statement.node.skipData else None
 
 
-def _drop_index(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:
+def _drop_index(statement: Statement, schema: Schema, _place: Place) -> list[Chunk] | None:
     """Drop each index by itself: CONCURRENTLY takes one, and knows no CASCADE."""
     if statement.node.behavior == enums.DropBehavior.DROP_CASCADE:
         return None
+    for parts in statement.node.objects:
+        *qualifier, bare = (part.sval for part in parts)
+        found = schema.index(qualifier[-1] if qualifier else None, bare)
+        if found and found[0].kind == "p":
+            return None  # a partitioned index is not dropped CONCURRENTLY (0A000)
     if_exists = "IF EXISTS " if statement.node.missing_ok else ""
     return [
         Chunk(text=f"DROP INDEX CONCURRENTLY {if_exists}{_dotted(parts)}", alone=True)
@@ -313,6 +497,8 @@ def _set_not_null(statement: Statement, schema: Schema, _place: Place) -> list[C
     name = f"{table.key.bare}_{command.name}_present"
     if len(name.encode()) > _LONGEST or name in table.constraints:
         return None
+    if not statement.node.relation.inh and (not table.known or any(schema.children(table.key))):
+        return None  # ONLY makes no CHECK on a parent (42P16)
     column, check = maybe_double_quote_name(command.name), maybe_double_quote_name(name)
     return [
         Chunk(
@@ -342,6 +528,8 @@ def _in_two(
     table = schema.table(statement.node.relation)
     made = reading.constraint(node, table, schema, column=column, place=place)
     if made is None or made.kind not in "cf" or table.kind == "p" or not node.is_enforced:
+        return None
+    if node.skip_validation:
         return None
     constraint = _named(node, made.name, made.columns if made.kind == "f" else ())
     constraint.skip_validation, constraint.initially_valid = True, False
@@ -395,15 +583,15 @@ def _indexed(
         return None
     if not (node.conname or table.known) or (made.kind == "p" and not _required(table, made)):
         return None
+    if _is_taken(made.name, table, schema):
+        return None
     name = maybe_double_quote_name(made.name)
     columns = ", ".join(maybe_double_quote_name(column) for column in made.columns)
     included = ", ".join(maybe_double_quote_name(part.sval) for part in node.including or ())
     word = "PRIMARY KEY" if made.kind == "p" else "UNIQUE"
     index = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {RawStream()(statement.node.relation)}"
-    path = statement.node.relation.schemaname
-    qualified = f"{maybe_double_quote_name(path)}.{name}" if path else name
     return [
-        Chunk(text=f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}", alone=True),
+        *_cleared(made.name, statement.node.relation, table),
         Chunk(
             text=f"{index} ({columns})"
             f"{f' INCLUDE ({included})' if included else ''}"
@@ -422,7 +610,9 @@ def _indexed(
 
 
 def _required(table: Table, made: Any) -> bool:
-    return table.known and all(table.columns[name].not_null for name in made.columns)
+    return table.known and all(
+        name in table.columns and table.columns[name].not_null for name in made.columns
+    )
 
 
 def _apart(statement: Statement, _schema: Schema, _place: Place) -> list[Chunk] | None:

@@ -20,6 +20,9 @@ _SAID = ast.CreateStmt, ast.AlterTableStmt
 
 def _validates(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
     definition = node.def_
+    if node.subtype == _Change.AT_AlterConstraint:
+        yield from _enforces(definition, columns.table(statement, context))
+        return
     if definition.contype != _Kind.CONSTR_FOREIGN or definition.skip_validation:
         return
     child = columns.table(statement, context)
@@ -29,6 +32,20 @@ def _validates(node: Any, statement: Statement, context: Context) -> Iterator[Hi
     both = child.key if child.key == target else f"{child.key} and {target}"
     message = f"looks up every row of {child.key} in {target} under SHARE ROW EXCLUSIVE on {both}"
     yield Hit(f"{message}, so that nobody can write to {_them(child.key, target)}", child)
+
+
+def _enforces(definition: Any, child: Table | None) -> Iterator[Hit]:
+    """Yield a foreign key that is held from now on, and so against the rows that are there."""
+    made = child.constraints.get(definition.conname) if child else None
+    if child is None or (made and made.enforced) or not _is_switched_on(definition):
+        return
+    target = made.target if made and made.target else "its target"
+    message = f"looks up every row of {child.key} in {target} under ACCESS EXCLUSIVE on"
+    yield Hit(f"{message} {child.key}, so that nobody can use it meanwhile", child)
+
+
+def _is_switched_on(definition: Any) -> bool:
+    return bool(definition.alterEnforceability and definition.is_enforced)
 
 
 def _them(child: Key, target: Key) -> str:
@@ -195,7 +212,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="MS214",
         name="add-foreign-key-validating",
-        on=(_Change.AT_AddConstraint,),
+        on=(_Change.AT_AddConstraint, _Change.AT_AlterConstraint),
         check=_validates,
         summary="a foreign key is checked against all rows while nobody can write to either table",
         why="ADD FOREIGN KEY takes SHARE ROW EXCLUSIVE on both tables, which lets reads through "

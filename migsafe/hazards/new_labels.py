@@ -28,8 +28,12 @@ def _used(_node: Any, _last: Statement, context: Context) -> Iterator[Hit]:
         return
     opened, made = context.unit.transaction, set[Key]()
     added: dict[str, Key] = {}
+    block: int | None = None
     for statement in context.before:
         node = statement.node
+        # A block or a called function that runs outside of a transaction is one.
+        if not opened and block != (block := statement.index if statement.inner else None):
+            added, made = {}, set()
         if isinstance(node, ast.TransactionStmt):
             if node.kind in _ENDS:
                 opened = context.unit.transaction
@@ -41,7 +45,7 @@ def _used(_node: Any, _last: Statement, context: Context) -> Iterator[Hit]:
         elif isinstance(node, ast.CreateEnumStmt):
             made.add(reading.key_of(node.typeName, context.schema, {}))
         elif isinstance(node, ast.AlterEnumStmt):
-            if opened and (key := _unsafe(node, made, context)):
+            if (opened or statement.inner) and (key := _unsafe(node, made, context)):
                 added[str(node.newVal)] = key
         elif added:
             yield from _uses(statement, added, context)
@@ -65,19 +69,19 @@ def _uses(statement: Statement, added: dict[str, Key], context: Context) -> Iter
     node, schema = statement.node, context.schema
     if isinstance(node, ast.CommentStmt | ast.VariableSetStmt):
         return
-    found = [one for one in _literals(node) if one.val.sval in added]
+    found = [(one, label) for one in _literals(node) for label in _labels(one) if label in added]
     if not found:
         return
     tables = [schema.find(relation) for relation in expressions.nodes(node, ast.RangeVar)]
     types = _types(node, [table for table in tables if table], schema)
-    for literal in found:
-        key = added[literal.val.sval]
+    for literal, label in found:
+        key = added[label]
         type_ = types.get(id(literal))
-        if type_ is not None and _is(type_, key):
+        if type_ is not None and _is(type_, key, schema):
             message = f"uses a label of {key} that the same transaction adds: fails (55P04)"
             yield Hit(message, statement=statement)
             return
-        if type_ is None and _may_hold(tables, key):
+        if type_ is None and _may_hold(tables, key, schema):
             message = (
                 f"fails (55P04) if it means the label of {key} that the same transaction adds, "
                 "which is not known"
@@ -92,16 +96,29 @@ def _literals(node: Any) -> Iterator[Any]:
             yield constant
 
 
-def _is(type_: Type, key: Key) -> bool:
+def _labels(literal: Any) -> tuple[str, ...]:
+    """Return the labels that a literal may mean: itself, or the elements of an array."""
+    text = literal.val.sval
+    if not text.startswith("{"):
+        return (text,)
+    return tuple(part.strip(' "') for part in text.strip("{}").split(","))
+
+
+def _is(type_: Type, key: Key, schema: Schema) -> bool:
+    """Tell whether a type is the enum, an array of it or a domain over it."""
+    seen = set[Type]()
+    while type_ not in seen and (domain := schema.typed(type_, schema.domains)):
+        seen.add(type_)
+        type_ = domain.base
     return type_.name == key.bare and type_.schema in (None, key.schema)
 
 
-def _may_hold(tables: Iterable[Table | None], key: Key) -> bool:
+def _may_hold(tables: Iterable[Table | None], key: Key, schema: Schema) -> bool:
     """Tell whether a relation of the statement has a column of the enum, or is not known."""
     return any(
         table is None
         or not table.known
-        or any(_is(column.type, key) for column in table.columns.values())
+        or any(_is(column.type, key, schema) for column in table.columns.values())
         for table in tables
     )
 
@@ -118,10 +135,34 @@ def _types(node: Any, tables: list[Table], schema: Schema) -> dict[int, Type]:
             columns[definition.colname] = reading.type_of(definition.typeName)
     for cast in expressions.nodes(node, ast.TypeCast):
         _note(types, cast, reading.type_of(cast.typeName))
+    if (base := _domain(node)) is not None:
+        columns["value"] = base
+    for part in expressions.nodes(node, ast.FunctionParameter):
+        if part.argType:
+            _note(types, part.defexpr, reading.type_of(part.argType))
+    for value, type_ in _arguments(node, schema):
+        _note(types, value, type_)
     for name, value in _pairs(node, schema):
         if name in columns:
             _note(types, value, columns[name])
     return types
+
+
+def _domain(node: Any) -> Type | None:
+    """Return what VALUE is in the checks of a domain."""
+    if isinstance(node, ast.CreateDomainStmt):
+        return reading.type_of(node.typeName)
+    if isinstance(node, ast.AlterDomainStmt):
+        return reading.type_of(ast.TypeName(names=node.typeName))
+    return None
+
+
+def _arguments(node: Any, schema: Schema) -> Iterator[tuple[Any, Type]]:
+    """Yield what is passed to functions of one signature, with the types that they take."""
+    for call in expressions.nodes(node, ast.FuncCall):
+        known = [types for name, types in schema.bodies if name == call.funcname[-1].sval]
+        for value, name in zip(call.args or (), known[0] if len(known) == 1 else (), strict=False):
+            yield value, Type(None, name.removesuffix("[]"), array=name.endswith("[]"))
 
 
 def _note(types: dict[int, Type], value: Any, type_: Type) -> None:
@@ -139,7 +180,15 @@ def _note(types: dict[int, Type], value: Any, type_: Type) -> None:
 
 def _pairs(node: Any, schema: Schema) -> Iterator[tuple[str, Any]]:
     """Yield columns with what is assigned to them or compared with them."""
-    if isinstance(node, ast.InsertStmt):
+    if isinstance(node, ast.AlterDomainStmt) and node.subtype == "T":
+        yield "value", node.def_
+    elif isinstance(node, ast.CreateDomainStmt):
+        yield from (
+            ("value", part.raw_expr)
+            for part in node.constraints or ()
+            if part.contype == _Kind.CONSTR_DEFAULT
+        )
+    elif isinstance(node, ast.InsertStmt):
         yield from _inserted(node, schema)
     elif isinstance(node, ast.AlterTableStmt):
         for command in node.cmds or ():

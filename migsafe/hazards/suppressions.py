@@ -5,6 +5,7 @@ has no reason, names nothing or meets no hazard, is a finding itself.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
@@ -93,6 +94,18 @@ def settle(
     return settled
 
 
+def covered(unit: Unit, *names: str) -> frozenset[int]:
+    """Return the statements for which a comment allows the rule that has these names."""
+    if not _MARK.search(unit.text):
+        return frozenset()
+    return frozenset(
+        index
+        for allowance in _allowances(unit, names)
+        if not allowance.problem and not (allowance.names and allowance.names.isdisjoint(names))
+        for index in allowance.covers
+    )
+
+
 def _marked(finding: Finding, unit: Unit, allowances: Iterable[_Allowance]) -> Finding:
     if (
         finding.migration != unit.name
@@ -110,7 +123,7 @@ def _marked(finding: Finding, unit: Unit, allowances: Iterable[_Allowance]) -> F
 
 
 def _allowances(unit: Unit, known: Collection[str]) -> Iterator[_Allowance]:
-    opened: list[tuple[_Dialect, _Comment]] = []
+    opened: list[tuple[_Dialect, re.Match[str], _Comment]] = []
     for comment in _comments(unit):
         if ours := _OURS.fullmatch(comment.body):
             yield _own(ours, comment, known)
@@ -121,7 +134,7 @@ def _allowances(unit: Unit, known: Collection[str]) -> Iterator[_Allowance]:
                 continue
             parts = match.groupdict()
             if parts.get("start"):
-                opened.append((dialect, comment))
+                opened.append((dialect, match, comment))
             elif parts.get("end"):
                 if opened:
                     yield _between(unit, *opened.pop(), comment)
@@ -142,7 +155,9 @@ class _Comment(Struct, frozen=True, kw_only=True):
 
 def _comments(unit: Unit) -> Iterator[_Comment]:
     """Yield the comments of a file in order; PostgreSQL's own scanner knows what is none."""
-    for token in scan(unit.text):
+    tokens = scan(unit.text)
+    semicolons = [token.start for token in tokens if token.name == "ASCII_59"]
+    for token in tokens:
         if token.name in ("SQL_COMMENT", "C_COMMENT"):
             raw = unit.text[token.start : token.end + 1]
             yield _Comment(
@@ -150,23 +165,27 @@ def _comments(unit: Unit) -> Iterator[_Comment]:
                 line=unit.text.count("\n", 0, token.start) + 1,
                 start=token.start,
                 alone=unit.text[token.end + 1 :].startswith(("\n\n", "\r\n\r\n")),
-                statement=_about(unit, token.start),
+                statement=_about(unit, token.start, semicolons),
             )
 
 
-def _about(unit: Unit, offset: int) -> Statement | None:
+def _about(unit: Unit, offset: int, semicolons: Sequence[int]) -> Statement | None:
     """Return the statement around a comment, the one that ends on its line, or the next one."""
     previous = None
     for statement in unit.statements:
-        end = statement.start + len(statement.text)
         if statement.start > offset:
             break
-        if offset < end:
-            return statement
         previous = statement
-    if previous and "\n" not in unit.text[previous.start + len(previous.text) : offset]:
+    if previous and "\n" not in unit.text[_end(previous, semicolons) : offset]:
         return previous
     return next((s for s in unit.statements if s.start > offset), None)
+
+
+def _end(statement: Statement, semicolons: Sequence[int]) -> int:
+    """Return where a statement ends: at its semicolon, which may stand on another line."""
+    end = statement.start + len(statement.text)
+    place = bisect_left(semicolons, end)
+    return semicolons[place] if place < len(semicolons) else end
 
 
 def _covered(comment: _Comment) -> frozenset[int]:
@@ -215,15 +234,11 @@ def _theirs(unit: Unit, dialect: _Dialect, match: re.Match[str], comment: _Comme
     )
 
 
-def _between(unit: Unit, dialect: _Dialect, first: _Comment, last: _Comment) -> _Allowance:
+def _between(
+    unit: Unit, dialect: _Dialect, match: re.Match[str], first: _Comment, last: _Comment
+) -> _Allowance:
     inside = (s.index for s in unit.statements if first.start < s.start < last.start)
-    return _Allowance(
-        tool=dialect.tool,
-        line=first.line,
-        names=frozenset(),
-        reason=f"between comments for {dialect.tool}, without a reason",
-        covers=frozenset(inside),
-    )
+    return replace(_theirs(unit, dialect, match, first), covers=frozenset(inside))
 
 
 # ---------------------------------------------------------------- comments that are amiss

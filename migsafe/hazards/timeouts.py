@@ -16,17 +16,34 @@ _MANUAL = "https://www.postgresql.org/docs/current/runtime-config-client.html"
 _LONGEST_WAIT = 10_000
 _LONGEST_RUN = 300_000
 
+_LONG_WAIT = ("MS133", "lock-timeout-too-long")
 
-def _hit(found: Iterable[Taken], context: Context, says: str) -> Iterator[Hit]:
-    """Yield one hit at the first statement, which counts the others; `says` has {} for its lock."""
-    taken = list(found)
-    if not taken:
-        return
+
+def _hit(found: Iterable[Taken], context: Context, says: str, *names: str) -> Iterator[Hit]:
+    """Yield one hit at the first statement, which counts the others; `says` has {} for its lock.
+
+    A statement that a comment allows, by one of the rule's names, has a hit of its own: the comment
+    is about no other.
+    """
+    from migsafe.hazards import suppressions
+
+    allowed = suppressions.covered(context.unit, *names)
+    counted: list[Taken] = []
+    for one in found:
+        if one.statement.index in allowed:
+            yield _counting([one], context, says)
+        else:
+            counted.append(one)
+    if counted:
+        yield _counting(counted, context, says)
+
+
+def _counting(taken: list[Taken], context: Context, says: str) -> Hit:
     first, others = taken[0], len(taken) - 1
     key, lock = max(first.locks.items(), key=lambda item: item[1].mode)
     more = f", as {others} later {'statement does' if others == 1 else 'statements do'}"
     message = says.format(f"{lock.mode} on {key}", more if others else "")
-    yield Hit(message, context.schema.tables.get(key), statement=first.statement)
+    return Hit(message, context.schema.tables.get(key), statement=first.statement)
 
 
 def _unlimited(_node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
@@ -36,6 +53,8 @@ def _unlimited(_node: Any, _statement: Statement, context: Context) -> Iterator[
             unlimited,
             context,
             "takes {} without a lock_timeout{}: while it waits, everybody else waits behind it",
+            "MS132",
+            "missing-lock-timeout",
         )
 
 
@@ -69,18 +88,18 @@ def _waits_long(_node: Any, _statement: Statement, context: Context) -> Iterator
         endless,
         context,
         "waits for {} without an end, since lock_timeout is 0{}, and everybody else behind it",
+        *_LONG_WAIT,
     )
     if patient and not endless:
         seconds = (patient[0].lock_timeout or 0) / 1000
         says = f"may wait {seconds:g} s for {{}}{{}}, and everybody else behind it as long"
-        yield from _hit(patient, context, says)
+        yield from _hit(patient, context, says, *_LONG_WAIT)
 
 
 def _unbounded(_node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
     found = [one for one in context.taken if one.statement_timeout is None]
-    yield from _hit(
-        found, context, "holds {} for as long as it runs, without a statement_timeout{}"
-    )
+    says = "holds {} for as long as it runs, without a statement_timeout{}"
+    yield from _hit(found, context, says, "MS135", "missing-statement-timeout")
 
 
 def _runs_long(_node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
@@ -88,7 +107,7 @@ def _runs_long(_node: Any, _statement: Statement, context: Context) -> Iterator[
     found = [one for one in context.taken if _lasts(one) and one.statement_timeout is not None]
     found = [one for one in found if not 0 < (one.statement_timeout or 0) <= _LONGEST_RUN]
     says = "may hold {} for longer than five minutes{}, since statement_timeout lets it"
-    yield from _hit(found, context, says)
+    yield from _hit(found, context, says, "MS136", "statement-timeout-too-long")
 
 
 def _lasts(taken: Taken) -> bool:

@@ -7,6 +7,7 @@ from pglast import ast, enums
 
 from migsafe.findings import Severity
 from migsafe.hazards import Context, Hit, Rule, around, dropped
+from migsafe.hazards.context import assigned
 from migsafe.schema import Key, Table
 from migsafe.sql import Statement
 
@@ -110,20 +111,25 @@ def _is_enabled_later(key: Key, context: Context) -> bool:
     )
 
 
+_SETTING = (ast.VariableSetStmt, ast.SelectStmt, ast.AlterRoleSetStmt, ast.AlterDatabaseSetStmt)
+
+
 def _replica_role(node: Any, _statement: Statement, _context: Context) -> Iterator[Hit]:
-    if node.name == "session_replication_role" and "replica" in _words(node):
-        yield Hit(
-            "switches off every trigger in this session, those that check foreign keys too: rows "
-            "of that time go unchecked"
-        )
-
-
-def _words(node: Any) -> set[str]:
-    return {getattr(getattr(arg, "val", None), "sval", "").lower() for arg in node.args or ()}
+    kept: Any = getattr(node, "setstmt", None)
+    for setting in assigned(kept or node):
+        if (
+            setting.name == "session_replication_role"
+            and (setting.value or "").lower() == "replica"
+        ):
+            where = "in all such sessions" if kept else "in this session"
+            yield Hit(
+                f"switches off every trigger {where}, those that check foreign keys too: rows of "
+                "that time go unchecked"
+            )
 
 
 def _off(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
-    switch = _replica_role if isinstance(node, ast.VariableSetStmt) else _disable
+    switch = _replica_role if isinstance(node, _SETTING) else _disable
     yield from switch(node, statement, context)
 
 
@@ -174,7 +180,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         code="MS325",
         name="disable-trigger",
-        on=(*_DISABLES, ast.VariableSetStmt),
+        on=(*_DISABLES, *_SETTING),
         check=_off,
         summary="triggers are switched off, maybe those of foreign keys too",
         why="DISABLE TRIGGER takes SHARE ROW EXCLUSIVE until COMMIT and switches the trigger off "

@@ -62,6 +62,8 @@ def changes(
         return [Change(path=path, old=text, new=fixes.one_file(rewritten))]
     if layout not in _NAMES:
         return f"{len(rewritten.parts)} migrations are needed, which are not written for {layout}"
+    if fixes.keeps_settings(rewritten):
+        return "it sets what the migrations after it would not have in their sessions"
     paths = list(_paths(path, len(rewritten.parts), layout, others))
     if len(paths) < len(rewritten.parts):
         return "the next migration leaves no room for the names of new ones"

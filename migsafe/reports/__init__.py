@@ -198,9 +198,26 @@ def parse(text: str) -> Report:
 
 def json(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # one signature for all
     """Render as one JSON object."""
+    return encoded(report)
+
+
+def encoded(value: object) -> str:
+    """Return a value as JSON; what is no UTF-8 in the name of a file becomes a question mark."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
+    try:
+        text = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        text = msgspec.json.encode(_readable(msgspec.to_builtins(value)))
+    return msgspec.json.format(text, indent=2).decode()
+
+
+def _readable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_readable(key): _readable(item) for key, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _of(module: str) -> Callable[..., str]:

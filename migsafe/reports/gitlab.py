@@ -6,11 +6,9 @@ What passed, was skipped or is allowed by a comment has no place in it.
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from migsafe.errors import ExitCode
 from migsafe.findings import Finding, Severity
-from migsafe.reports import Report, annotations
+from migsafe.reports import Report, annotations, encoded
 
 #: GitLab's other grades are minor, which nothing here is, and blocker: a run that was stopped.
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "info"}
@@ -23,7 +21,7 @@ def render(report: Report, *, verbose: bool = False) -> str:  # noqa: ARG001  # 
     issues = list(_issues(report))
     prints = annotations.fingerprints(identity for identity, _ in issues)
     listed = [issue | {"fingerprint": key} for (_, issue), key in zip(issues, prints, strict=True)]
-    return msgspec.json.format(msgspec.json.encode(listed), indent=2).decode()
+    return encoded(listed)
 
 
 def _issues(report: Report) -> Iterator[tuple[str, Object]]:

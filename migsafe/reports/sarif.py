@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import msgspec
-
 from migsafe.errors import ExitCode
 from migsafe.findings import CODES, Finding, Severity, Status
-from migsafe.reports import Report, annotations
+from migsafe.reports import Report, annotations, encoded
 
 if TYPE_CHECKING:
     from migsafe.hazards import Rule
@@ -36,7 +34,7 @@ def render(report: Report, *, verbose: bool = False) -> str:
     """Render as a log with one run."""
     shown = report.findings if verbose else tuple(annotations.failing(report.findings))
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, shown)]}
-    return msgspec.json.format(msgspec.json.encode(log), indent=2).decode()
+    return encoded(log)
 
 
 def _run(report: Report, shown: Sequence[Finding]) -> Object:

@@ -247,11 +247,25 @@ def test_no_new_file_takes_the_version_of_a_later_migration(
 ) -> None:
     folder = workdir / "db"
     folder.mkdir()
-    (folder / first).write_text(INDEX, "utf-8")
+    text = "ALTER TABLE notes ALTER state SET NOT NULL;\n"
+    (folder / first).write_text(text, "utf-8")
     (folder / second).write_text("SELECT 1;\n", "utf-8")
     migsafe("lint", "--fix", "--write", f"db/{first}")
     assert {file.name for file in folder.iterdir()} == {first, second}
-    assert (folder / first).read_text("utf-8") == INDEX
+    assert (folder / first).read_text("utf-8") == text
+
+
+def test_a_setting_of_the_session_keeps_a_migration_in_one_file(
+    migsafe: Migsafe, workdir: Path
+) -> None:
+    # Another migration has a session of its own with most runners.
+    folder = workdir / "db"
+    folder.mkdir()
+    text = "SET search_path = app;\nALTER TABLE notes ALTER state SET NOT NULL;\n"
+    (folder / "001_a.sql").write_text(text, "utf-8")
+    (folder / "009_b.sql").write_text("SELECT 1;\n", "utf-8")
+    assert "would not have" in migsafe("lint", "--fix", "--write", "db/001_a.sql").out
+    assert (folder / "001_a.sql").read_text("utf-8") == text
 
 
 def test_writing_keeps_line_ends_and_links(migsafe: Migsafe, workdir: Path) -> None:

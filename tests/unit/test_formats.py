@@ -131,6 +131,12 @@ def test_the_ending_of_a_file_says_its_format(tmp_path: Path, file: str, name: s
     assert parse_file(f"{prefix}:{path}" if prefix else str(path)) == (name, path)
 
 
+@pytest.mark.parametrize("name", ["json", "sarif", "gitlab"])
+def test_a_file_whose_name_is_no_utf_8_has_a_place_in_json(name: str) -> None:
+    of = report("lint", findings=(finding(file="\udcff\udcfe.sql", line=1),))
+    assert "??.sql" in unquote(render(name, of).encode().decode())
+
+
 def test_a_format_that_is_none_is_no_part_of_a_file_name() -> None:
     with pytest.raises(click.BadParameter, match="xml is no format; take one of text, json"):
         parse_file("xml:report.xml")

@@ -106,6 +106,10 @@ def test_the_lock_of_a_foreign_key_is_on_both_tables() -> None:
     schema = before(f"{ONE} CREATE TABLE p (id int PRIMARY KEY)")
     (finding,) = find(text, "MS217", schema, transaction=True)
     assert "SHARE ROW EXCLUSIVE on t and p" in finding.message
+    at_once = text.replace(";ALTER TABLE t VALIDATE", ", VALIDATE")
+    assert at_once != text
+    (finding,) = find(at_once, "MS217", schema, transaction=True)
+    assert "SHARE ROW EXCLUSIVE on t and p" in finding.message
 
 
 def test_a_constraint_of_an_earlier_migration_is_validated_on_its_own() -> None:

@@ -47,6 +47,23 @@ def test_a_foreign_key_that_is_not_enforced_reads_nothing() -> None:
     assert not find(f"{ADD} NOT ENFORCED", "MS214", before(TWO))
 
 
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("ALTER TABLE c ALTER CONSTRAINT fk ENFORCED", 1),
+        ("ALTER TABLE c ALTER CONSTRAINT elsewhere ENFORCED", 1),
+        ("ALTER TABLE c ALTER CONSTRAINT fk NOT ENFORCED", 0),
+        ("ALTER TABLE c ALTER CONSTRAINT fk DEFERRABLE", 0),
+        ("ALTER TABLE c ALTER CONSTRAINT held ENFORCED", 0),
+    ],
+)
+def test_a_key_that_is_held_from_now_on_is_checked_then(text: str, hits: int) -> None:
+    held = ADD.replace("fk", "held")
+    found = find(text, "MS214", before(f"{TWO} {ADD} NOT ENFORCED; {held}"))
+    assert len(found) == hits
+    assert all("ACCESS EXCLUSIVE on c" in finding.message for finding in found)
+
+
 def test_each_further_table_in_use_may_deadlock() -> None:
     text = f"{ADD} NOT VALID; ALTER TABLE d ADD FOREIGN KEY (x) REFERENCES p NOT VALID;"
     schema = f"{TWO} CREATE TABLE d (x bigint); CREATE TABLE q (id int)"

@@ -21,6 +21,12 @@ def after(text: str) -> Schema:
     return schema
 
 
+@pytest.mark.parametrize(("kind", "hits"), [("VIRTUAL", 0), ("STORED", 1)])
+def test_what_is_not_stored_is_not_rewritten(kind: str, hits: int) -> None:
+    schema = after(f"CREATE TABLE g (a int, w int GENERATED ALWAYS AS (a + 1) {kind})")
+    assert len(lint(retype("w", "bigint", "g"), "MS209", schema)) == hits
+
+
 def test_without_the_old_type_a_rewrite_is_possible() -> None:
     (finding,) = lint(retype("c", "text", "nowhere"), "MS209", Schema())
     assert finding.severity == "warning"

@@ -386,3 +386,18 @@ def test_migrations_stand_in_an_order_that_can_work(texts: list[str], hits: int)
 def test_with_the_target_what_is_not_there_is_no_matter_of_order() -> None:
     assert not run(["ALTER TABLE n ADD COLUMN a int", "CREATE TABLE n (a int)"], "MS453", live())
     assert run(["CREATE TABLE t (a int)"], "MS453", live())
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("ALTER ROLE app SET session_replication_role = replica", 1),
+        ("ALTER DATABASE app SET session_replication_role = replica", 1),
+        ("SELECT set_config('session_replication_role', 'replica', false)", 1),
+        ("ALTER ROLE app SET session_replication_role = origin", 0),
+        ("ALTER ROLE app RESET session_replication_role", 0),
+    ],
+)
+def test_triggers_are_switched_off_by_a_setting_however_it_is_given(text: str, hits: int) -> None:
+    # A case would leave a role of the server without its triggers.
+    assert len(find(text, "MS325")) == hits

@@ -34,6 +34,9 @@ def found(
 
 ADD = "ALTER TYPE staff_role ADD VALUE 'cook'"
 USE = "UPDATE staff SET role = 'cook' WHERE id = 1"
+DOMAIN = "CREATE DOMAIN role AS staff_role"
+FUNCTION = "CREATE FUNCTION f(x staff_role) RETURNS int LANGUAGE sql AS 'SELECT 1'"
+COOK = "x staff_role DEFAULT 'cook'"
 MADE = "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE t (m mood); ALTER TYPE mood ADD VALUE 'b'"
 
 
@@ -58,6 +61,21 @@ MADE = "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE t (m mood); ALTER TYPE mood
         (f"{ADD}; UPDATE elsewhere SET role = 'cook'", True, ["warning"]),
         (f"{ADD}; SELECT concat('cook', name) FROM staff", True, ["warning"]),
         (f"{ADD}; SELECT concat('cook', id) FROM archive", True, []),
+        (f"DO $$ BEGIN {ADD}; {USE}; END $$", False, ["error"]),
+        (f"DO $$ BEGIN {ADD}; {USE}; END $$", True, ["error"]),
+        (f"DO $$ BEGIN {ADD}; END $$; DO $$ BEGIN {USE}; END $$", False, []),
+        (f"DO $$ BEGIN {ADD}; END $$; {USE}", False, []),
+        (f"{ADD}; ALTER TABLE staff ADD COLUMN r staff_role[] DEFAULT '{{cook}}'", True, ["error"]),
+        (f"{ADD}; CREATE TABLE t (r staff_role[] DEFAULT '{{clerk}}')", True, []),
+        (f"{DOMAIN}; {ADD}; CREATE TABLE t (r role DEFAULT 'cook')", True, ["error"]),
+        (f"{DOMAIN}; {ADD}; ALTER DOMAIN role SET DEFAULT 'cook'", True, ["error"]),
+        (f"{DOMAIN}; {ADD}; ALTER DOMAIN role ADD CHECK (VALUE <> 'cook')", True, ["error"]),
+        (f"{ADD}; {DOMAIN} DEFAULT 'cook'", True, ["error"]),
+        (f"{ADD}; {DOMAIN} CHECK (VALUE <> 'cook')", True, ["error"]),
+        (f"{ADD}; CREATE DOMAIN role AS text DEFAULT 'cook'", True, []),
+        (f"{ADD}; {FUNCTION.replace('x staff_role', COOK)}", True, ["error"]),
+        (f"{FUNCTION}; {ADD}; SELECT f('cook')", True, ["error"]),
+        (f"{FUNCTION}; {ADD}; SELECT f('clerk')", True, []),
     ],
 )
 def test_a_label_is_used_too_early_where_the_transaction_adds_it(

@@ -38,6 +38,8 @@ def test_a_comment_above_a_statement_allows_the_hazard_it_names(name: str) -> No
         f"{LEAK} -- migsafe: allow MS401 because",
         "SET -- migsafe: allow MS401 because\n work_mem = '1GB';",
         f"SELECT 1;\n-- migsafe:allow MS401 because\n{LEAK}",
+        "SET work_mem = '1GB'\n; -- migsafe: allow MS401 because\nSELECT 1;",
+        "SET work_mem = '1GB'\n-- migsafe: allow MS401 because\n;\nSELECT 1;",
     ],
 )
 def test_a_comment_may_stand_above_within_or_behind_its_statement(text: str) -> None:
@@ -52,6 +54,7 @@ def test_a_comment_may_stand_above_within_or_behind_its_statement(text: str) -> 
         f"{LEAK}\n-- migsafe: allow MS401 because",
         f"{LEAK}\n-- migsafe: allow MS401 because\nSELECT 1;",
         f"SELECT 1; -- migsafe: allow MS401 because\n{LEAK}",
+        f"SELECT 1\n; -- migsafe: allow MS401 because\n{LEAK}",
         f"-- migsafe: allow MS101 because\n{LEAK}",
     ],
 )
@@ -173,6 +176,10 @@ def test_a_comment_for_a_whole_file_reaches_every_statement_of_it(comment: str) 
     [
         ("-- safety-assured:start", "-- safety-assured:end"),
         ("-- pgls-ignore-start", "-- pgls-ignore-end"),
+        (
+            "-- pgls-ignore-start lint/safety/requireConcurrentIndexCreation: x",
+            "-- pgls-ignore-end lint/safety/requireConcurrentIndexCreation: x",
+        ),
     ],
 )
 def test_what_stands_between_two_comments_is_allowed_and_nothing_behind(
@@ -181,6 +188,20 @@ def test_what_stands_between_two_comments_is_allowed_and_nothing_behind(
     first, second = indexes(f"{start}\n{INDEX}\n{end}\n{INDEX.replace(' i ', ' j ')}")
     assert first
     assert second is None
+
+
+def test_a_rule_that_is_named_is_the_only_one_allowed_up_to_the_end() -> None:
+    start, end = (f"-- pgls-ignore-{word} lint/safety/banDropTable: x" for word in ("start", "end"))
+    assert indexes(f"{start}\n{INDEX}\n{end}") == [None]
+
+
+@pytest.mark.parametrize("name", ["MS132", "missing-lock-timeout"])
+def test_a_comment_for_a_hazard_that_is_told_once_reaches_no_other_statement(name: str) -> None:
+    one, two, three = (f"ALTER TABLE t ADD COLUMN {column} int;" for column in "abc")
+    text = f"-- migsafe: allow {name} nobody is there\n{one}\n{two}\n{three}"
+    found = [(f.line, f.suppressed, f.message) for f in lint(text) if f.code == "MS132"]
+    assert [place for *place, _ in found] == [[2, "nobody is there"], [3, None]]
+    assert "1 later" in found[1][2]
 
 
 def test_the_reason_of_another_linter_is_kept_and_a_lacking_one_is_said() -> None:
