@@ -226,14 +226,14 @@ def _one(context: Context, asked: Asked, waited: dict[Wait, None] | None) -> Ite
     for statement in walked:
         try:
             yield from _step(statement, context, asked, waited)
+            undo.follow(statement)
+            move(context, statement)
+            if not statement.inner:
+                here = len(context.before)
+                walked[here:here] = blocks.inside(statement, context.schema)
         except RecursionError:
             place = f"{context.unit.file}:{statement.line}"
             raise UsageError(place, "is nested too deeply to be judged", "split it") from None
-        undo.follow(statement)
-        move(context, statement)
-        if not statement.inner:
-            here = len(context.before)
-            walked[here:here] = blocks.inside(statement, context.schema)
     if context.unit.report:
         yield from _ask(asked.get(When.END, ()), None, _last(context), context)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pglast import ast
+from pglast import ast, enums
 
 from migsafe import creations, sql
 from migsafe.hazards import plpgsql
@@ -53,6 +53,8 @@ def _of_piece(outer: Statement, piece: plpgsql.Piece, line: int) -> Iterable[Sta
         return (_unknown(outer, piece.what, line),)
     outer = replace(outer, maybe=outer.maybe or piece.maybe)
     parts = _parsed(outer, piece.text, piece.what, line)
+    if piece.handled:
+        parts = [_handled(part) for part in parts]
     return [replace(part, line=line, end_line=line) for part in parts] if piece.dynamic else parts
 
 
@@ -62,6 +64,8 @@ def _parsed(outer: Statement, text: str, what: str, line: int) -> list[Statement
         found = sql.parse(text)
     except sql.SqlError:
         return [_unknown(outer, what, line)]
+    for part in found if outer.maybe else ():
+        _be_lenient(part.node)
     return [
         replace(
             part,
@@ -74,6 +78,24 @@ def _parsed(outer: Statement, text: str, what: str, line: int) -> list[Statement
         )
         for part in found
     ]
+
+
+def _handled(part: Statement) -> Statement:
+    """Return a statement whose error a handler takes: what it calls may stop anywhere."""
+    _be_lenient(part.node)
+    return replace(part, maybe=part.maybe or type(part.node) in _INSIDE)
+
+
+def _be_lenient(node: Any) -> None:
+    """Say IF NOT EXISTS: a statement that may not run, or may fail, leaves what is there."""
+    if isinstance(node, ast.CreateForeignTableStmt):
+        _be_lenient(node.base)
+    elif isinstance(node, ast.CreateStmt | ast.CreateTableAsStmt):
+        node.if_not_exists = True
+    elif isinstance(node, ast.AlterTableStmt):
+        for command in node.cmds or ():
+            if command.subtype == enums.AlterTableType.AT_AddColumn:
+                command.missing_ok = True
 
 
 def _unknown(outer: Statement, what: str, line: int | None = None) -> Statement:
@@ -109,8 +131,29 @@ def _of_function(statement: Statement, name: str, schema: Schema) -> Iterator[St
     if read is None:
         yield _unknown(statement, f"calls {name}(), which is written in {language}")
         return
+    yield from _look_along(statement, schema.paths.get(name))
+    yield from _of_body(
+        statement, name, read(statement, bodies[0], "has a body that cannot be read here")
+    )
+    if name in schema.paths:
+        before = [ast.A_Const(val=ast.String(sval=one)) for one in schema.path]
+        yield from _look_along(statement, ast.VariableSetStmt(kind=_SETS, args=tuple(before)))
+
+
+_SETS = enums.VariableSetKind.VAR_SET_VALUE
+
+
+def _look_along(statement: Statement, said: Any) -> Iterator[Statement]:
+    """Yield the SET LOCAL search_path that a function's own SET is while it runs."""
+    if said is not None and said.kind == _SETS:
+        node = ast.VariableSetStmt(kind=_SETS, name="search_path", args=said.args, is_local=True)
+        yield replace(statement, node=node, refuses=None, inner=True)
+
+
+def _of_body(statement: Statement, name: str, parts: Iterable[Statement]) -> Iterator[Statement]:
+    """Yield what a body runs on the line of the call; what cannot be read is said once."""
     said = False
-    for part in read(statement, bodies[0], "has a body that cannot be read here"):
+    for part in parts:
         if not isinstance(part.node, Unknown):
             yield replace(part, line=statement.line, end_line=statement.end_line)
         elif not said:

@@ -49,7 +49,7 @@ def _read(table: Table, name: str, statement: Statement, context: Context) -> li
     return [
         one
         for one in with_rows
-        if not columns.has_no_null(one, name, context) and not context.fresh(one)
+        if not columns.has_no_null(one, name, statement, context) and not context.fresh(one)
     ]
 
 

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
-from migsafe.hazards import around
 from migsafe.hazards.context import Context
 from migsafe.schema import Column, Table, expressions, reading
 from migsafe.sql import Statement
@@ -71,8 +70,8 @@ def is_new(found: Table, name: str, context: Context) -> bool:
     column = found.columns.get(name)
     if column is not None and column.live is None and context.schema.complete:
         return True
-    additions = around.altered(context, _Change.AT_AddColumn)
-    return any(key == found.key and made.def_.colname == name for key, made in additions)
+    added = column.added if column is not None else None
+    return added is not None and added.migration == context.unit.name
 
 
 def is_null(expression: Any) -> bool:
@@ -80,11 +79,13 @@ def is_null(expression: Any) -> bool:
     return expression is None or (isinstance(expression, ast.A_Const) and bool(expression.isnull))
 
 
-def has_no_null(table: Table, name: str, context: Context) -> bool:
+def has_no_null(table: Table, name: str, statement: Statement, context: Context) -> bool:
     """Tell whether the server knows without reading that a column holds no NULL.
 
-    The CHECK has to be valid before the statement: one that it validates itself comes too late.
+    The CHECK has to be valid before the statement: one that it validates itself comes too late,
+    and what it drops is gone before the server looks.
     """
+    gone = {command.name for command in siblings(statement, _Change.AT_DropConstraint)}
     column = table.columns.get(name)
     if table.kind == "f" or (column and column.not_null):
         return True
@@ -92,6 +93,7 @@ def has_no_null(table: Table, name: str, context: Context) -> bool:
         made.kind == "c"
         and made.valid
         and made.enforced
+        and made.name not in gone
         and expressions.proves_not_null(made.expression, name)
         for made in table.constraints.values()
     )

@@ -23,10 +23,23 @@ _WAITS = frozenset(
 _PATIENT = 600_000
 
 
-def _in_transaction(_node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
-    if statement.refuses and context.in_transaction:
+def _in_transaction(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
+    refuses = context.in_transaction and (statement.refuses or _each_by_itself(node, context))
+    if refuses:
         opened = f"line {context.begun.line}" if context.begun else "the runner"
-        yield Hit(f"{statement.refuses} fails in the transaction that {opened} opens (25001)")
+        yield Hit(f"{refuses} fails in the transaction that {opened} opens (25001)")
+
+
+def _each_by_itself(node: Any, context: Context) -> str | None:
+    """Return what a statement does that takes a transaction for each partition."""
+    if not isinstance(node, ast.ReindexStmt | ast.ClusterStmt) or node.relation is None:
+        return None
+    table = context.schema.find(node.relation)
+    if getattr(node, "kind", None) == enums.ReindexObjectType.REINDEX_OBJECT_INDEX:
+        found = context.schema.index(node.relation.schemaname, node.relation.relname or "")
+        table = found[0] if found else None
+    name = "REINDEX" if isinstance(node, ast.ReindexStmt) else "CLUSTER"
+    return f"{name} of a partitioned table" if table and table.kind == "p" else None
 
 
 def _impatient(_node: Any, statement: Statement, context: Context) -> Iterator[Hit]:

@@ -41,16 +41,18 @@ def _primary(node: Any, statement: Statement, context: Context) -> Iterator[Hit]
     table = _adds(node, statement, context, _Kind.CONSTR_PRIMARY)
     if table and not node.def_.indexname:
         keys = [key.sval for key in node.def_.keys]
-        nullable = _listed(_nullable(table, keys, context))
+        nullable = _listed(_nullable(table, keys, statement, context))
         known = f"to see whether {nullable} is NULL" if table.known else "if a column may be NULL"
         reads = f"reads all of {table.key} {known}, and " if nullable else ""
         message = f"{reads}builds the index of its primary key under ACCESS EXCLUSIVE on"
         yield Hit(f"{message} {table.key}, so that nobody can use it meanwhile", table)
 
 
-def _nullable(table: Table, keys: Iterable[str | None], context: Context) -> Iterator[str]:
+def _nullable(
+    table: Table, keys: Iterable[str | None], statement: Statement, context: Context
+) -> Iterator[str]:
     """Yield the key columns of which nothing proves that they hold no NULL."""
-    return (key for key in keys if key and not columns.has_no_null(table, key, context))
+    return (key for key in keys if key and not columns.has_no_null(table, key, statement, context))
 
 
 def _primary_using(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
@@ -61,7 +63,7 @@ def _primary_using(node: Any, statement: Statement, context: Context) -> Iterato
     if index is None:
         message = f"reads all of {table.key} under ACCESS EXCLUSIVE if a column of its primary key"
         yield Hit(f"{message} may be NULL, which is not known here", table)
-    elif nullable := _listed(_nullable(table, index.columns, context)):
+    elif nullable := _listed(_nullable(table, index.columns, statement, context)):
         message = f"reads all of {table.key} under ACCESS EXCLUSIVE to see whether {nullable}"
         yield Hit(f"{message} is NULL, so that nobody can use it meanwhile", table)
 

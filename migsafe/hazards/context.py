@@ -10,7 +10,8 @@ from pglast import ast, enums
 from migsafe import references
 from migsafe.hazards import locks
 from migsafe.hazards.locks import Lock, Mode
-from migsafe.schema import Key, Place, Schema, Table
+from migsafe.schema import Key, Place, Schema, Table, tables
+from migsafe.schema.changes import is_true
 from migsafe.sql import Statement, unwrapped
 
 #: Milliseconds in each unit of time that PostgreSQL knows (guc.c); a bare number is milliseconds.
@@ -23,7 +24,8 @@ _Set = enums.VariableSetKind
 class Unit(Struct, frozen=True, kw_only=True):
     """One migration to walk. `transaction` says that its runner puts it into one transaction.
 
-    `report` is False for a migration that is walked only for what it leaves behind. `timeouts` are
+    `report` is False for a migration that is walked only for what it leaves behind, `loose` says
+    that it belongs to no history, so that nobody knows what was there before it. `timeouts` are
     settings that the runner gives to this one, by name.
     """
 
@@ -33,6 +35,7 @@ class Unit(Struct, frozen=True, kw_only=True):
     statements: Sequence[Statement]
     transaction: bool
     report: bool = True
+    loose: bool = False
     timeouts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -48,6 +51,14 @@ class Options(Struct, frozen=True, kw_only=True):
     timeouts: dict[str, str] = field(default_factory=dict)
     on: frozenset[str] = frozenset()
     off: frozenset[str] = frozenset()
+
+
+class Saved(NamedTuple):
+    """What a ROLLBACK, or one TO a savepoint, goes back to."""
+
+    settings: dict[str, str]
+    local: dict[str, str]
+    held: "dict[Key, Held]"
 
 
 class Held(NamedTuple):
@@ -94,6 +105,8 @@ class Context(Struct, kw_only=True):
     #: Settings of the session and of the transaction, lower case, as SET wrote them.
     settings: dict[str, str] = field(default_factory=dict)
     local: dict[str, str] = field(default_factory=dict)
+    #: Both, and the locks, as they were at the beginning of the transaction and its savepoints.
+    saved: dict[str | None, "Saved"] = field(default_factory=dict)
     #: Strongest lock held on each relation that is not new, where it is SHARE or stronger.
     held: dict[Key, Held] = field(default_factory=dict)
     #: The statements before this one that took such locks, and those of earlier migrations too,
@@ -166,17 +179,23 @@ class Context(Struct, kw_only=True):
         """
         found = self.schema.tables.get(table) if isinstance(table, Key) else table
         if found is None:
-            return isinstance(table, Key) and self._is_new_sequence(table)
-        if found.temporary or (found.made is not None and found.made.migration == self.unit.name):
+            return isinstance(table, Key) and self.is_new_sequence(table)
+        if found.temporary:
             return True
+        if found.adopted and not all(self.fresh(self.schema.tables.get(k)) for k in found.adopted):
+            return False
+        if found.made is not None and found.made.migration == self.unit.name:
+            return self.schema.complete or not (found.lenient and self.unit.loose)
         return self.schema.complete and found.live is None and found.made is not None
 
-    def _is_new_sequence(self, key: Key) -> bool:
+    def is_new_sequence(self, key: Key) -> bool:
+        """Tell whether this migration made the sequence, or the table that owns it."""
         if key not in self.schema.sequences:
             return False
-        owner = self.schema.sequences[key]
-        made: list[Any] = [n.node for n in self.before if isinstance(n.node, ast.CreateSeqStmt)]
-        return self.fresh(owner[0]) if owner else any(key.bare == n.sequence.relname for n in made)
+        if owner := self.schema.sequences[key]:
+            return self.fresh(owner[0])
+        made = self.schema.new_sequences.get(key)
+        return made is not None and made.migration == self.unit.name
 
     def locks(self, statement: Statement) -> dict[Key, Lock]:
         """Return what the statement that is being asked about locks.
@@ -236,6 +255,7 @@ def enter(context: Context, statement: Statement) -> None:
         context.begun = next(one for one in reversed(context.before) if not one.inner)
     elif context.block and not statement.inner:
         _end(context)
+        tables.pass_away(context.schema)
     if not (context.schema.complete or statement.inner):
         _name(context, statement)
 
@@ -264,7 +284,7 @@ def move(context: Context, statement: Statement) -> None:
     node = statement.node
     if isinstance(node, ast.TransactionStmt):
         _transact(context, statement, node.kind)
-    elif isinstance(node, ast.VariableSetStmt) and node.kind == _Set.VAR_RESET_ALL:
+    elif _resets(node):
         context.settings.clear()
         context.local.clear()
     for setting in assigned(node):
@@ -279,6 +299,15 @@ def move(context: Context, statement: Statement) -> None:
         context.guarded.append(statement)
     if context.in_transaction and not isinstance(node, ast.TransactionStmt):
         context.transaction.append(statement)
+    elif context.schema.passing and not context.in_transaction:
+        tables.pass_away(context.schema)
+
+
+def _resets(node: Any) -> bool:
+    """Tell whether every setting is as the session began with it afterwards."""
+    if isinstance(node, ast.DiscardStmt):
+        return bool(node.target == enums.DiscardMode.DISCARD_ALL)
+    return isinstance(node, ast.VariableSetStmt) and bool(node.kind == _Set.VAR_RESET_ALL)
 
 
 def _name(context: Context, statement: Statement) -> None:
@@ -298,10 +327,35 @@ def is_made(table: Table | None) -> bool:
 
 
 def _transact(context: Context, statement: Statement, kind: Any) -> None:
-    if kind in (_Kind.TRANS_STMT_BEGIN, _Kind.TRANS_STMT_START):
+    if kind in _BEGINS:
+        if not context.in_transaction:
+            _save(context, None)
         context.begun = statement
-    elif kind in (_Kind.TRANS_STMT_COMMIT, _Kind.TRANS_STMT_ROLLBACK, _Kind.TRANS_STMT_PREPARE):
+    elif kind == _Kind.TRANS_STMT_SAVEPOINT:
+        _save(context, statement.node.savepoint_name)
+    elif kind in (_Kind.TRANS_STMT_ROLLBACK, _Kind.TRANS_STMT_ROLLBACK_TO):
+        _go_back(context, statement.node.savepoint_name)
+    if kind in _ENDS:
         _end(context)
+        if statement.node.chain:
+            context.begun = statement
+            _save(context, None)
+
+
+_BEGINS = (_Kind.TRANS_STMT_BEGIN, _Kind.TRANS_STMT_START)
+_ENDS = (_Kind.TRANS_STMT_COMMIT, _Kind.TRANS_STMT_ROLLBACK, _Kind.TRANS_STMT_PREPARE)
+
+
+def _save(context: Context, name: str | None) -> None:
+    context.saved[name] = Saved({**context.settings}, {**context.local}, {**context.held})
+
+
+def _go_back(context: Context, name: str | None) -> None:
+    """Take back settings and locks; nothing where the file did not open the transaction."""
+    if saved := context.saved.get(name):
+        context.settings.clear()
+        context.settings.update(saved.settings)
+        context.local, context.held = {**saved.local}, {**saved.held}
 
 
 def _end(context: Context) -> None:
@@ -309,6 +363,7 @@ def _end(context: Context) -> None:
     context.transaction.clear()
     context.local.clear()
     context.held.clear()
+    context.saved.clear()
 
 
 class Setting(NamedTuple):
@@ -347,10 +402,11 @@ def _configured(node: Any) -> Iterator[Setting]:
     for item in node.targetList or ():
         call: Any = getattr(item, "val", None)
         names: Any = getattr(call, "funcname", None)
+        given: Any = getattr(call, "args", None) or ()
         if names and names[-1].sval == "set_config":
-            name, value, local = (*(_value(part) for part in call.args or ()), "", "", "")[:3]
+            name, value = (*(_value(part) for part in given), "", "")[:2]
             if name:
-                yield Setting(name.lower(), value, local == "True")
+                yield Setting(name.lower(), value, len(given) > 2 and is_true(given[2]))
 
 
 def _value(arg: Any) -> str:

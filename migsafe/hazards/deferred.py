@@ -1,13 +1,14 @@
 """Checks that wait for COMMIT, and what PostgreSQL refuses to do to a table meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from pglast import ast, enums
 
 from migsafe.findings import Severity
 from migsafe.hazards import Context, Hit, Rule, dropped, writing
-from migsafe.schema import Constraint, Key, Table
+from migsafe.hazards.context import is_made
+from migsafe.schema import Constraint, Key, Place, Table
 from migsafe.sql import Statement
 
 
@@ -65,9 +66,22 @@ def _changed(key: Key, context: Context) -> Statement | None:
         if isinstance(statement.node, ast.ConstraintsSetStmt) and not statement.node.constraints:
             return None
         for change in writing.changes(statement.node):
-            if context.table(change.relation).key == key:
+            if _written(change.relation, statement, {key}, context):
                 return statement
     return None
+
+
+def _written(
+    relation: Any, statement: Statement, keys: Collection[Key], context: Context
+) -> Key | None:
+    """Return which of some tables a statement changed, under the name that it had then."""
+    place = Place(context.unit.name, statement.line)
+    key = context.schema.key(relation.schemaname, relation.relname)
+    if key in keys or is_made(context.schema.tables.get(key)):
+        return key if key in keys else None
+    tables = [context.schema.tables[one] for one in keys if one in context.schema.tables]
+    written = (one.key for one in tables if any(write.place == place for write in one.writes))
+    return next(written, None)
 
 
 def _waiting(keys: set[Key], context: Context) -> dict[Key, Event]:
@@ -78,8 +92,8 @@ def _waiting(keys: set[Key], context: Context) -> dict[Key, Event]:
         if isinstance(statement.node, ast.ConstraintsSetStmt):
             _set_constraints(statement.node, modes, waiting)
         for change in writing.changes(statement.node):
-            key = context.table(change.relation).key
-            if key not in keys:
+            key = _written(change.relation, statement, keys, context)
+            if key is None:
                 continue
             waiting.setdefault(key, []).extend(_queued(change, key, statement, modes, context))
     return {key: events[0] for key, events in waiting.items() if events}

@@ -6,7 +6,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.findings import Severity
-from migsafe.hazards import Context, Hit, Rule, around, dropped
+from migsafe.hazards import Context, Hit, Rule, around, columns, dropped
 from migsafe.schema import Key, Table, uses
 from migsafe.sql import Statement
 
@@ -46,12 +46,7 @@ def _column_is_harmless(node: Any, table: Table, context: Context) -> bool:
     column = table.columns.get(node.name)
     if column is None and table.known and node.missing_ok:
         return True
-    new = any(
-        key == table.key and command.def_.colname == node.name
-        for key, command in around.altered(context, _Change.AT_AddColumn)
-    )
-    pending = context.schema.complete and column is not None and column.live is None
-    return new or pending or dropped.rowless(table, context)
+    return columns.is_new(table, node.name, context) or dropped.rowless(table, context)
 
 
 def _drop_table(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:

@@ -36,7 +36,7 @@ def _used(_node: Any, _last: Statement, context: Context) -> Iterator[Hit]:
             added, made = {}, set()
         if isinstance(node, ast.TransactionStmt):
             if node.kind in _ENDS:
-                opened = context.unit.transaction
+                opened = context.unit.transaction or bool(node.chain)
                 added, made = {}, set()
             opened = opened or node.kind in (
                 _Transaction.TRANS_STMT_BEGIN,

@@ -21,7 +21,8 @@ class Piece(NamedTuple):
 
     `text` is None where it is known only when it runs, `what` says then what is known of it.
     `dynamic` says that it stands in EXECUTE, `maybe` that it stands in a branch or a loop, or after
-    one that may leave the body. `ends` is COMMIT or ROLLBACK.
+    one that may leave the body, `handled` that its errors lead to a handler. `ends` is COMMIT or
+    ROLLBACK.
     """
 
     line: int
@@ -30,6 +31,7 @@ class Piece(NamedTuple):
     dynamic: bool = False
     ends: Any = None
     maybe: bool = False
+    handled: bool = False
 
 
 class UnreadableError(Exception):
@@ -148,21 +150,30 @@ class _Reader:
             if (elements := dynamic.elements(value, self.arrays)) is not None:
                 self.arrays[name] = elements
 
-    def read(self, tree: Any, texts: dict[str, Parts], *, maybe: bool = False) -> Iterator[Piece]:
+    def read(
+        self,
+        tree: Any,
+        texts: dict[str, Parts],
+        *,
+        maybe: bool = False,
+        handled: bool = False,
+    ) -> Iterator[Piece]:
         """Yield the statements of a part of the tree, and take in the assignments."""
         for kind, fields in _items(tree):
             if not isinstance(fields, dict):
-                yield from self.read(fields, texts, maybe=maybe)
+                yield from self.read(fields, texts, maybe=maybe, handled=handled)
                 continue
+            held = handled or (kind == "PLpgSQL_stmt_block" and "exceptions" in fields)
             self.left = self.left or (maybe and kind in _LEAVES)
             for piece in _own(kind, fields, texts):
-                yield piece._replace(maybe=maybe or self.left)
+                yield piece._replace(maybe=maybe or self.left, handled=handled)
             if kind == "PLpgSQL_stmt_assign":
                 value = dynamic.assigned(_query(fields, "expr") or "")
                 self._learn(texts, self._named(fields), value)
             for known in self._rounds(kind, fields, texts):
                 empty = kind == "PLpgSQL_stmt_foreach_a" and known is texts
-                yield from self.read(fields, known, maybe=maybe or empty or kind in _BRANCHES)
+                may_not = maybe or empty or kind in _BRANCHES
+                yield from self.read(fields, known, maybe=may_not, handled=held)
 
     def _named(self, fields: Any) -> str:
         return str(self.names[fields.get("varno", 0)])

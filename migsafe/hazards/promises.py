@@ -36,7 +36,7 @@ def _left_not_valid(_node: Any, _statement: Any, context: Context) -> Iterator[H
     """Yield what is still NOT VALID when all migrations are through."""
     for table in context.schema.tables.values():
         for made in table.constraints.values():
-            if made.valid or not made.enforced or made.made is None:
+            if made.valid or not (made.enforced and made.sure) or made.made is None:
                 continue
             parents = (context.schema.tables.get(key) for key in table.parents)
             if not any(parent and made.name in parent.constraints for parent in parents):

@@ -6,7 +6,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.findings import Severity
-from migsafe.hazards import Context, Hit, Rule, When, around, dropped, writing
+from migsafe.hazards import Context, Hit, Rule, When, columns, dropped, writing
 from migsafe.schema import Index, Key, Table, expressions
 from migsafe.sql import Statement
 
@@ -26,8 +26,7 @@ def _alter(node: Any, statement: Statement, context: Context) -> Iterator[Hit]:
         return
     key = _sequence(node.sequence, context)
     owner = context.schema.sequences.get(key)
-    new = any(_sequence(made.sequence, context) == key for made in _made(context))
-    if not new and not (owner and context.fresh(owner[0])):
+    if not (context.is_new_sequence(key) or (owner and context.fresh(owner[0]))):
         yield Hit(_blocked(str(key), restarts=_restarts(node.options)))
 
 
@@ -142,10 +141,7 @@ def _begins_anew(command: Any, table: Table, context: Context) -> bool:
 
 def _is_added(name: str, table: Table, context: Context) -> bool:
     """Tell whether the migration adds the column, which holds no number then."""
-    return any(
-        key == table.key and command.def_.colname == name
-        for key, command in around.altered(context, _Change.AT_AddColumn)
-    )
+    return columns.is_new(table, name, context)
 
 
 def _strings(node: Any) -> Iterator[Any]:

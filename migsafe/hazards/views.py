@@ -17,7 +17,11 @@ _MANUAL = "https://www.postgresql.org/docs/current"
 
 
 def _replace(node: Any, _statement: Statement, context: Context) -> Iterator[Hit]:
-    old = context.schema.find(node.view) if node.replace else None
+    old = (
+        context.schema.tables.get(tables.new_key(context.schema, node.view))
+        if node.replace
+        else None
+    )
     if old is None or old.kind != "v":
         return
     new = outputs.of_view(node, context.schema)

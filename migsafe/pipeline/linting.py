@@ -219,6 +219,7 @@ def _unit(file: File, statements: Sequence[sql.Statement], wrapped: str) -> Unit
         statements=statements,
         transaction=_in_transaction(file, statements, wrapped),
         report=file.report,
+        loose=file.layout is None,
     )
 
 

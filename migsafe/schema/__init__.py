@@ -79,6 +79,8 @@ class Column(Struct, kw_only=True):
     value: str | None = None
     #: Where a walked statement last gave it another type.
     retyped: Place | None = None
+    #: Where a walked statement adds it to a table that is sure not to have had it.
+    added: Place | None = None
 
 
 class Constraint(Struct, kw_only=True):
@@ -104,6 +106,8 @@ class Constraint(Struct, kw_only=True):
     expression: Any = None
     #: Whether heirs do without it (NO INHERIT).
     alone: bool = False
+    #: Whether it is as said; False where a branch makes or validates it, which may not run.
+    sure: bool = True
     #: Whether it is in the target; False where a walked statement makes it.
     live: bool = False
     #: Where a walked statement makes it.
@@ -127,6 +131,8 @@ class Index(Struct, kw_only=True):
     method: str = "btree"
     #: Whether each key has its type's default operator class, collation and order.
     ordinary: bool = True
+    #: Whether it is there; False where a branch makes it, which may not run.
+    sure: bool = True
     live: bool = False
     made: Place | None = None
 
@@ -169,6 +175,10 @@ class Table(Struct, kw_only=True):
     known: bool = False
     live: Key | None = None
     made: Place | None = None
+    #: Whether what makes it is content with one that is there (IF NOT EXISTS, or in a branch).
+    lenient: bool = False
+    #: Partitions and heirs, theirs too, that other migrations made, or nobody is known to have.
+    adopted: set[Key] = field(default_factory=set)
     rows: int | None = None
     bytes: int | None = None
     #: Whether the target's file had no page, so that it had no row.
@@ -216,6 +226,7 @@ class Table(Struct, kw_only=True):
         return any(
             index.unique
             and index.valid
+            and index.sure
             and index.immediate
             and index.plain
             and set(index.columns) == set(columns)
@@ -279,13 +290,19 @@ class Schema(Struct, kw_only=True):
     composites: dict[Key, dict[str, Type]] = field(default_factory=dict)
     #: Sequences, with the table and column that own or use each (None: nobody).
     sequences: dict[Key, tuple[Key, str] | None] = field(default_factory=dict)
+    #: Where CREATE SEQUENCE has made one that was not there.
+    new_sequences: dict[Key, Place] = field(default_factory=dict)
     #: Volatility of functions by bare name, the worst of all that share it: i s v; and language.
     functions: dict[str, tuple[Literal["i", "s", "v"], str]] = field(default_factory=dict)
+    #: The search_path that a function brings along (SET search_path = …), by bare name.
+    paths: dict[str, Any] = field(default_factory=dict)
     #: Bodies of functions as text, by bare name and bare types of their input.
     bodies: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
     extensions: set[str] = field(default_factory=set)
     #: Walked statements whose effect on the schema nobody can tell (dynamic SQL, other languages).
     opaque: list[Place] = field(default_factory=list)
+    #: Temporary tables, with the migration that made each, and whether they go with COMMIT.
+    passing: dict[Key, tuple[str, bool]] = field(default_factory=dict)
     #: Names of relations that a walked statement has dropped or renamed, until one makes them anew.
     gone: dict[Key, Place] = field(default_factory=dict)
     #: Settings that the target's database or role brings along: ``lock_timeout`` and others.

@@ -17,6 +17,7 @@ from migsafe.schema import (
     Table,
     Trigger,
     Write,
+    branches,
     drops,
     partitions,
     reading,
@@ -34,18 +35,22 @@ def advance(schema: Schema, statement: Statement, migration: str) -> None:
     """Take in what a statement makes, changes and removes."""
     node, place = statement.node, Place(migration, statement.line)
     begin(schema, migration)
-    if schema.outer and _ends(node):
-        schema.path, schema.outer = schema.outer[0], None
+    if _ends(node):
+        schema.path, schema.outer = schema.outer[0] if schema.outer else schema.path, None
+        tables.pass_away(schema)
     # A statement of a block may stand in a branch that does not run.
     left = [] if statement.inner else list(_left(schema, node))
     change = _CHANGES.get(type(node))
     doubted = list(_named(schema, node)) if statement.maybe else []
+    kept = [branches.keep(table) for table in _with_heirs(schema, doubted)]
     if change:
         change(schema, node, place)
     if change and statement.maybe and change not in (_write, _write_with, _select, _set):
         schema.opaque.append(place)
         for table in (*doubted, *_named(schema, node)):
             table.known = False
+        for before in kept:
+            branches.doubt(before)
     schema.gone.update(dict.fromkeys(left, place))
     for key in _made(schema, node) if schema.gone else ():
         schema.gone.pop(key, None)
@@ -63,10 +68,20 @@ def _named(schema: Schema, node: Any) -> Iterator[Table]:
                 yield index[0]
 
 
+def _with_heirs(schema: Schema, named: list[Table]) -> Iterator[Table]:
+    """Yield tables, each once, with the partitions and heirs that ALTER TABLE may reach."""
+    there = {table.key: table for table in named}
+    for table in named:
+        there.update((child.key, child) for child in schema.children(table.key))
+    yield from there.values()
+
+
 def begin(schema: Schema, migration: str) -> None:
-    """Forget the path that another migration has set for its transaction."""
+    """Forget the path and the temporary tables of another migration."""
     if schema.outer and migration != schema.outer[1]:
         schema.path, schema.outer = schema.outer[0], None
+    if schema.passing and any(made != migration for made, _ in schema.passing.values()):
+        tables.pass_away(schema, every=True)
 
 
 def _ends(node: Any) -> bool:
@@ -200,10 +215,11 @@ def _create_composite(schema: Schema, node: Any, _place: Place) -> None:
     }
 
 
-def _create_sequence(schema: Schema, node: Any, _place: Place) -> None:
+def _create_sequence(schema: Schema, node: Any, place: Place) -> None:
     key = tables.new_key(schema, node.sequence)
     if key not in schema.sequences:
         schema.sequences[key] = None
+        schema.new_sequences[key] = place
         _own_sequence(schema, key, node.options)
 
 
@@ -222,11 +238,16 @@ def _own_sequence(schema: Schema, key: Key, options: Any) -> None:
             schema.sequences[key] = (owner, column) if owner else None
 
 
-def _create_schema(schema: Schema, node: Any, _place: Place) -> None:
-    """Look along a path of which a schema was lacking."""
+def _create_schema(schema: Schema, node: Any, place: Place) -> None:
+    """Look along a path of which a schema was lacking, and take in what is made with it."""
     there = {*schema.path, node.schemaname}
     if node.schemaname in schema.search:
         schema.path = tuple(name for name in schema.search if name in there)
+    path, schema.path = schema.path, (node.schemaname or "public", *schema.path)
+    for element in node.schemaElts or ():  # they are made in it, whatever the path says
+        if change := _CHANGES.get(type(element)):
+            change(schema, element, place)
+    schema.path = path
 
 
 def _create_extension(schema: Schema, node: Any, _place: Place) -> None:
@@ -262,8 +283,11 @@ def _set(schema: Schema, node: Any, place: Place) -> None:
 
 
 def _discard(schema: Schema, node: Any, place: Place) -> None:
-    if node.target == enums.DiscardMode.DISCARD_ALL:
+    mode = enums.DiscardMode
+    if node.target == mode.DISCARD_ALL:
         _look_along(schema, [], place, local=False)
+    if node.target in (mode.DISCARD_ALL, mode.DISCARD_TEMP):
+        tables.pass_away(schema, every=True)
 
 
 def _look_along(schema: Schema, names: list[str], place: Place, *, local: bool) -> None:
@@ -313,6 +337,29 @@ def _select(schema: Schema, node: Any, place: Place) -> None:
     if into:
         key = tables.new_key(schema, into.rel)
         schema.tables[key] = Table(key=key, made=place, query=node)
+        tables.note_passing(schema, key, into, place)
+    for name, value, local in _configured(node):
+        if name.lower() == "search_path":
+            _look_along(schema, [value], place, local=local)
+
+
+def _configured(node: Any) -> Iterator[tuple[str, str, bool]]:
+    """Yield the settings, values and whether they are local, of a SELECT of set_config."""
+    for item in (node.targetList or ()) if isinstance(node, ast.SelectStmt) else ():
+        names: Any = getattr(item.val, "funcname", None)
+        given: Any = getattr(item.val, "args", None) or ()
+        if names and names[-1].sval == "set_config" and len(given) > 2:
+            name, value = (getattr(getattr(arg, "val", None), "sval", None) for arg in given[:2])
+            if name and value is not None:
+                yield name, value, is_true(given[2])
+
+
+def is_true(node: Any) -> bool:
+    """Tell whether a constant is true, also as the text that boolean reads so."""
+    value = getattr(getattr(node, "arg", node), "val", None)
+    text = str(getattr(value, "sval", "")).strip().lower()
+    spelled = any(text and word.startswith(text) for word in ("true", "yes", "1")) or text == "on"
+    return bool(getattr(value, "boolval", False)) or spelled
 
 
 def _write_with(schema: Schema, node: Any, place: Place) -> None:
@@ -339,6 +386,7 @@ _CHANGES: dict[type, Callable[[Schema, Any, Place], None]] = {
     ast.CreateSeqStmt: _create_sequence,
     ast.AlterSeqStmt: _alter_sequence,
     ast.CreateFunctionStmt: routines.create,
+    ast.AlterFunctionStmt: routines.alter,
     ast.CreateExtensionStmt: _create_extension,
     ast.CreateTrigStmt: _create_trigger,
     ast.RefreshMatViewStmt: _refresh,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pglast import enums
+from pglast import ast, enums
 
 from migsafe.schema import Place, Schema, expressions
 
@@ -32,8 +32,24 @@ def create(schema: Schema, node: Any, _place: Place) -> None:
     name = node.funcname[-1].sval
     worst = max(_VOLATILITY.get(said, "v"), schema.functions.get(name, ("i", ""))[0])
     schema.functions[name] = (worst, language)
+    schema.paths.pop(name, None)
+    for option in node.options or ():
+        if option.defname == "set" and option.arg.name == "search_path":
+            schema.paths[name] = option.arg
     inputs = (part.argType for part in node.parameters or () if part.mode not in _OUTPUT)
     schema.bodies[name, signature(inputs)] = _body(node, options)
+
+
+def alter(schema: Schema, node: Any, _place: Place) -> None:
+    """Take in another volatility; of several functions of the name, the worst of them counts."""
+    name = node.func.objname[-1].sval
+    said = {item.defname: item.arg for item in node.actions or ()}.get("volatility")
+    if name not in schema.functions or not isinstance(said, ast.String):
+        return
+    old, language = schema.functions[name]
+    now = _VOLATILITY.get(said.sval, "v")
+    alone = sum(bare == name for bare, _ in schema.bodies) == 1
+    schema.functions[name] = (now if alone else max(old, now), language)
 
 
 def _body(node: Any, options: dict[str, Any]) -> str:
@@ -60,6 +76,8 @@ def rename(schema: Schema, node: Any) -> None:
     old, new = node.object.objname[-1].sval, node.newname
     if old in schema.functions:
         schema.functions[new] = schema.functions.pop(old)
+    if old in schema.paths:
+        schema.paths[new] = schema.paths.pop(old)
     for key in [key for key in schema.bodies if key[0] == old]:
         schema.bodies[new, key[1]] = schema.bodies.pop(key)
     for table in schema.tables.values():

@@ -34,6 +34,7 @@ def create_table(schema: Schema, node: Any, place: Place) -> None:
         kind="p" if node.partspec else "r",
         known=not node.ofTypename,
         made=place,
+        lenient=bool(node.if_not_exists),
         bound=node.partbound,
         unlogged=relation.relpersistence == "u",
         temporary=relation.relpersistence == "t",
@@ -48,6 +49,7 @@ def create_table(schema: Schema, node: Any, place: Place) -> None:
         _add_element(schema, table, element, place)
     _merge_unique(table)
     schema.tables[key] = table
+    note_passing(schema, key, node, place)
     for parent in table.parents if table.bound is not None else ():
         partitions.fill(schema, table, schema.tables[parent], place)
 
@@ -78,6 +80,20 @@ def new_key(schema: Schema, relation: Any) -> Key:
         return Key("pg_temp", relation.relname)
     first = schema.path[0] if schema.path else "public"
     return Key(relation.schemaname or first, relation.relname)
+
+
+def note_passing(schema: Schema, key: Key, node: Any, place: Place) -> None:
+    """Note a temporary table with what ends it; `node` has its ON COMMIT."""
+    if key.schema == "pg_temp":
+        said = getattr(node, "oncommit", None) or getattr(node, "onCommit", None)
+        schema.passing[key] = place.migration, said == enums.OnCommitAction.ONCOMMIT_DROP
+
+
+def pass_away(schema: Schema, *, every: bool = False) -> None:
+    """Forget the temporary tables that end with COMMIT, or every one, with the session."""
+    for key in [key for key, (_, drops) in schema.passing.items() if every or drops]:
+        drop_relation(schema, key, cascades=True)
+        schema.passing.pop(key, None)
 
 
 def _inherit(table: Table, parent: Table) -> None:
@@ -163,6 +179,8 @@ def _add_constraint(
     )
     if made is None:
         return
+    if old := table.constraints.get(made.name):  # the server refuses it, or merges it with that
+        made.live, made.made = old.live, old.made
     index = reading.backing(node, made, table)
     if index:
         table.indexes.pop(node.indexname or "", None)
@@ -221,8 +239,12 @@ def _stays(command: Any) -> bool:
 
 
 def _alter_add_column(schema: Schema, table: Table, command: Any, place: Place) -> None:
-    if not (command.missing_ok and command.def_.colname in table.columns):
+    name = command.def_.colname
+    there = name in table.columns
+    if not (command.missing_ok and there):
         _add_column(schema, table, command.def_, place)
+        sure = not there and (table.known or not command.missing_ok)
+        table.columns[name].added = place if sure else None
 
 
 def _alter_drop_column(schema: Schema, table: Table, command: Any, _place: Place) -> None:
@@ -334,20 +356,46 @@ def _attach(schema: Schema, table: Table, command: Any, place: Place) -> None:
         return
     partition = schema.table(command.def_.name)
     partition.parents, partition.bound = (table.key,), command.def_.bound
+    _adopt(schema, table, partition, place)
     partitions.fill(schema, partition, table, place)
+
+
+def _adopt(schema: Schema, parent: Table, child: Table, place: Place) -> None:
+    """Note with a table and those above it what it gets that this migration did not make."""
+    others = {child.key, *child.adopted}
+    if child.made and child.made.migration == place.migration and not child.lenient:
+        others = child.adopted
+    for above in (parent, *_above(schema, parent)) if others else ():
+        above.adopted |= others
+
+
+def _above(schema: Schema, table: Table) -> Iterator[Table]:
+    for key in table.parents:
+        if parent := schema.tables.get(key):
+            yield parent
+            yield from _above(schema, parent)
+
+
+def _give_up(schema: Schema, child: Table) -> None:
+    for above in _above(schema, child):
+        above.adopted -= {child.key, *child.adopted}
 
 
 def _detach(schema: Schema, _table: Table, command: Any, _place: Place) -> None:
     partition = schema.table(command.def_.name)
+    _give_up(schema, partition)
     partition.parents, partition.bound = (), None
 
 
-def _add_parent(schema: Schema, table: Table, command: Any, _place: Place) -> None:
-    table.parents = (*table.parents, schema.table(command.def_).key)
+def _add_parent(schema: Schema, table: Table, command: Any, place: Place) -> None:
+    parent = schema.table(command.def_)
+    table.parents = (*table.parents, parent.key)
+    _adopt(schema, parent, table, place)
 
 
 def _drop_parent(schema: Schema, table: Table, command: Any, _place: Place) -> None:
     gone = schema.table(command.def_).key
+    _give_up(schema, table)
     table.parents = tuple(parent for parent in table.parents if parent != gone)
 
 
@@ -424,6 +472,7 @@ def drop_relation(schema: Schema, key: Key, *, cascades: bool = False) -> None:
     for child in list(schema.children(key)):
         if child.bound is not None or cascades:
             drop_relation(schema, child.key, cascades=cascades)
+    _give_up(schema, schema.tables[key])
     schema.tables.pop(key, None)
     _forget_sequences(schema, key)
     others = schema.tables.values()

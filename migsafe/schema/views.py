@@ -14,8 +14,14 @@ def create_table_as(schema: Schema, node: Any, place: Place) -> None:
         return
     kind: Any = "m" if node.objtype == enums.ObjectType.OBJECT_MATVIEW else "r"
     schema.tables[key] = Table(
-        key=key, kind=kind, made=place, query=node.query, populated=not node.into.skipData
+        key=key,
+        kind=kind,
+        made=place,
+        lenient=bool(node.if_not_exists),
+        query=node.query,
+        populated=not node.into.skipData,
     )
+    tables.note_passing(schema, key, node.into, place)
     if kind == "m":
         _note_readers(schema, key, node.query)
 

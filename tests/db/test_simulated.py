@@ -33,6 +33,8 @@ STATEMENTS = [
     "CREATE SCHEMA other; CREATE TABLE other.t (id serial); CREATE TYPE other.e AS ENUM ('a');"
     "CREATE DOMAIN other.d AS int; DROP SCHEMA other CASCADE",
     "CREATE SCHEMA other; SET search_path = other; CREATE TABLE t (a int); CREATE INDEX i ON t (a)",
+    "CREATE SCHEMA other; SELECT set_config('search_path', 'other', true); CREATE TABLE t (a int)",
+    "CREATE SCHEMA other CREATE TABLE t (a int PRIMARY KEY) CREATE SEQUENCE q",
     # columns
     "CREATE TABLE d (a text DEFAULT NULL, b varchar(5) DEFAULT NULL, c int DEFAULT NULL::int);"
     "ALTER TABLE d ADD e numeric(10) DEFAULT 1, ALTER e SET DEFAULT NULL, ADD f char, ADD g bit",

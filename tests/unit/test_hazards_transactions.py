@@ -81,6 +81,13 @@ ALTER = "ALTER TABLE t ADD COLUMN c int"
         (f"DO $$ BEGIN SET LOCAL lock_timeout = '1s'; END $$; {ALTER}", False, 1),
         (f"DO $$ BEGIN SET LOCAL lock_timeout = '1s'; END $$; {ALTER}", True, 0),
         (f"{ALTER}; SET lock_timeout = '1s'", True, 0),
+        (f"BEGIN; SET lock_timeout = '1s'; ROLLBACK; {ALTER}", False, 1),
+        (f"SET lock_timeout = '1s'; BEGIN; SET lock_timeout = 0; ROLLBACK; {ALTER}", False, 0),
+        (f"SAVEPOINT a; SET LOCAL lock_timeout = '1s'; ROLLBACK TO a; {ALTER}", True, 1),
+        (f"SAVEPOINT a; SET lock_timeout = '1s'; ROLLBACK TO a; {ALTER}", True, 1),
+        (f"SET lock_timeout = '1s'; DISCARD ALL; {ALTER}", False, 1),
+        (f"SET lock_timeout = '1s'; DISCARD PLANS; {ALTER}", False, 0),
+        (f"SELECT set_config('lock_timeout', '1s', 't'); {ALTER}", False, 1),
         (f"{ALTER}; SET lock_timeout = 0", True, 1),
         ("LOCK TABLE t IN SHARE MODE", True, 1),
         ("LOCK TABLE t IN ROW EXCLUSIVE MODE", True, 0),
@@ -182,8 +189,8 @@ def test_either_of_two_timeouts_ends_an_idle_transaction() -> None:
         ("CREATE INDEX ON t (a); CREATE INDEX ON s (a)", 0),
         ("CREATE TABLE n (a int); ALTER TABLE n ADD COLUMN b int; CREATE INDEX ON t (a)", 0),
         (f"{ALTER}; CREATE TABLE n (a int); ALTER TABLE n ADD FOREIGN KEY (a) REFERENCES s", 0),
-        (f"{ALTER}; ALTER TABLE s ADD CONSTRAINT c CHECK (a > 1) NOT VALID;"
-         "ALTER TABLE s VALIDATE CONSTRAINT c", 0),
+        (f"{ALTER}; ALTER TABLE s ADD CONSTRAINT d CHECK (a > 1) NOT VALID;"
+         "ALTER TABLE s VALIDATE CONSTRAINT d", 0),
         (f"{ALTER}; ALTER TABLE s VALIDATE CONSTRAINT c", 1),
     ],
 )  # fmt: skip
@@ -256,6 +263,7 @@ def test_alter_tables_are_merged_where_they_mean_the_same(
         ("BEGIN;\nBEGIN;\nCOMMIT", False, [2]),
         ("COMMIT", False, [1]),
         ("BEGIN;\nCOMMIT;\nROLLBACK", False, [3]),
+        ("BEGIN;\nCOMMIT AND CHAIN;\nROLLBACK AND CHAIN;\nCOMMIT;\nCOMMIT", False, [5]),
         ("DO $$ BEGIN COMMIT; END $$", False, []),
         ("DO $$ BEGIN SELECT 1; END $$;\nBEGIN;\nCOMMIT", False, []),
         ("SAVEPOINT a;\nROLLBACK TO a", True, []),
@@ -275,6 +283,7 @@ def test_a_transaction_around_the_whole_file_does_little_harm() -> None:
     [
         ("SELECT 1;\nBEGIN;\nSELECT 1", False, 2),
         ("BEGIN;\nCOMMIT;\nBEGIN", False, 3),
+        ("BEGIN;\nCOMMIT AND CHAIN;\nSELECT 1", False, 2),
         ("BEGIN", True, None),
         ("BEGIN;\nROLLBACK", False, None),
         ("DO $$ BEGIN NULL; PERFORM 1; END $$", False, None),
