@@ -59,8 +59,26 @@ def build(
 
 def parsed(standing: Standing, *, to: str | None = None) -> Plan:
     """Return the steps alone; raise UsageError at the first that does not parse."""
-    steps = tuple(step(migration) for migration in _until(standing, to))
+    steps = tuple(_as_written(step(migration)) for migration in _until(standing, to))
     return Plan(steps=steps, findings=())
+
+
+def _as_written(item: Step) -> Step:
+    """Keep in a transaction what BEGIN and COMMIT enclose; raise UsageError where that cannot be.
+
+    The server refuses a new label that is used in one (55P04), and then nothing is in effect.
+    """
+    enclosed = item.statements[:1] and item.statements[0].index > 1  # the first was the BEGIN
+    if not enclosed:
+        return item
+    refusing = next((s for s in item.statements if s.refuses), None)
+    if refusing:
+        raise UsageError(
+            f"{item.migration.path}:{refusing.line}",
+            f"{refusing.refuses} cannot run in the BEGIN … COMMIT around it",
+            "remove the BEGIN and the COMMIT",
+        )
+    return structs.replace(item, alone=None)
 
 
 def altered(plan: Plan, schema: Schema) -> Mapping[Key, str]:

@@ -65,6 +65,10 @@ def parse(text: str) -> tuple[Statement, ...]:
     return tuple(_statements(text, raw))
 
 
+#: PostgreSQL's white space (scan.l). Every other blank of Unicode is part of a name.
+_BLANKS = " \t\n\r\f\v"
+
+
 def _statements(text: str, raw: Any) -> Iterator[Statement]:
     line, seen = 1, 0
     for index, item in enumerate(raw, start=1):
@@ -75,7 +79,7 @@ def _statements(text: str, raw: Any) -> Iterator[Statement]:
         yield Statement(
             index=index,
             line=line,
-            text=text[start:end].strip(),
+            text=text[start:end].strip(_BLANKS),
             refuses=_refuses_transaction(item.stmt),
             start=start,
             end_line=line + text.count("\n", start, end),
@@ -315,6 +319,16 @@ def is_setting(statement: Statement) -> bool:
     """Tell whether a statement decides how later ones run, and does nothing else."""
     called = isinstance(statement.node, ast.SelectStmt) and "set_config" in statement.text.lower()
     return called or isinstance(statement.node, ast.VariableSetStmt)
+
+
+def resets(statement: Statement) -> bool:
+    """Tell whether a statement takes back what a session began with, all or its search_path."""
+    node, kind = statement.node, enums.VariableSetKind
+    if isinstance(node, ast.DiscardStmt):
+        return node.target == enums.DiscardMode.DISCARD_ALL
+    back = {kind.VAR_RESET, kind.VAR_RESET_ALL, kind.VAR_SET_DEFAULT}
+    named = isinstance(node, ast.VariableSetStmt) and node.name in (None, "search_path")
+    return named and node.kind in back
 
 
 def sets_timeouts(statement: Statement) -> bool:

@@ -69,7 +69,14 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "1h",
     "statement_timeout": _ANSWER,
     "client_connection_check_interval": "500ms",
+    "DateStyle": "ISO",
 }
+
+#: What a session that runs migrations begins with, so that they write dates as they would in psql.
+AS_CONFIGURED = "RESET DateStyle"
+
+#: What it goes on with, as these are what we can read.
+AS_READABLE = "SET DateStyle = 'ISO'; SET client_encoding = 'UTF8'"
 
 
 def connect(target: Target, *, read_only: bool = False) -> Session:
@@ -159,6 +166,11 @@ def _prepare(conn: Session, target: Target, settings: Mapping[str, str]) -> None
         _set(conn, fewer, target.schema)
 
 
+def choose_again(conn: Session, target: Target) -> None:
+    """Choose our settings and the schema of the URL once more, after a RESET ALL or the like."""
+    _prepare(conn, target, _SETTINGS)
+
+
 def _probe(conn: Session, target: Target) -> None:
     """Refuse a pooler that shares backends, by a second session; it needs room for that one."""
     with _opened(target) as other:
@@ -224,8 +236,7 @@ Write = tuple[str, Sequence[Any]]
 
 def send(conn: Connection, *writes: Write) -> None:
     """Run statements of ours in one message of the simple protocol, in the caller's transaction."""
-    encoding = conn.info.encoding  # a file may have chosen another one than ours
-    execute(conn, "; ".join(filled(conn, writes, encoding)), encoding)
+    execute(conn, "; ".join(filled(conn, writes)))
 
 
 def commit(conn: Connection, *writes: Write, then: str = "") -> bool:
@@ -234,10 +245,9 @@ def commit(conn: Connection, *writes: Write, then: str = "") -> bool:
     The server runs nothing of a message after an error, so `then` runs only once the transaction is
     committed. Return False where it failed: that is no failure to commit, which is raised.
     """
-    encoding = conn.info.encoding
-    texts = [*filled(conn, writes, encoding), "COMMIT", *filter(None, [then])]
+    texts = [*filled(conn, writes), "COMMIT", *filter(None, [then])]
     committed = False
-    for result in _answers(conn, "; ".join(texts), encoding):
+    for result in _answers(conn, "; ".join(texts)):
         if result.status == pq.ExecStatus.FATAL_ERROR:
             if committed:
                 return False
@@ -246,42 +256,62 @@ def commit(conn: Connection, *writes: Write, then: str = "") -> bool:
     return True
 
 
-def filled(conn: Connection, writes: Sequence[Write], encoding: str = "utf-8") -> list[str]:
-    """Put quoted values into the placeholders of each query."""
-    quote = pq.Escaping(conn.pgconn).escape_literal
-    return [
-        query
-        % tuple(
-            "NULL" if v is None else quote(str(v).encode(encoding)).decode(encoding) for v in values
-        )
-        for query, values in writes
-    ]
+def filled(conn: Connection, writes: Sequence[Write]) -> list[str]:
+    """Put quoted values into the placeholders of each query, in ASCII alone.
+
+    A file may have chosen a client_encoding, or that backslashes escape in strings.
+    """
+    return [query % tuple(_literal(conn, value) for value in values) for query, values in writes]
+
+
+def _literal(conn: Connection, value: Any) -> str:
+    text = str(value)
+    if value is None:
+        return "NULL"
+    if text.isascii():
+        return pq.Escaping(conn.pgconn).escape_literal(text.encode()).decode()
+    decoded = f"pg_catalog.decode('{text.encode().hex()}', 'hex')"
+    return f"pg_catalog.convert_from({decoded}, 'UTF8')"
+
+
+def in_utf8(conn: Connection) -> bool:
+    """Tell whether the session still speaks the encoding that it began with."""
+    return conn.pgconn.parameter_status(b"client_encoding") == b"UTF8"
+
+
+def begins_read_only(conn: Connection) -> bool:
+    """Tell whether a transaction would be read-only; PostgreSQL 13 does not say."""
+    return conn.pgconn.parameter_status(b"default_transaction_read_only") == b"on"
+
+
+def is_read_only(conn: Connection) -> bool:
+    """Ask, in any encoding, whether the open transaction can write nothing."""
+    return _answers(conn, "SHOW transaction_read_only")[-1].get_value(0, 0) == b"on"
 
 
 def execute(
     conn: Connection,
     text: str,
-    encoding: str = "utf-8",
     meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Send text as it is, in one message of the simple protocol, and drop what it returns.
 
     `meanwhile` is called while the server works, and must leave the session alone.
     """
-    for result in _answers(conn, text, encoding, meanwhile):
+    for result in _answers(conn, text, meanwhile):
         if result.status == pq.ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(result, encoding="utf-8")
 
 
 def _answers(
-    conn: Connection, text: str, encoding: str, meanwhile: Callable[[], None] = lambda: None
+    conn: Connection, text: str, meanwhile: Callable[[], None] = lambda: None
 ) -> list[pq.abc.PGresult]:
     """Return what the server says to each statement of a message, ending with the first error.
 
     A cursor would do the same with five times the work, which a thousand small migrations show.
     """
     with conn.lock:
-        conn.pgconn.send_query(text.encode(encoding))
+        conn.pgconn.send_query(text.encode())
         meanwhile()
         return conn.wait(generators.execute(conn.pgconn))
 
@@ -293,18 +323,35 @@ def template(query: str, *names: str) -> str:
 
 
 def named(*names: str) -> sql.Composable:
-    """Quote a qualified name for a query with placeholders, where psycopg takes % as its own."""
-    return sql.SQL(sql.Identifier(*names).as_string().replace("%", "%%"))
+    """Quote a qualified name for a query with placeholders, where psycopg takes % as its own.
+
+    In ASCII alone, as a query goes out under the client_encoding that a file has chosen.
+    """
+    return sql.SQL(".".join(map(_identifier, names)).replace("%", "%%"))
+
+
+def _identifier(name: str) -> str:
+    if name.isascii():
+        return sql.Identifier(name).as_string()
+    quoted = name.replace("\\", "\\\\").replace('"', '""')
+    return f'U&"{re.sub(_FOREIGN, _escaped, quoted)}"'
+
+
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\+{ord(found[0]):06x}"
 
 
 #: SQLSTATE classes whose primary message may quote a row's values or a program's own text.
 _VALUE_BEARING = re.compile(r"22|P0|XX|38|39|2F")
 
 
-#: SQLSTATE classes of a name that is wrong, which a cast of a row's value to a name gives too.
-_NAMING = re.compile(r"42(?!501)|3F|3D|0A")
+#: SQLSTATE class of constraints, whose messages quote names alone: the row is in DETAIL.
+_CONSTRAINTS = "23"
 
-#: Those of them whose message has the name without quotation marks.
+#: SQLSTATEs whose message has without quotation marks what a row's value may be cast to.
 _UNQUOTED = ("42601", "42602", "42883")
 
 #: What a message quotes, in the quotation marks of PostgreSQL's translations.
@@ -331,14 +378,16 @@ def _may_quote_rows(error: psycopg.Error, message: str, sent: str) -> bool:
     """Tell whether a message may hold what is not in the SQL that was sent.
 
     A context means that a function speaks, with any text and any code. Without a position it may
-    be a cast at run time, and one to regclass names the value as if it were an undefined table.
+    be from run time, where a function that reads a file names it, and a cast to regclass names the
+    value as if it were an undefined table.
     """
     diag, code = error.diag, error.sqlstate or ""
     if diag.context or diag.internal_query or _VALUE_BEARING.match(code):
         return True
-    if diag.statement_position or not _NAMING.match(code):
+    if diag.statement_position or code.startswith(_CONSTRAINTS):
         return False
-    return code in _UNQUOTED or any(name not in sent for name in _QUOTED.findall(message))
+    said = sent + sent.lower()  # names without quotation marks are folded
+    return code in _UNQUOTED or any(name not in said for name in _QUOTED.findall(message))
 
 
 def _condition(error: psycopg.Error) -> str:

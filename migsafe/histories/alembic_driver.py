@@ -453,8 +453,8 @@ def _numbered(conn: Any, text: str, names: Any) -> str:
     return text
 
 
-#: Whose messages may quote a row, and whose name what may be one; as in migsafe.target.explain.
-_VALUES, _NAMING = re.compile(r"22|P0|XX|38|39|2F"), re.compile(r"42(?!501)|3F|3D|0A")
+#: Whose messages may quote a row; as in migsafe.target.explain.
+_VALUES = re.compile(r"22|P0|XX|38|39|2F")
 _QUOTED = re.compile(r"[\"„“«»]\s?(.+?)\s?[\"“”«»]")
 _FIELDS = {
     "sqlstate": ("sqlstate", "C"),
@@ -480,7 +480,7 @@ def _may_quote(said: dict[str, Any], record: Record) -> bool:
     code, quoted = said["sqlstate"], _QUOTED.findall(said["message"] or "")
     if said["context"] or (_VALUES.match(code) and record.at != "version"):
         return True
-    if said["position"] or not _NAMING.match(code):
+    if said["position"] or code.startswith("23"):
         return False
     return code in ("42601", "42602", "42883") or any(name not in record.sent for name in quoted)
 

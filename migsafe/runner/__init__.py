@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from msgspec import Struct, structs
+from pglast import ast
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
@@ -29,7 +30,15 @@ from migsafe.outcomes import GaveWayError, LostTurnError, Outcome, StepResult, S
 from migsafe.runner import concurrently, courtesy
 from migsafe.runner.courtesy import Courtesy
 from migsafe.runner.interrupts import Interrupts
-from migsafe.sql import ALL_OR_NOTHING, blocks, is_commit, is_patient, is_setting, sets_timeouts
+from migsafe.sql import (
+    ALL_OR_NOTHING,
+    blocks,
+    is_commit,
+    is_patient,
+    is_setting,
+    resets,
+    sets_timeouts,
+)
 from migsafe.target import Session, Write
 
 if TYPE_CHECKING:
@@ -69,6 +78,18 @@ _AS_OURSELVES = ("SET LOCAL role TO DEFAULT; SET LOCAL statement_timeout = 0", (
 #: For statements that wait for others' snapshots, and may work for hours.
 _UNBOUNDED = "SET lock_timeout = 0; SET statement_timeout = 0"
 
+#: What only the server knows to refuse a transaction, and by which SQLSTATE: a procedure with a
+#: COMMIT in it, and what is partitioned.
+_REFUSALS: dict[type, str] = {
+    ast.CallStmt: "2D000",
+    ast.DoStmt: "2D000",
+    ast.ReindexStmt: "25001",
+    ast.ClusterStmt: "25001",
+}
+
+#: For a record of ours after what a file has chosen for its own transactions.
+_WRITING = "BEGIN READ WRITE"
+
 
 @dataclass(slots=True, kw_only=True)
 class Runner:
@@ -91,6 +112,8 @@ class Runner:
     _prepared: bool = False
     #: Whether the last COMMIT has begun the next step's transaction too.
     _begun: bool = False
+    #: Whether the last step has taken back what the session began with.
+    _reset: bool = False
     #: Whether the step says itself how long it may wait.
     _limited: bool = False
     #: Whether all that ran in this transaction may wait for others without being waited for.
@@ -127,12 +150,38 @@ class Runner:
 
     @contextmanager
     def _bounded(self) -> Iterator[None]:
-        """Set the limits of the session, and hear signals; the turn watches over its answers."""
+        """Set up the session, and hear signals; the turn watches over its answers."""
         self.conn.patience = None
         with self._interrupts.heard(), self._courtesy.shown():
             with suppress(psycopg.OperationalError):  # a lost session shows at the first step
-                target.execute(self.conn, self._limits)
-            yield
+                self._set_up()
+            try:
+                yield
+            finally:
+                self._left_readable()
+
+    def _set_up(self) -> None:
+        target.execute(self.conn, f"{target.AS_CONFIGURED}; {self._limits}")
+
+    def _left_readable(self) -> None:
+        if not self.conn.closed and self._idle:
+            with suppress(psycopg.Error):
+                target.execute(self.conn, target.AS_READABLE)
+
+    def _start_anew(self) -> None:
+        """Give a file the session of its URL again, where the one before it has reset that."""
+        self._speak_utf8()
+        if self._reset:
+            with _ours():
+                target.choose_again(self.conn, self.turn.target)
+                self._set_up()
+            self._reset = False
+
+    def _speak_utf8(self) -> None:
+        """Take back the client_encoding that a file has chosen, now that it is over."""
+        if not target.in_utf8(self.conn):
+            with _ours():
+                target.execute(self.conn, "SET client_encoding = 'UTF8'")
 
     def _results(self, steps: Sequence[Step]) -> Iterator[StepResult]:
         stopped = False
@@ -153,6 +202,7 @@ class Runner:
             return outcomes.lost(step)
         self.before(step)
         result = self._alone(step) if step.alone else self._together(step, following)
+        self._reset = any(map(resets, step.statements))
         seconds = round(time.monotonic() - clock, 3)
         held = None if step.alone else round(self._held, 3)
         return structs.replace(
@@ -175,16 +225,19 @@ class Runner:
 
         Its COMMIT begins the transaction of the step that follows, where that will have one.
         """
-        then = self._opening if following and not following.alone else ""
+        chained = following and not following.alone and not any(map(resets, step.statements))
+        then = self._opening if chained else ""
         committing = False
 
         def attempt() -> None:
             nonlocal committing
             committing, started = False, datetime.now(UTC)
+            if not self._begun:
+                self._start_anew()
             self._begin()
-            self._prepare()
             for statement in step.statements:
                 self._execute(statement)
+            self._prepare()  # not before, as a SET TRANSACTION has to be first
             committing = True
             self._record(step, self.history.record(step.migration, started), then)
 
@@ -202,7 +255,7 @@ class Runner:
         try:
             if self.conn.closed:
                 self.turn.resume()
-                target.execute(self.conn, self._limits)
+                self._set_up()
             done = ledger.is_done(self.conn, self.run_id, step.migration.name)
         except (psycopg.Error, MigsafeError):
             error = "the connection was lost during COMMIT; migsafe status says what is recorded"
@@ -221,6 +274,7 @@ class Runner:
         """
         started = datetime.now(UTC)
         try:
+            self._start_anew()
             before = self._invalid_indexes()
             self._retrying(lambda: self._start(step))
         except Stopped as stopped:
@@ -266,6 +320,8 @@ class Runner:
 
     def _start(self, step: Step) -> None:
         self._begin()
+        with _ours():
+            target.send(self.conn, _AS_OURSELVES)
         self._prepare()
         with _ours():
             self.history.began(self.conn, step.migration)
@@ -283,7 +339,7 @@ class Runner:
         """
         only = block[0] if len(block) == 1 else None
         if only and not only.refuses:
-            self._retrying(lambda: self._enclosed(step, only))
+            self._whole(step, only, before)
             self._touched = True
         elif only:
             whole = only.refuses in ALL_OR_NOTHING or only.refuses == _DETACH
@@ -296,10 +352,28 @@ class Runner:
             attempts = 1 if chained else self.limits.attempts
             self._retrying(lambda: self._own(step, block), attempts=attempts)
 
+    def _whole(self, step: Step, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
+        """Run a statement in a transaction; one that turns out to refuse it, once without."""
+        try:
+            self._retrying(lambda: self._enclosed(step, statement))
+        except Stopped as stopped:
+            refusal = _REFUSALS.get(type(statement.node), "none")
+            if stopped.statement is None or getattr(stopped.cause, "sqlstate", "") != refusal:
+                raise
+            self._touched = True  # it commits what it has done so far
+            self._retrying(lambda: self._bare(statement, before), attempts=1)
+            self._retrying(lambda: self._note(step, statement))
+
     def _enclosed(self, step: Step, statement: Statement) -> None:
+        """Run a statement and its receipt in one transaction, where that may write."""
+        apart = target.begins_read_only(self.conn)
         self._begin()
         self._execute(statement)
-        self._commit(self._receipt(step, "statement", statement.index))
+        if apart:
+            with _ours():
+                target.commit(self.conn)
+            return self._note(step, statement)
+        return self._commit(self._receipt(step, "statement", statement.index))
 
     def _bare(self, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
         """Run a statement that refuses transactions; clear away what a failed one has left."""
@@ -324,8 +398,11 @@ class Runner:
         return concurrently.finalizing(self.conn, statement)
 
     def _note(self, step: Step, statement: Statement) -> None:
+        """Commit a receipt by itself, whoever the file has made of us by now."""
+        self._begin_writing()
         with _ours():
-            target.send(self.conn, self._receipt(step, "statement", statement.index))
+            receipt = self._receipt(step, "statement", statement.index)
+            target.commit(self.conn, _AS_OURSELVES, receipt)
 
     def _cleared(self, statement: Statement, before: frozenset[tuple[int, str]]) -> None:
         """Drop what a failed CONCURRENTLY has left, as far as others let us; the rest is found."""
@@ -334,26 +411,39 @@ class Runner:
             concurrently.clear(self.conn, statement, before)
 
     def _own(self, step: Step, block: tuple[Statement, ...]) -> None:
-        """Run a transaction of the file's own, with receipts inside, also that of its COMMIT."""
+        """Run a transaction of the file's own, with the receipt of its COMMIT inside.
+
+        None is written earlier, where the file may be another role or about to SET TRANSACTION;
+        that of a ROLLBACK, or of what could write nothing, follows it.
+        """
         for statement in block:
-            idle, commits = self._idle, is_commit(statement)
-            if commits:
-                self._note(step, statement)
+            idle = self._idle
+            written = is_commit(statement) and self._written(step, statement)
             self._execute(statement)
             self._touched = self._touched or self._idle
             if idle and not self._idle and not self._limited:  # the file's own BEGIN
                 with _ours():
                     target.execute(self.conn, _bound(self.limits.lock_timeout))
-            if not commits:
+            if self._idle and not written:
                 self._note(step, statement)
+
+    def _written(self, step: Step, commit: Statement) -> bool:
+        """Write the receipt of a COMMIT before it; return False where the transaction cannot."""
+        with _ours():
+            if target.is_read_only(self.conn):
+                return False
+            receipt = self._receipt(step, "statement", commit.index)
+            target.send(self.conn, _AS_OURSELVES, receipt)
+            return True
 
     def _finish(self, step: Step, started: datetime) -> None:
         """Record the end; whoever deploys by now waits for it, so that no guard has to."""
-        self._begin()
+        self._begin_writing()
         row = self.history.finish(step.migration, started)
-        self._commit(_AS_OURSELVES, row, self._receipt(step, "done"))
+        self._commit(row, self._receipt(step, "done"))
 
     def _invalid_indexes(self) -> frozenset[tuple[int, str]]:
+        self._speak_utf8()
         with _ours():
             return catalog.invalid_indexes(self.conn)
 
@@ -382,8 +472,9 @@ class Runner:
     def _withdrawn(self, step: Step) -> bool:
         """Take the start back; return False where even that failed, so that it stays unfinished."""
         try:
-            self._begin()
+            self._begin_writing()
             with _ours():
+                target.send(self.conn, _AS_OURSELVES)
                 self.history.withdraw(self.conn, step.migration)
             self._commit(self._receipt(step, "failed"))
         except Stopped:
@@ -395,7 +486,7 @@ class Runner:
         """Commit with the tool's row and our receipt."""
         try:
             receipt = self.turn.guarded(self._receipt(step, "done"))
-            self._commit(_AS_OURSELVES, row, receipt, then=then)
+            self._commit(row, receipt, then=then)
         except Stopped as stopped:
             raise self._blamed(stopped) from None
 
@@ -432,21 +523,29 @@ class Runner:
                 self._prepared = ledger.exists(self.conn) and self.history.present(self.conn)
             target.execute(self.conn, self._opening)
 
+    def _begin_writing(self) -> None:
+        """Open a transaction for our own record, whatever a file has made of the session's."""
+        with _ours():
+            target.execute(self.conn, f"{_WRITING}; {_bound(self.limits.lock_timeout)}")
+
     def _commit(self, *writes: Write, then: str = "") -> None:
         """Send statements of ours with the COMMIT, in one message: small migrations are many.
 
         `then`, if anything, begins the next transaction; where it fails, the next step begins it.
         """
         with _ours():
-            through = target.commit(self.conn, *writes, then=then)
-        self._prepared, self._begun = True, through and bool(then)
-        if not through:
+            through = target.commit(self.conn, _AS_OURSELVES, *writes, then=then)
+        fit = through and target.in_utf8(self.conn)  # in which the next file is sent
+        self._prepared, self._begun = True, fit and bool(then)
+        if not fit:
             self._roll_back()
 
     def _prepare(self) -> None:
         """Make the ledger and the history's table in this transaction, if none before it has."""
         if not self._prepared:
             with _ours():
+                target.send(self.conn, _AS_OURSELVES)
+                target.execute(self.conn, "SET LOCAL client_encoding = 'UTF8'")
                 ledger.prepare(self.conn)
                 self.history.prepare(self.conn)
 
@@ -520,7 +619,7 @@ class Runner:
         if self.conn.closed or self._idle:
             return
         try:
-            self.conn.execute("ROLLBACK")
+            target.execute(self.conn, "ROLLBACK")
         except psycopg.Error:  # the server rolls back what a lost connection left open
             self.conn.close()
 

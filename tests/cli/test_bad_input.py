@@ -286,6 +286,10 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_runs(
         (b"COPY second FROM STDIN;\n", "migration.sql:1: COPY from or to the client"),
         (b"COPY first FROM STDIN;\n1\n2\n\\.\n", "COPY … FROM STDIN with inline data"),
         (b"\n\nBEGIN;\nCREATE TABLE second (id int);\n", "migration.sql:3: this BEGIN has no"),
+        (
+            b"BEGIN;\nSELECT 1;\nCREATE INDEX CONCURRENTLY i ON first (id);\nCOMMIT;\n",
+            "migration.sql:3: CREATE INDEX CONCURRENTLY cannot run in the BEGIN",
+        ),
     ],
 )
 def test_a_migration_that_cannot_run_is_refused_before_the_one_before_it_runs(
@@ -334,6 +338,50 @@ def test_what_comes_before_a_bad_migration_can_be_applied_alone(
     assert migsafe(*call, "--to", "20250101000000_first").code == ExitCode.OK
     assert conn.execute("SELECT to_regclass('first') IS NOT NULL").fetchone() == (True,)
     refused(ExitCode.USAGE, *call, unchanged=database)
+
+
+def test_a_new_label_that_is_used_in_its_transaction_leaves_nothing(
+    migsafe: Migsafe, lay: Lay, database: str, conn: Conn
+) -> None:
+    used = "ALTER TYPE mood ADD VALUE 'b';\nINSERT INTO moods VALUES ('b');"
+    lay(
+        prisma(
+            first="CREATE TYPE mood AS ENUM ('a'); CREATE TABLE moods (it mood);",
+            second=f"BEGIN;\nCREATE TABLE second ();\n{used}\nCOMMIT;\n",
+        )
+    )
+    call = ("apply", "--url", database, "--migrations", "prisma", "--gate", "never")
+    assert migsafe(*call).code == ExitCode.FAILED
+    row = conn.execute("SELECT enum_range(NULL::mood)::text, to_regclass('second')").fetchone()
+    assert row == ("{a}", None)
+
+
+@pytest.mark.parametrize("style", ["SQL, DMY", "German", "Postgres, MDY"])
+@pytest.mark.parametrize("inside", [True, False], ids=["by a migration", "before"])
+def test_dates_may_be_written_in_any_style(
+    migsafe: Migsafe, lay: Lay, database: str, conn: Conn, style: str, inside: bool
+) -> None:
+    choose = f"ALTER DATABASE \"{conn.info.dbname}\" SET datestyle = '{style}';"
+    written = "SELECT '2024-03-02 01:02:03+00'::timestamptz::text AS it, '02.03.2024'::date AS day"
+    if not inside:
+        conn.execute(choose.encode())
+    lay(
+        prisma(
+            first=choose if inside else "SELECT 1;",
+            second=f"CREATE TABLE second AS {written};",
+            third="CREATE TABLE third (); VACUUM third;",
+        )
+    )
+    call = ("--url", database, "--migrations", "prisma")
+    first = migsafe("apply", *call, "--to", "20250101000000_first")
+    assert first.code == ExitCode.OK, first.err
+    # A shadow's database has a name of its own.
+    for command in ("apply", "apply", "status", *([] if inside else ["verify"])):
+        called = migsafe(command, *call)
+        assert called.code == ExitCode.OK, called.err
+    with psycopg.connect(database) as psql:
+        same = f"SELECT count(*) FROM second JOIN ({written}) AS one USING (it, day)"
+        assert psql.execute(same.encode()).fetchone() == (1,)
 
 
 @pytest.mark.parametrize(

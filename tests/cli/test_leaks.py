@@ -231,6 +231,12 @@ FAILING = {
         "INSERT INTO parts SELECT email FROM people;"
     ),
     "setting": "SELECT set_config('work_mem', email, true) FROM people;",
+    "file": "SELECT pg_read_file(email) FROM people;",
+    "directory": "SELECT pg_ls_dir(email) FROM people;",
+    "sequence": (
+        f"DO $$ {VALUE} EXECUTE format('CREATE SEQUENCE %I', v); END $$;\n"
+        "SELECT currval(quote_ident(email)) FROM people;"
+    ),
     "exclusion": "ALTER TABLE people ADD EXCLUDE (email WITH =);",
     "raise": f"DO $$ {VALUE} RAISE EXCEPTION 'not liked: %', v; END $$;",
     "raise with a code": (
@@ -305,6 +311,7 @@ def test_an_error_still_says_what_its_reader_wrote(
         "ALTER TABLE people ALTER phone SET NOT NULL;": '"phone"',
         "ALTER TABLE people ADD UNIQUE (email);": '"people_email_key"',
         "DROP SCHEMA nowhere;": '"nowhere"',
+        "CREATE TABLE People ();": '"people"',
         "CREATE INDEX ON people USING nowhere (id);": '"nowhere"',
     }
     lay(prisma(first=TABLE, second=""))

@@ -119,6 +119,8 @@ def test_a_failed_revision_leaves_nothing_and_says_where(start: Start, conn: Con
         ("op.execute(\"SELECT 'hunter2'::int\")", "22P02"),
         ("op.execute(\"DO $$ BEGIN RAISE 'hunter2'; END $$\")", "P0001"),
         ("op.execute(\"SELECT ('hunt' || 'er2')::regclass\")", "42P01"),
+        ("op.execute(\"DO $$ BEGIN EXECUTE 'CREATE SEQUENCE hunt' || 'er2'; END $$\")\n"
+         "op.execute(\"SELECT currval('hunt' || 'er2')\")", "55000"),
         ("row = op.get_bind().execute(sa.text(\"SELECT 'hunt' || 'er2'\")).scalar()\n"
          "raise ValueError(row)", None),
         ("op.execute(\"CREATE TABLE t (a text UNIQUE)\")\n"
