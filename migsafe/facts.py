@@ -4,7 +4,7 @@ A fact is a key and a value, such as ``column public.notes.body nullable`` → `
 set has no fact, so a missing default is a missing key. `migsafe.catalog.schema` reads them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec import Struct
 from migsafe.findings import Severity
 
 #: Counts up whenever the same schema would give other facts: replays kept from before are void.
-VERSION = 2
+VERSION = 3
 
 
 class Key(NamedTuple):
@@ -55,13 +55,26 @@ class Difference(Struct, frozen=True, kw_only=True):
     expected: str | None
 
 
-def effective(live: Facts) -> dict[Key, str]:
-    """Return the facts that are compared, without INVALID indexes: those do not do their work."""
-    invalid = {
+def unfinished(initial: Facts, deltas: Iterable[Delta]) -> frozenset[tuple[str, str]]:
+    """Return the indexes that a history itself leaves INVALID: those ON ONLY a parent."""
+    changed = ((key, after) for step in deltas for key, (_, after) in step.items())
+    return _invalid(initial.items()) | _invalid(changed)
+
+
+def _invalid(values: Iterable[tuple[Key, str | None]]) -> frozenset[tuple[str, str]]:
+    return frozenset(
         (key.object, key.part)
-        for key, value in live.items()
+        for key, value in values
         if key.kind == "index" and key.aspect == "valid" and value == "no"
-    }
+    )
+
+
+def effective(live: Facts, left: Collection[tuple[str, str]] = frozenset()) -> dict[Key, str]:
+    """Return the facts that are compared, without INVALID indexes: those do not do their work.
+
+    Those `left` so by the history itself are compared.
+    """
+    invalid = _invalid(live.items()).difference(left)
     found = kept(live)
     if not invalid:
         return found

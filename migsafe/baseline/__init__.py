@@ -4,6 +4,7 @@ docs/how-it-works.md, "Evidence", has the reasoning. The rule above all others: 
 called in effect only where a fact of the live schema would be unexplained without it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import StrEnum
 
@@ -98,6 +99,10 @@ class Doubts(Struct, frozen=True, kw_only=True):
     mixed: Collection[int] = ()
 
 
+#: Kind, object and part: what several facts are about.
+_Thing = tuple[str, str, str]
+
+
 class _Writer(Struct, frozen=True):
     """One migration's word about one fact."""
 
@@ -119,6 +124,17 @@ def nearest(initial: Facts, deltas: Sequence[Delta], live: Facts) -> Nearest:
     return Nearest(states=states, distance=least)
 
 
+def _ended(initial: Facts, deltas: Sequence[Delta]) -> set[tuple[int, _Thing]]:
+    """Return what each migration leaves no fact of, by position."""
+    count = Counter(key[:3] for key in initial)
+    ended: set[tuple[int, _Thing]] = set()
+    for position, step in enumerate(deltas):
+        for key, (before, after) in step.items():
+            count[key[:3]] += (after is not None) - (before is not None)
+        ended.update((position, key[:3]) for key in step if not count[key[:3]])
+    return ended
+
+
 class _Court:
     """Judges each migration by the facts that would be otherwise without it.
 
@@ -135,6 +151,8 @@ class _Court:
             for key, (_, after) in step.items():
                 self.chains.setdefault(key, []).append(_Writer(position, after))
         self.objects = {key.object for key in live}
+        self.things = {key[:3] for key in live}
+        self.ended = _ended(initial, deltas)
         self.near = nearest(initial, deltas, live)
         self.last_return = self._last_return()
         self.effect = [position < self.near.states[0] for position in range(len(deltas))]
@@ -207,20 +225,35 @@ class _Court:
         show must be proved beyond that: to call it applied would lose the rest of it.
         """
         later = range(position + 1, len(self.deltas))
-        if self._went_with_its_object(key):
+        if self._went_with_its_object(key, position):
             return False
         strict = position in self.doubts.mixed
-        again = self.doubts.named(key) if strict else self.doubts.restaters(key)
-        if any(m in later and self.effect[m] for m in again):
+        again = {*self.doubts.restaters(key)}
+        if strict and any(m in later and self._is_silent(m) for m in again):
             return False
-        if self.near.distance == 0 and not strict:
-            return True
+        named = again | {*self.doubts.named(key)} if strict else again
+        if any(m in later and self.effect[m] for m in named):
+            return False
         live = self.live.get(key)
-        return not (key.kind == "index" and live is None) and live not in self._other(key, position)
+        if self.near.distance and key.kind == "index" and live is None:
+            return False
+        return live not in self._other(key, position)
 
-    def _went_with_its_object(self, key: Key) -> bool:
-        """Tell whether a fact is gone because all that it belonged to is gone."""
-        return bool(key.part) and key not in self.live and key.object not in self.objects
+    def _is_silent(self, position: int) -> bool:
+        """Tell whether no fact speaks of a migration, which may have run all the same."""
+        found = self.evidence(position)
+        return not (found.present or found.absent)
+
+    def _went_with_its_object(self, key: Key, position: int) -> bool:
+        """Tell whether a fact is gone because all that it belonged to is gone.
+
+        What the migration only took something from may be gone itself, or have another name now.
+        """
+        if key in self.live:
+            return False
+        if key[:3] not in self.things and (position, key[:3]) not in self.ended:
+            return True
+        return bool(key.part) and key.object not in self.objects
 
     def _other(self, key: Key, position: int) -> Iterator[str | None]:
         """Yield the values that a fact may have without the migration."""

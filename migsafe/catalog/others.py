@@ -97,7 +97,8 @@ def _event_triggers() -> str:
     )
 
 
-def _publications() -> str:
+def _publications(version: int) -> str:
+    generated = "CASE o.pubgencols WHEN 's' THEN 'stored' END" if version >= 180000 else "NULL"
     return _global(
         "publication",
         "pg_publication",
@@ -107,6 +108,7 @@ def _publications() -> str:
             "publish": """concat_ws(', ', CASE WHEN o.pubinsert THEN 'insert' END,
                 CASE WHEN o.pubupdate THEN 'update' END, CASE WHEN o.pubdelete THEN 'delete' END,
                 CASE WHEN o.pubtruncate THEN 'truncate' END)""",
+            "generated": generated,
             "via root": "CASE WHEN o.pubviaroot THEN 'yes' END",
             "owner": "pg_catalog.pg_get_userbyid(o.pubowner)",
         },
@@ -214,6 +216,7 @@ def _collations(version: int) -> str:
             "": """CASE o.collprovider WHEN 'i' THEN 'icu' WHEN 'c' THEN 'libc'
                 WHEN 'b' THEN 'builtin' ELSE 'default' END""",
             "locale": locale,
+            "ctype": "nullif(o.collctype::text, o.collcollate::text)",
             "deterministic": "CASE WHEN NOT o.collisdeterministic THEN 'no' END",
         },
     )
@@ -264,7 +267,13 @@ def _servers() -> str:
 
 def _everything(version: int, _some: bool) -> Question:
     parts = (
-        *(_schemas(), _extensions(), _event_triggers(), _publications(), _published(version)),
+        *(
+            _schemas(),
+            _extensions(),
+            _event_triggers(),
+            _publications(version),
+            _published(version),
+        ),
         *(_casts(), _operators(), _operator_classes(), _collations(version), _text_search()),
         _servers(),
     )

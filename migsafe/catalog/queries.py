@@ -255,6 +255,25 @@ CROSS JOIN LATERAL (VALUES
     ('comment', described.description)) AS v (aspect, value)
 WHERE {{t.tgrelid}} AND NOT t.tgisinternal AND t.tgparentid = 0 AND v.value IS NOT NULL
 UNION ALL
+-- What fires otherwise on one partition than on its parent.
+SELECT t.tgrelid, 'trigger', NULL, t.tgname::text, 'enabled',
+    coalesce({firing("t.tgenabled")}, 'yes')
+FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_trigger AS parent ON parent.oid = t.tgparentid
+WHERE {{t.tgrelid}} AND t.tgenabled <> parent.tgenabled AND NOT parent.tgisinternal
+UNION ALL
+-- DISABLE TRIGGER ALL switches off what keeps a foreign key as well.
+SELECT t.tgrelid, 'constraint', NULL, con.conname::text, 'enabled',
+    min({firing("t.tgenabled")})
+FROM pg_catalog.pg_trigger AS t
+JOIN pg_catalog.pg_constraint AS con ON con.oid = t.tgconstraint
+WHERE {{t.tgrelid}} AND t.tgisinternal AND t.tgenabled <> 'O' AND con.contype <> 't'
+GROUP BY t.tgrelid, con.conname
+UNION ALL
+SELECT con.conrelid, 'constraint', NULL, con.conname::text, 'options',
+    pg_catalog.array_to_string(c.reloptions, ', ')
+FROM pg_catalog.pg_constraint AS con JOIN pg_catalog.pg_class AS c ON c.oid = con.conindid
+WHERE {{con.conrelid}} AND con.contype IN ('p', 'u', 'x') AND c.reloptions IS NOT NULL
+UNION ALL
 SELECT r.ev_class, 'rule', NULL, r.rulename, v.aspect, v.value
 FROM pg_catalog.pg_rewrite AS r {commented("pg_rewrite", "r.oid")}
 CROSS JOIN LATERAL (VALUES

@@ -1,16 +1,15 @@
 """What the verdicts leave open or contradict, as findings."""
 
-import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from migsafe import facts, findings
+from migsafe import findings
 from migsafe.baseline import Judged, Verdict
 from migsafe.facts import Key
 from migsafe.findings import Finding, Severity, Source, Status
-from migsafe.pipeline.evidence import UNDECIDED, Weighed, told
+from migsafe.pipeline.evidence import UNDECIDED, Weighed, names, strays, told
 
 if TYPE_CHECKING:
     from migsafe.replay import Stopped
@@ -86,14 +85,8 @@ def _drifted(weighed: Weighed) -> Finding:
 
 def _named_beyond(weighed: Weighed) -> bool:
     """Tell whether the schema holds what only the migrations that were not replayed name."""
-    from migsafe.baseline import restated
-
-    replayed = weighed.replay
-    known = facts.reach(replayed.deltas) | {key.object for key in replayed.initial}
-    text = "\n".join(m.text for m in weighed.migrations[len(replayed.deltas) :])
-    words = {*re.findall(r"\w+", text.lower())}
-    names = {restated.bare(key.object) for key in weighed.live if key.object not in known}
-    return any(name.lower() in words or name in text for name in names)
+    beyond = weighed.migrations[len(weighed.replay.deltas) :]
+    return names("\n".join(migration.text for migration in beyond), strays(weighed))
 
 
 def contradicted(

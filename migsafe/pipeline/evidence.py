@@ -1,7 +1,7 @@
 """What the live schema says of a history: the replay, the verdicts, and their place in a report."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -108,8 +108,9 @@ def weighed(migrations: Sequence[Migration], played: "Replay", live: Facts) -> W
     """Judge every migration by the live facts."""
     from migsafe.baseline import restated
 
-    seen = facts.effective(live)
-    again = restated.Restated(list(_parsed(migrations)))
+    seen = facts.effective(live, facts.unfinished(played.initial, played.deltas))
+    parents = restated.parents(played.initial, played.deltas)
+    again = restated.Restated(list(_parsed(migrations)), parents)
     verdicts = judge(
         [migration.name for migration in migrations],
         played.initial,
@@ -118,6 +119,21 @@ def weighed(migrations: Sequence[Migration], played: "Replay", live: Facts) -> W
         doubts=Doubts(restaters=again.restaters, named=again.named, mixed=again.mixed),
     )
     return Weighed(migrations=migrations, replay=played, live=live, seen=seen, baseline=verdicts)
+
+
+def strays(weighed: Weighed) -> set[str]:
+    """Return the bare names of the live objects that no replayed state has."""
+    from migsafe.baseline import restated
+
+    played = weighed.replay
+    known = facts.reach(played.deltas) | {key.object for key in played.initial}
+    return {restated.bare(name) for name in {key.object for key in weighed.live} - known}
+
+
+def names(text: str, objects: Iterable[str]) -> bool:
+    """Tell whether SQL has one of these names in it."""
+    words = {*re.findall(r"\w+", text.lower())}
+    return any(name.lower() in words or f'"{name}"' in text for name in objects)
 
 
 def _parsed(migrations: Sequence[Migration]) -> "Iterator[Sequence[Statement] | str]":

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from pglast import ast, enums
 
 from migsafe import baseline, facts, findings, histories, ledger, planning, replay, sql
-from migsafe.baseline import Verdict
-from migsafe.baseline.restated import BEYOND
+from migsafe.baseline import Judged, Verdict
+from migsafe.baseline.restated import BEYOND, bare
 from migsafe.errors import UnreachableError, UsageError
-from migsafe.facts import Facts
+from migsafe.facts import Delta, Facts
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Migration
 from migsafe.pipeline import evidence
@@ -23,7 +23,8 @@ from migsafe.sql import Statement
 class Halfway(Struct, frozen=True, kw_only=True):
     """Between `least` and `most` of a migration's statements are in effect, the first ones.
 
-    `exact` says that the facts that the migration touches are just those after `least` of them.
+    `exact` says that the facts that the migration touches are just those after `least` of them,
+    `none` and `whole` that these are also the facts before it, or after all of it.
     `unknown` says why nothing is known.
     """
 
@@ -31,6 +32,8 @@ class Halfway(Struct, frozen=True, kw_only=True):
     least: int = 0
     most: int = 0
     exact: bool = False
+    none: bool = False
+    whole: bool = False
     unknown: str | None = None
     #: Lines of statements among the first `least` of which nothing says that they ran.
     silent: tuple[int, ...] = ()
@@ -100,7 +103,8 @@ def diagnose(session: Session, migration: Migration, live: Facts) -> Halfway:
     known = receipts.get(migration.name)
     if known is not None and migration.sent:
         known = sum(number <= known for number in migration.sent)
-    return compared(step, played, facts.effective(live), known)
+    left = facts.unfinished(played.initial, played.deltas)
+    return compared(step, played, facts.effective(live, left), known)
 
 
 def compared(
@@ -123,7 +127,15 @@ def compared(
         for statement, delta in zip(step.statements[:least], played.deltas, strict=False)
         if not delta and statement.index > (receipts or 0) and _is_silent(statement)
     )
-    return Halfway(step=step, least=least, most=most, exact=near.distance == 0, silent=silent)
+    return Halfway(
+        step=step,
+        least=least,
+        most=most,
+        exact=near.distance == 0,
+        none=near.states[0] == 0,
+        whole=near.states[-1] == len(played.deltas),
+        silent=silent,
+    )
 
 
 def _is_silent(statement: Statement) -> bool:
@@ -186,24 +198,73 @@ def _is_open(session: Session, name: str) -> bool:
 
 
 def unsure(session: Session, weighed: Weighed) -> list[Finding]:
-    """Report what looks in effect, but may have stopped before the statements that leave no fact.
+    """Report what looks in effect, or as if it had not begun, but may have stopped midway."""
+    effective = weighed.baseline.having(Verdict.IN_EFFECT)
+    doubted = [came for item in effective if (came := _doubted(session, weighed, item))]
+    begun = (diagnose(session, m, weighed.live) for m in _maybe_begun(session, weighed))
+    stopped = [came for came in begun if came.exact and not came.none and not came.whole]
+    return [finding(came, is_open=_is_open(session, came.name)) for came in (*doubted, *stopped)]
 
-    A record that it failed says so, and so may a migration that runs outside a transaction and
-    that nothing follows.
+
+def _doubted(session: Session, weighed: Weighed, item: Judged) -> Halfway | None:
+    """Return how far a migration came that looks in effect; None where nothing casts doubt on it.
+
+    It may have stopped before the statements that leave no fact: a record that it failed says so,
+    and so may one that runs outside a transaction and that nothing follows. Or before those that
+    change what its own statements made, and then that is not as the history has it.
     """
-    live = weighed.live
-    recorded = {*session.standing.applied} if session.standing else set()
+    migration = weighed.migrations[weighed.names.index(item.migration)]
+    recorded = _recorded(session)
+    alone = not item.follows and item.migration not in recorded and _is_alone(migration)
+    if _is_open(session, item.migration) or alone:
+        came = diagnose(session, migration, weighed.live)
+        return came if not came.decided or came.least < len(came.step.statements) else None
+    if item.migration in recorded or not _is_adrift(weighed, migration):
+        return None
+    came = diagnose(session, migration, weighed.live)
+    return came if came.exact and not came.whole else None
+
+
+def _recorded(session: Session) -> set[str]:
+    return {*session.standing.applied} if session.standing else set()
+
+
+def _is_adrift(weighed: Weighed, migration: Migration) -> bool:
+    """Tell whether something that a migration of several statements has set is not as expected.
+
+    What it drops and makes again has no part in its delta; where that is gone, its name tells.
+    """
+    drift = {difference.key for difference in weighed.baseline.drift}
+    there = {key.object for key in weighed.live}
+    gone = {bare(key.object) for key in drift if key.object not in there}
+    moved = {key[:3] for key in drift} & {key[:3] for key in _delta(weighed, migration)}
+    return bool(moved or evidence.names(migration.text, gone)) and _is_divisible(migration)
+
+
+def _delta(weighed: Weighed, migration: Migration) -> Delta:
+    position = weighed.names.index(migration.name)
+    deltas = weighed.replay.deltas
+    return deltas[position] if position < len(deltas) else {}
+
+
+def _is_divisible(migration: Migration) -> bool:
+    return not migration.problem and len(planning.step(migration).statements) > 1
+
+
+def _maybe_begun(session: Session, weighed: Weighed) -> list[Migration]:
+    """Return the first migrations that look as if they had not begun, and may have.
+
+    What they make for a while only is in no state of the history: a new name for an old object.
+    """
+    drift = {difference.key.object for difference in weighed.baseline.drift}
+    strays = evidence.strays(weighed)
     found = []
-    for item in weighed.baseline.having(Verdict.IN_EFFECT):
-        is_open = _is_open(session, item.migration)
+    for item in weighed.baseline.having(Verdict.PENDING):
         migration = weighed.migrations[weighed.names.index(item.migration)]
-        ends_alone = not item.follows and item.migration not in recorded and _is_alone(migration)
-        if not is_open and not ends_alone:
-            continue
-        came = diagnose(session, migration, live)
-        if not came.decided or came.least < len(came.step.statements):
-            found.append(finding(came, is_open=is_open))
-    return found
+        touches = not drift.isdisjoint(key.object for key in _delta(weighed, migration))
+        if (touches or evidence.names(migration.text, strays)) and _is_divisible(migration):
+            found.append(migration)
+    return [m for m in found if m.name not in _recorded(session)][:_DIAGNOSED]
 
 
 def _is_alone(migration: Migration) -> bool:

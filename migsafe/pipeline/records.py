@@ -47,7 +47,9 @@ class Case(Struct, frozen=True, kw_only=True):
 
     @property
     def _is_initial(self) -> bool:
-        initial = facts.effective(self.weighed.replay.initial)
+        played = self.weighed.replay
+        left = facts.unfinished(played.initial, played.deltas)
+        initial = facts.effective(played.initial, left)
         has_tables = any(key.kind == "table" for key in initial)
         return has_tables and all(self.weighed.seen.get(k) == v for k, v in initial.items())
 

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from migsafe import findings, histories, ledger, target
-from migsafe.baseline import Verdict
+from migsafe.baseline import Evidence, Verdict
 from migsafe.config import Settings
 from migsafe.errors import BusyError, ExitCode, UnreachableError, UsageError, nearest
+from migsafe.facts import Key
 from migsafe.findings import Finding, Severity
 from migsafe.histories import Migration, Standing, State
 from migsafe.pipeline import baselining, doubts, evidence, records
@@ -93,9 +94,16 @@ def _judged(
         return tuple(halfway.findings_of(session, [name]))
     if (known.verdict is Verdict.IN_EFFECT) == applied:
         unsure = halfway.unsure(session, weighed) if applied else []
-        return tuple(f for f in unsure if f.migration == name) or None
-    against = known.evidence.absent if applied else known.evidence.present
+        found = tuple(f for f in unsure if f.migration == name)
+        if found or not applied or not known.evidence.changed:
+            return found or None
+    against = _against(known.evidence, applied=applied)
     return (doubts.contradicted(weighed, known, f"said to be {claim}", by=against),)
+
+
+def _against(found: Evidence, *, applied: bool) -> tuple[Key, ...]:
+    """Return the facts that speak against a claim; those that are otherwise, if nothing does."""
+    return (found.absent or found.changed) if applied else found.present
 
 
 def _finished(session: Session, name: str, notify: Notify, show: Notify) -> Report:

@@ -322,6 +322,119 @@ def test_a_deployment_that_runs_now_is_not_a_half(
     conn.execute("SELECT pg_advisory_unlock_all()")
 
 
+# ---------------------------------------------------------------- without a record of it
+
+CHECKED = (
+    "ALTER TABLE first ADD CONSTRAINT c CHECK (id > 0) NOT VALID",
+    "UPDATE first SET id = 1",
+    "ALTER TABLE first VALIDATE CONSTRAINT c",
+)
+SWAPPED = (
+    "ALTER TABLE first RENAME TO first_old",
+    "CREATE TABLE first (id int PRIMARY KEY, email text)",
+    "INSERT INTO first SELECT * FROM first_old",
+    "DROP TABLE first_old",
+)
+ATTACHED = (
+    "CREATE INDEX half_1 ON parted_1 (id)",
+    "ALTER INDEX whole ATTACH PARTITION half_1",
+)
+REMADE = (
+    "DROP VIEW seen",
+    "ALTER TABLE first ALTER email TYPE varchar",
+    "CREATE VIEW seen AS SELECT id FROM first",
+)
+#: What these need of the migration before them.
+PREPARED = {
+    ATTACHED: """CREATE TABLE parted (id int) PARTITION BY RANGE (id);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (9);
+CREATE INDEX whole ON ONLY parted (id);
+""",
+    REMADE: f"{SCRIPTS['first']}CREATE VIEW seen AS SELECT id FROM first;\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("statements", "done", "said"),
+    [
+        (
+            (
+                'ALTER TABLE first ADD "C" int',
+                'UPDATE first SET "C" = 1',
+                'ALTER TABLE first ALTER "C" SET NOT NULL',
+            ),
+            1,
+            "between 1 and 2 of its 3 ",
+        ),
+        (CHECKED, 1, "between 1 and 2 of its 3 "),
+        ((*CHECKED, "ALTER TABLE first RENAME CONSTRAINT c TO d"), 1, "between 1 and 2 of its 4 "),
+        ((*CHECKED, "ALTER TABLE first RENAME CONSTRAINT c TO d"), 3, "3 of its 4 "),
+        (
+            ("ALTER TABLE first ADD c int DEFAULT 0", "ALTER TABLE first ALTER c SET DEFAULT 7"),
+            1,
+            "1 of its 2 ",
+        ),
+        (
+            (
+                "ALTER TABLE first ENABLE ROW LEVEL SECURITY",
+                "CREATE POLICY p ON first USING (true)",
+                "ALTER POLICY p ON first USING (id > 0)",
+            ),
+            2,
+            "2 of its 3 ",
+        ),
+        (
+            (
+                "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+                "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+            ),
+            1,
+            "1 of its 2 ",
+        ),
+        (SWAPPED, 1, "1 of its 4 "),
+        (ATTACHED, 1, "1 of its 2 "),
+        (REMADE, 2, "2 of its 3 "),
+    ],
+)
+def test_a_half_whose_rest_only_changes_what_it_made_is_not_recorded(
+    run: Run, lay: Lay, conn: Conn, database: str, statements: tuple[str, ...], done: int, said: str
+) -> None:
+    first = PREPARED.get(statements, SCRIPTS["first"])
+    lay(prisma(**(SCRIPTS | {"first": first, "half": script(statements)})))
+    conn.execute((first + script(statements[:done])).encode())
+    before = photograph(database)
+
+    written = run("baseline", "--write")
+
+    assert written.code == 1
+    (found,) = [f for f in written.report.findings if (f.code, f.migration) == ("MH116", HALF)]
+    assert said in found.message
+    assert run("apply", "--baseline", "--yes").code == 7
+    assert run("resolve", "--applied", HALF).code == 1
+    assert photograph(database) == before
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        "COMMENT ON COLUMN first.c IS 'c'",
+        "ALTER TABLE first ADD d int",
+        "CREATE TABLE half (i int)",
+    ],
+)
+def test_what_ran_to_its_end_is_recorded_whatever_else_was_done_by_hand(
+    run: Run, lay: Lay, conn: Conn, by_hand: str
+) -> None:
+    statements = ("ALTER TABLE first ADD c int", "UPDATE first SET c = 1")
+    lay(prisma(**(SCRIPTS | {"half": script(statements)})))
+    conn.execute((SCRIPTS["first"] + script(statements) + by_hand).encode())
+
+    called = run("baseline", "--write")
+
+    assert (called.code, "MH116" in codes(called)) == (0, False)
+    assert prisma_rows(conn) == [(True, False, 0)]
+
+
 # ---------------------------------------------------------------- outside a transaction
 
 CONCURRENT = (

@@ -105,6 +105,21 @@ def test_a_claim_that_is_not_true_is_refused_with_the_facts(
     assert called.report.next
 
 
+def test_a_claim_is_refused_where_something_else_stands_in_its_place(
+    run: Run, conn: Conn, database: str
+) -> None:
+    execute(conn, "first")
+    conn.execute('CREATE TABLE "Second" (id int PRIMARY KEY, "Due" timestamptz)')
+    before = photograph(database)
+
+    called = run("resolve", "--applied", SECOND)
+
+    assert (called.code, codes(called)) == (1, ["MH114"])
+    assert "Due" in called.report.findings[0].message
+    assert photograph(database) == before
+    assert run("resolve", "--applied", SECOND, "--force").code == 0
+
+
 @pytest.mark.parametrize("claim", ["--applied", "--rolled-back"])
 def test_a_failed_one_is_closed_only_as_the_schema_says(
     run: Run, conn: Conn, database: str, claim: str

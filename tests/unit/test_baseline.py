@@ -7,6 +7,7 @@ there before.
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -266,3 +267,110 @@ def test_statements_that_say_something_again_are_known() -> None:
     assert set(restaters(column("shops", "id"))) == {8}
     assert set(restaters(column("plain", "x"))) == set()
     assert set(restaters(Key("trigger", "public.notes", "stamp", "definition"))) == {0, 10}
+
+
+TIE: list[Assignments] = [
+    {column("notes", "body"): "text"},
+    {column("notes", "body", "nullable"): "no"},
+    {column("notes", "body", "nullable"): "no"},
+]
+
+
+def judged_as_mixed(history: Sequence[Assignments], live: dict[Key, str], *mixed: int) -> Baseline:
+    def restaters(key: Key) -> list[int]:
+        return [position for position, step in enumerate(history) if key in step]
+
+    names = [f"m{position}" for position in range(len(history))]
+    doubts = Doubts(restaters=restaters, named=restaters, mixed=mixed)
+    return judge(names, {}, replayed(history), live, doubts=doubts)
+
+
+def test_one_with_rows_to_lose_is_not_proved_by_what_a_later_one_would_have_made() -> None:
+    live = applied(TIE, [0, 2])
+
+    assert verdicts(judged_as_mixed(TIE, live, 1))[1] == "undecidable"
+    assert verdicts(judged_as_mixed(TIE, live))[1] == "in effect"
+
+
+SECURITY = Key("function", "public.f()", "", "security")
+BODY = SECURITY._replace(aspect="body")
+
+
+def test_what_is_gone_because_its_object_has_another_name_proves_nothing() -> None:
+    renamed = BODY._replace(object="public.g()")
+    history: list[Assignments] = [
+        {BODY: "1", SECURITY: "definer"},
+        {SECURITY: None},
+        {BODY: None, renamed: "1"},
+    ]
+    left_out = {renamed: "1", renamed._replace(aspect="security"): "definer"}
+
+    assert verdicts(judged(history, left_out))[1] == "undecidable"
+    assert verdicts(judged(history, applied(history, range(2))))[1] == "in effect"
+    clean = judged(history, applied(history, range(3)))
+    assert (clean.exact, clean.placed("in_effect")) == (True, ["m0", "m1", "m2"])
+
+
+def test_of_two_that_cancel_out_neither_is_proved() -> None:
+    extra = column("notes", "extra")
+    history: list[Assignments] = [dict(NOTES), {extra: "int"}, {extra: None}, dict(PEOPLE)]
+
+    found = judged(history, applied(history, [0, 3]))
+
+    assert verdicts(found) == ["in effect", "superseded", "undecidable", "in effect"]
+
+
+ROUTINE = "CREATE FUNCTION mk() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+U = Key("table", "public.u", "", "row security")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("ALTER TABLE t DROP COLUMN a CASCADE", Key("view", "public.v", "", "definition")),
+        ("DROP OWNED BY somebody CASCADE", U),
+        ("DO $$BEGIN PERFORM every(); END$$", U),
+        ("DO $$DECLARE x int := mk(); BEGIN END$$", U),
+        ("SELECT rls(tablename) FROM pg_tables", U),
+        ("INSERT INTO log SELECT mk()", U),
+        ('UPDATE log SET x = "mk" ()', U),
+        (
+            'ALTER TABLE "Order Items" ALTER e SET NOT NULL',
+            Key("column", 'public."Order Items"', "e", "nullable"),
+        ),
+        ('UPDATE "a$b" SET e = 1', Key("column", 'public."a$b"', "e", "nullable")),
+        ("ALTER INDEX i SET (fillfactor = 70)", index("u", "i")),
+        ("DROP TABLE ev", Key("table", "public.ev_1_1", "", "")),
+        ("ALTER TABLE t DROP COLUMN id", Key("sequence", "public.s", "", "type")),
+    ],
+)
+def test_what_may_have_done_it_as_well_is_known(text: str, key: Key) -> None:
+    initial = {
+        Key("table", "public.ev_1_1", "public.ev_1", "partition of"): "there",
+        Key("table", "public.ev_1", "public.ev", "partition of"): "there",
+        Key("sequence", "public.s", "", "owned by"): "public.t.id",
+    }
+    steps = [sql.parse(one) for one in (ROUTINE, text, "UPDATE other SET id = length(body)")]
+
+    named = restated.Restated(steps, restated.parents(initial, [])).named(key)
+
+    assert set(named) == {1}
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("ALTER SCHEMA app RENAME TO old", Key("table", "app.users", "", "")),
+        ('ALTER SCHEMA "My App" RENAME TO old', Key("table", '"My App".users', "", "")),
+        ("ALTER INDEX i SET (fillfactor = 70)", index("u", "i")),
+        ("COMMENT ON INDEX i IS 'x'", index("u", "i")),
+        (
+            """DO $$BEGIN ALTER TABLE "Order Items" ADD "c-d" int; END$$""",
+            column('"Order Items"', "c-d"),
+        ),
+    ],
+)
+def test_what_may_have_stated_it_again_is_known(text: str, key: Key) -> None:
+    restaters = restated.Restated([sql.parse(text)]).restaters
+
+    assert set(restaters(key)) == {0}

@@ -167,3 +167,13 @@ def test_two_values_that_differ_never_look_the_same(
     ours, theirs = facts.shown(one, other), facts.shown(other, one)
     assert (ours == theirs) is (one == other)
     assert max(len(ours), len(theirs)) <= 60
+
+
+def test_an_invalid_index_counts_only_where_the_history_leaves_it_so() -> None:
+    index = Key("index", "public.ev", "by_x", "definition")
+    live = {index: "CREATE INDEX by_x ON ONLY ev (x)", index._replace(aspect="valid"): "no"}
+    made = facts.delta({}, live)
+
+    assert facts.effective(live) == {}
+    assert facts.effective(live, facts.unfinished({}, [made])) == live
+    assert facts.effective(live, facts.unfinished(live, [])) == live
