@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from migsafe.errors import UsageError
 from migsafe.findings import Finding
-from migsafe.hazards import Unit, fixes
-from migsafe.hazards.fixes import Rewritten
+from migsafe.hazards import Unit, rewrites
+from migsafe.hazards.rewrites import Rewritten
 from migsafe.schema import Schema
 
 if TYPE_CHECKING:
@@ -59,16 +59,16 @@ def changes(
     `others` are the names of the history's migrations in order.
     """
     if layout is None:
-        return [Change(path=path, old=text, new=fixes.one_file(rewritten))]
+        return [Change(path=path, old=text, new=rewrites.one_file(rewritten))]
     if layout not in _NAMES:
         return f"{len(rewritten.parts)} migrations are needed, which are not written for {layout}"
-    if fixes.keeps_settings(rewritten):
+    if rewrites.keeps_settings(rewritten):
         return "it sets what the migrations after it would not have in their sessions"
     paths = list(_paths(path, len(rewritten.parts), layout, others))
     if len(paths) < len(rewritten.parts):
         return "the next migration leaves no room for the names of new ones"
     return [
-        Change(path=place, old=None if number else text, new=fixes.one_part(part))
+        Change(path=place, old=None if number else text, new=rewrites.one_part(part))
         for number, (place, part) in enumerate(zip(paths, rewritten.parts, strict=True))
     ]
 
@@ -161,7 +161,7 @@ def fixed(
     left: list[str] = []
     for unit in units:
         mine = findings if unit.report else ()
-        rewritten = fixes.rewrite(unit, mine, schema)
+        rewritten = rewrites.rewrite(unit, mine, schema)
         file = by_unit[unit.name, unit.file]
         if rewritten is None:
             continue

@@ -13,7 +13,7 @@ import pytest
 from migsafe import facts, hazards, histories, sql
 from migsafe.catalog import schema as reading
 from migsafe.config import HistoryConfig
-from migsafe.hazards import Options, Unit, fixes, rules, suppressions
+from migsafe.hazards import Options, Unit, fixes, rewrites, rules, suppressions
 from migsafe.schema import Schema
 from migsafe.schema.changes import advance
 from tests.conftest import Databases
@@ -73,9 +73,9 @@ def run(url: str, units: Sequence[Unit]) -> facts.Facts:
 def fixed(case: Unit, schema: Callable[[], Schema], options: Options) -> tuple[Unit, set[str]]:
     """Return the migration as it is after the fixes, and what was fixed."""
     found = suppressions.settle([case], hazards.walk([case], schema(), options))
-    rewritten = fixes.rewrite(case, found, schema())
+    rewritten = rewrites.rewrite(case, found, schema())
     assert rewritten is not None
-    return unit(case.name, fixes.one_file(rewritten)), set(rewritten.fixed)
+    return unit(case.name, rewrites.one_file(rewritten)), set(rewritten.fixed)
 
 
 @pytest.mark.parametrize("rule", FIXABLE, ids=[rule.name for rule in FIXABLE])
@@ -108,10 +108,10 @@ def _outcome(
     found = suppressions.settle([case], hazards.walk([case], clinic(), options))
     if not [f for f in found if f.name == rule.name]:
         return False
-    rewritten = fixes.rewrite(case, found, clinic())
+    rewritten = rewrites.rewrite(case, found, clinic())
     if rewritten is None or rule.name not in rewritten.fixed:
         return False
-    after = unit("1", fixes.one_file(rewritten))
+    after = unit("1", rewrites.one_file(rewritten))
     left = hazards.walk([after], clinic(), options)
     assert len([f for f in left if f.name == rule.name]) < len(
         [f for f in found if f.name == rule.name]
@@ -135,9 +135,9 @@ def test_a_real_history_makes_the_same_schema_after_all_its_fixes(
     schema = Schema()
     after, count = [], 0
     for each in units:
-        rewritten = fixes.rewrite(each, found, schema)
+        rewritten = rewrites.rewrite(each, found, schema)
         count += rewritten is not None
-        after.append(unit(each.name, fixes.one_file(rewritten)) if rewritten else each)
+        after.append(unit(each.name, rewrites.one_file(rewritten)) if rewritten else each)
     assert count
     assert run(make_database(), units) == run(make_database(), after)
 
@@ -263,7 +263,7 @@ def test_what_would_change_something_else_is_not_fixed(text: str) -> None:
     case = unit("1", text)
     found = suppressions.settle([case], hazards.walk([case], notes(), Options()))
     assert {finding.name for finding in found} & {*fixes.FIXES}
-    assert fixes.rewrite(case, found, notes()) is None
+    assert rewrites.rewrite(case, found, notes()) is None
 
 
 def test_a_key_and_a_check_in_one_statement_are_both_fixed() -> None:

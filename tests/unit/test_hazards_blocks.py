@@ -5,7 +5,7 @@ from pglast import ast
 
 from migsafe import hazards, sql
 from migsafe.findings import Finding
-from migsafe.hazards import Options, Unit, blocks, dynamic, fixes, suppressions
+from migsafe.hazards import Options, Unit, blocks, dynamic, rewrites, suppressions
 from migsafe.schema import Schema
 from migsafe.schema.changes import advance
 from migsafe.sql import Unknown
@@ -246,4 +246,4 @@ def test_what_is_found_in_a_block_is_not_rewritten() -> None:
     migration = unit(block("CREATE INDEX i ON t (a); ALTER TABLE t ALTER a SET NOT NULL;"))
     found = hazards.walk([migration], Schema(), Options())
     assert {"MS101", "MS211"} <= {finding.code for finding in found}
-    assert fixes.rewrite(migration, found, Schema()) is None
+    assert rewrites.rewrite(migration, found, Schema()) is None
