@@ -331,6 +331,14 @@ def resets(statement: Statement) -> bool:
     return named and node.kind in back
 
 
+def sets_transaction(statement: Statement) -> bool:
+    """Tell whether this is a SET TRANSACTION, before which a transaction may do nothing."""
+    node, kind = statement.node, enums.VariableSetKind
+    return isinstance(node, ast.VariableSetStmt) and (
+        node.kind == kind.VAR_SET_MULTI and node.name == "TRANSACTION"
+    )
+
+
 def sets_timeouts(statement: Statement) -> bool:
     """Tell whether a statement says how long later ones may take or wait."""
     return is_setting(statement) and re.search(_TIMEOUTS, statement.text, re.IGNORECASE) is not None

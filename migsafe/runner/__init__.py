@@ -38,6 +38,7 @@ from migsafe.sql import (
     is_setting,
     resets,
     sets_timeouts,
+    sets_transaction,
 )
 from migsafe.target import Session, Write
 
@@ -227,6 +228,7 @@ class Runner:
         """
         chained = following and not following.alone and not any(map(resets, step.statements))
         then = self._opening if chained else ""
+        late = any(map(sets_transaction, step.statements))  # it has to be before all else
         committing = False
 
         def attempt() -> None:
@@ -235,9 +237,12 @@ class Runner:
             if not self._begun:
                 self._start_anew()
             self._begin()
+            if not late:
+                self._prepare()
             for statement in step.statements:
                 self._execute(statement)
-            self._prepare()  # not before, as a SET TRANSACTION has to be first
+            if late:
+                self._prepare()
             committing = True
             self._record(step, self.history.record(step.migration, started), then)
 
