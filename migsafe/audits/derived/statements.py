@@ -179,7 +179,7 @@ def _held(
 
 def _hinders(other: Table, made: Constraint) -> bool:
     """Tell whether a foreign key may refuse that rows go to which others refer."""
-    nulls = made.on_delete in "nd" and any(_refuses_null(other, name) for name in made.columns)
+    nulls = made.on_delete in ("n", "d") and any(_refuses_null(other, name) for name in made.columns)
     defaults = made.on_delete == "d" and any(_default(other, name) for name in made.columns)
     return made.on_delete in "ar" or nulls or defaults
 
