@@ -179,9 +179,9 @@ def _held(
 
 def _hinders(other: Table, made: Constraint) -> bool:
     """Tell whether a foreign key may refuse that rows go to which others refer."""
-    nulls = made.on_delete in ("n", "d") and any(_refuses_null(other, name) for name in made.columns)
+    refused = any(_refuses_null(other, name) for name in made.columns)
     defaults = made.on_delete == "d" and any(_default(other, name) for name in made.columns)
-    return made.on_delete in "ar" or nulls or defaults
+    return made.on_delete in "ar" or (refused and made.on_delete in ("n", "d")) or defaults
 
 
 def _refuses_null(table: Table, name: str) -> bool:
