@@ -10,8 +10,7 @@ from pglast import ast, enums
 from migsafe import references
 from migsafe.hazards import locks
 from migsafe.hazards.locks import Lock, Mode
-from migsafe.schema import Key, Place, Schema, Table, tables
-from migsafe.schema.changes import is_true
+from migsafe.schema import Key, Place, Schema, Table, configs, tables
 from migsafe.sql import Statement, unwrapped
 
 #: Milliseconds in each unit of time that PostgreSQL knows (guc.c); a bare number is milliseconds.
@@ -377,7 +376,9 @@ class Setting(NamedTuple):
 def assigned(node: Any) -> Iterator[Setting]:
     """Yield the settings that SET, RESET or a SELECT of set_config changes, by lower-case name."""
     if isinstance(node, ast.SelectStmt):
-        yield from _configured(node)
+        for said in configs.given(node):
+            if said.name is not None:
+                yield Setting(said.name, said.value or "", said.local)
     elif isinstance(node, ast.VariableSetStmt):
         if node.kind in (_Set.VAR_RESET, _Set.VAR_SET_DEFAULT):
             yield Setting(str(node.name).lower(), None, bool(node.is_local))
@@ -396,17 +397,6 @@ def _assign(context: Context, setting: Setting) -> None:
     values.pop(name, None)
     if value is not None:
         values[name] = value
-
-
-def _configured(node: Any) -> Iterator[Setting]:
-    for item in node.targetList or ():
-        call: Any = getattr(item, "val", None)
-        names: Any = getattr(call, "funcname", None)
-        given: Any = getattr(call, "args", None) or ()
-        if names and names[-1].sval == "set_config":
-            name, value = (*(_value(part) for part in given), "", "")[:2]
-            if name:
-                yield Setting(name.lower(), value, len(given) > 2 and is_true(given[2]))
 
 
 def _value(arg: Any) -> str:

@@ -13,7 +13,7 @@ from migsafe import sql
 from migsafe.findings import Finding, Source, Status
 from migsafe.hazards import Unit, blocks, writing
 from migsafe.hazards.fixes import FIXES, Chunk, reduced
-from migsafe.schema import Place, Schema, expressions, reading
+from migsafe.schema import Place, Schema, expressions, passes, reading
 from migsafe.schema.changes import advance
 from migsafe.sql import Statement
 
@@ -216,10 +216,10 @@ def _each_command(
     statement: Statement, names: Sequence[str], schema: Schema, place: Place
 ) -> tuple[tuple[str, ...], list[Chunk] | None]:
     """Split an ALTER TABLE in the order that the server runs it in; unfixed commands stay one."""
-    chunks: list[Chunk] = []
+    pieces: list[list[Chunk] | None] = []
     together: list[Any] = []
     fixed, left = list[str](), set[str]()
-    for command in sorted(statement.node.cmds, key=_pass):
+    for command in sorted(statement.node.cmds, key=passes.number):
         meant = [name for name in names if name in _meant(command)]
         single = reduced(statement, command)
         if single is None:
@@ -230,37 +230,20 @@ def _each_command(
             together.append(command)
             continue
         fixed += meant
-        chunks += [*_kept(statement, together), *own]
+        pieces += [_kept(statement, together), own]
         together = []
-    chunks += _kept(statement, together)
+    pieces.append(_kept(statement, together))
+    chunks = [chunk for piece in pieces for chunk in piece or ()]
     named = tuple(name for name in dict.fromkeys(fixed) if name not in left)
-    return named, chunks if named and all(map(_parses, chunks)) else None
+    return named, chunks if named and None not in pieces and all(map(_parses, chunks)) else None
 
 
-def _kept(statement: Statement, commands: Sequence[Any]) -> list[Chunk]:
-    single = reduced(statement, *commands) if commands else None
-    return [Chunk(text=single.text)] if single else []
-
-
-#: The passes of ALTER TABLE (tablecmds.c) as far as one can need what another makes.
-_PASSES: Mapping[Any, int] = {
-    _Change.AT_DropColumn: 0,
-    _Change.AT_DropConstraint: 0,
-    _Change.AT_DropNotNull: 0,
-    _Change.AT_DropExpression: 0,
-    _Change.AT_DropIdentity: 0,
-    _Change.AT_AlterColumnType: 1,
-    _Change.AT_AddColumn: 2,
-    _Change.AT_SetNotNull: 3,
-    _Change.AT_ColumnDefault: 3,
-}
-
-
-def _pass(command: Any) -> int:
-    """Return when the server runs a command of an ALTER TABLE; keys come before what needs them."""
-    if command.subtype == _Change.AT_AddConstraint:
-        return 4 if command.def_.contype in (_Kind.CONSTR_PRIMARY, _Kind.CONSTR_UNIQUE) else 5
-    return _PASSES.get(command.subtype, 6)
+def _kept(statement: Statement, commands: Sequence[Any]) -> list[Chunk] | None:
+    """Return commands that have no fix as one statement; None where it cannot be printed."""
+    if not commands:
+        return []
+    single = reduced(statement, *commands)
+    return None if single is None else [Chunk(text=single.text)]
 
 
 def _meant(command: Any) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 from pglast import ast, enums
 
 from migsafe.hazards import Context, Hit, Rule, When
+from migsafe.schema import configs
 from migsafe.sql import Statement
 
 
@@ -35,21 +36,9 @@ def _set(node: Any) -> Iterator[str]:
             yield str(node.name).lower()
         elif node.kind == kind.VAR_SET_MULTI and node.name == "SESSION CHARACTERISTICS":
             yield "session characteristics"
-    elif isinstance(node, ast.SelectStmt):
-        for item in node.targetList or ():
-            yield from _set_config(getattr(item, "val", None))
-
-
-def _set_config(call: Any) -> Iterator[str]:
-    if not isinstance(call, ast.FuncCall) or not call.funcname or not call.args:
-        return
-    if call.funcname[-1].sval != "set_config":
-        return
-    name, _, local = (*call.args, None, None, None)[:3]
-    if getattr(getattr(local, "val", None), "boolval", False):
-        return
-    constant = getattr(getattr(name, "val", None), "sval", None)
-    yield str(constant or "a setting whose name is computed").lower()
+    for said in configs.given(node):
+        if not said.local:
+            yield said.name or "a setting whose name is computed"
 
 
 def _reset(node: Any) -> str | None:

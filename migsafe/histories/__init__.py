@@ -205,6 +205,7 @@ def reading(migration: Migration) -> Finding:
 
 def unknown(migration: Migration) -> Finding:
     """Report that nothing can be said of what a migration does."""
+    is_sql = migration.path.suffix != ".py"
     return findings.history(
         "MH126",
         "sql-unknown",
@@ -212,7 +213,9 @@ def unknown(migration: Migration) -> Finding:
         f"the SQL of {migration.name} is not known: {migration.problem}",
         migration=migration.name,
         file=str(migration.path),
-        remedy="Make it run on the shadow, or read it by hand.",
+        remedy="Correct the file: apply refuses it."
+        if is_sql
+        else "Make it run on the shadow, or read it by hand.",
     )
 
 

@@ -40,7 +40,7 @@ class File(Struct, frozen=True, kw_only=True):
     """One file to walk. `wrapped` says what its runner does, None where nobody knows.
 
     `layout` is that of its history, None where it belongs to none. `migration` is there where the
-    file is not SQL: `text` is then what it sends.
+    file is not SQL, so that `text` is what it sends, or has a problem.
     """
 
     name: str
@@ -178,7 +178,7 @@ def _of_history(
             wrapped=migration.transaction,
             layout=directory.layout or directory.kind,
             report=paths is None or path in paths,
-            migration=migration if directory.kind == "alembic" else None,
+            migration=migration if directory.kind == "alembic" or migration.problem else None,
         )
     for path, name in (paths or {}).items():
         if path not in own and not (directory.kind == "alembic" and path.suffix == ".py"):

@@ -18,6 +18,7 @@ from migsafe.schema import (
     Trigger,
     Write,
     branches,
+    configs,
     drops,
     partitions,
     reading,
@@ -338,28 +339,9 @@ def _select(schema: Schema, node: Any, place: Place) -> None:
         key = tables.new_key(schema, into.rel)
         schema.tables[key] = Table(key=key, made=place, query=node)
         tables.note_passing(schema, key, into, place)
-    for name, value, local in _configured(node):
-        if name.lower() == "search_path":
-            _look_along(schema, [value], place, local=local)
-
-
-def _configured(node: Any) -> Iterator[tuple[str, str, bool]]:
-    """Yield the settings, values and whether they are local, of a SELECT of set_config."""
-    for item in (node.targetList or ()) if isinstance(node, ast.SelectStmt) else ():
-        names: Any = getattr(item.val, "funcname", None)
-        given: Any = getattr(item.val, "args", None) or ()
-        if names and names[-1].sval == "set_config" and len(given) > 2:
-            name, value = (getattr(getattr(arg, "val", None), "sval", None) for arg in given[:2])
-            if name and value is not None:
-                yield name, value, is_true(given[2])
-
-
-def is_true(node: Any) -> bool:
-    """Tell whether a constant is true, also as the text that boolean reads so."""
-    value = getattr(getattr(node, "arg", node), "val", None)
-    text = str(getattr(value, "sval", "")).strip().lower()
-    spelled = any(text and word.startswith(text) for word in ("true", "yes", "1")) or text == "on"
-    return bool(getattr(value, "boolval", False)) or spelled
+    for said in configs.given(node):
+        if said.name == "search_path" and said.value is not None:
+            _look_along(schema, [said.value], place, local=said.local)
 
 
 def _write_with(schema: Schema, node: Any, place: Place) -> None:

@@ -312,6 +312,7 @@ def test_a_migration_that_cannot_run_is_refused_before_the_one_before_it_runs(
     ],
 )
 def test_a_file_of_which_nothing_would_run_is_refused_and_not_done(
+    migsafe: Migsafe,
     refused: Refused,
     lay: Lay,
     database: str,
@@ -328,6 +329,9 @@ def test_a_file_of_which_nothing_would_run_is_refused_and_not_done(
     call = ("--url", database, "--migrations", "db")
     for command in ("plan", "apply"):
         _said(refused(ExitCode.USAGE, command, *call, unchanged=database), said)
+    linted = migsafe("lint", "--migrations", "db", "--format", "json")
+    assert linted.code == ExitCode.FINDINGS
+    assert "MH126" in {found.code for found in linted.report.findings}
 
 
 def test_what_comes_before_a_bad_migration_can_be_applied_alone(

@@ -10,7 +10,13 @@ from migsafe.schema.changes import advance
 
 
 def find(
-    text: str, code: str, schema: Schema | None = None, *, transaction: bool = False, **options: Any
+    text: str,
+    code: str,
+    schema: Schema | None = None,
+    *,
+    transaction: bool = False,
+    loose: bool = False,
+    **options: Any,
 ) -> list[Finding]:
     """Walk one migration and return the hits of one rule; its runner wraps it if `transaction`."""
     unit = Unit(
@@ -19,6 +25,7 @@ def find(
         text=text,
         statements=sql.parse(text),
         transaction=transaction,
+        loose=loose,
     )
     asked = Options(on=frozenset({code}), **options)
     walked = hazards.walk([unit], before() if schema is None else schema, asked)

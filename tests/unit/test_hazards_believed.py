@@ -5,9 +5,10 @@ import pytest
 from migsafe import sql
 from migsafe.errors import UsageError
 from migsafe.findings import Finding
-from migsafe.hazards import Options, Unit, blocks, walk
+from migsafe.hazards import blocks
 from migsafe.schema import Key, Schema
 from migsafe.schema.changes import advance
+from tests.unit import hazard_walks
 
 BEFORE = """
 CREATE SCHEMA app;
@@ -28,18 +29,8 @@ CREATE FUNCTION f() RETURNS void LANGUAGE sql STABLE AS 'DELETE FROM kid';
 def find(
     text: str, code: str, *, transaction: bool = True, loose: bool = False, before: str = BEFORE
 ) -> list[Finding]:
-    schema = Schema()
-    for statement in sql.parse(before):
-        advance(schema, statement, "1_old")
-    unit = Unit(
-        name="2_new",
-        file="2_new.sql",
-        text=text,
-        statements=sql.parse(text),
-        transaction=transaction,
-        loose=loose,
-    )
-    return [one for one in walk([unit], schema, Options(on=frozenset({code}))) if one.code == code]
+    schema = hazard_walks.before(before)
+    return hazard_walks.find(text, code, schema, transaction=transaction, loose=loose)
 
 
 def block(body: str, handler: str = "") -> str:

@@ -10,6 +10,7 @@ from migsafe.audits.derived.names import Rows, Unknown, literal, relation
 from migsafe.audits.derived.walking import Draft, Walk
 from migsafe.findings import Severity
 from migsafe.schema import Column, Key, Table, expressions, reading
+from migsafe.sql import Statement
 
 _Kind = enums.ConstrType
 _Change = enums.AlterTableType
@@ -169,7 +170,7 @@ def identity(walk: Walk, table: Table, command: Any) -> Iterator[Draft]:
     """Ask for rows that have the numbers with which a new identity begins."""
     column = table.columns.get(command.name)
     made = sequence(command.def_.options, column.type.name if column else "int8")
-    if _set_later(walk):
+    if _set_later(walk, table, command.name):
         return
     rows, beyond = walk.rows(table), ">=" if made.step > 0 else "<="
     grave = _inserts_later(walk, table, command.name) and _is_unique_then(walk, table, command.name)
@@ -185,19 +186,28 @@ def identity(walk: Walk, table: Table, command: Any) -> Iterator[Draft]:
     )
 
 
-def _set_later(walk: Walk) -> bool:
-    """Tell whether a later statement of the migration puts the sequence forward."""
+def _set_later(walk: Walk, table: Table, name: str) -> bool:
+    """Tell whether a later statement of the migration puts the identity's sequence forward."""
     later = [s for s in walk.unit.statements if s.index > walk.statement.index]
-    return any(_sets(s.node, s.text) for s in later)
+    return any(_sets(walk, s, table, name) for s in later)
 
 
-def _sets(node: Any, text: str) -> bool:
+def _sets(walk: Walk, statement: Statement, table: Table, name: str) -> bool:
+    """Tell whether a statement does so; of a block its words decide."""
+    node, text = statement.node, statement.text.lower()
     if isinstance(node, ast.DoStmt):
-        return "setval" in text.lower() or "restart" in text.lower()
-    altered = isinstance(node, ast.AlterTableStmt) and any(
-        command.subtype == _Change.AT_SetIdentity for command in node.cmds or ()
-    )
-    return altered or isinstance(node, ast.AlterSeqStmt) or "setval" in expressions.calls(node)
+        return "setval" in text or "restart" in text
+    if isinstance(node, ast.AlterTableStmt):
+        return walk.schema.find(node.relation) is table and any(
+            command.subtype == _Change.AT_SetIdentity and command.name == name
+            for command in node.cmds or ()
+        )
+    own = f"{table.key.bare}_{name}_seq"
+    if isinstance(node, ast.AlterSeqStmt):
+        sequence_: Any = node.sequence
+        return bool(sequence_.relname == own)
+    # It is named by itself, or as pg_get_serial_sequence of the table.
+    return "setval" in expressions.calls(node) and table.key.bare.lower() in text
 
 
 def _inserts_later(walk: Walk, table: Table, name: str) -> bool:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from pglast import ast, enums, parse_sql
 
 from migsafe.audits.derived.names import called
-from migsafe.schema import Place, Schema, Table, expressions
+from migsafe.schema import Place, Schema, Table, configs, expressions
 
 _Kind = enums.VariableSetKind
 
@@ -80,7 +80,7 @@ class Settings(Struct, kw_only=True):
             self._forget([name for name, setting in self.in_force.items() if setting.local])
         elif any(c.subtype in _FILLING for c in getattr(node, "cmds", None) or ()):
             self.in_force = {n: s._replace(used=True) for n, s in self.in_force.items()}
-        for setting in called_in(node):
+        for setting in _given(node):
             self._set(setting, place)
         for name in (*_named(code), *_computed(node)):
             if name == "search_path":
@@ -142,7 +142,7 @@ def _matters(name: str) -> bool:
 
 def decides(node: Any) -> bool:
     """Tell whether a statement sets what names or values depend on."""
-    sets = [node] if isinstance(node, ast.VariableSetStmt) else [*called_in(node)]
+    sets = [node] if isinstance(node, ast.VariableSetStmt) else [*_given(node)]
     names = [(one.name or "search_path").lower() for one in sets] + [*_computed(node)]
     return any(name == "search_path" or _matters(name) for name in names)
 
@@ -194,26 +194,20 @@ _SETS = re.compile(
 )
 
 
-def called_in(node: Any) -> Iterator[Any]:
-    """Yield the SET that each set_config which a query calls with constants amounts to."""
-    for name, value, local in _configs(node):
-        if isinstance(value, ast.A_Const):
+def _given(node: Any) -> Iterator[Any]:
+    """Yield the SET that each set_config with constants amounts to."""
+    for said in configs.given(node):
+        if said.name is not None and said.value is not None:
             yield ast.VariableSetStmt(
                 kind=_Kind.VAR_SET_VALUE,
-                name=name,
-                args=(ast.A_Const(val=ast.String(sval=expressions.text(value).strip("'"))),),
-                is_local=expressions.text(local).strip("'").lower() in ("true", "t"),
+                name=said.name,
+                args=(ast.A_Const(val=ast.String(sval=said.value)),),
+                is_local=said.local,
             )
 
 
 def _computed(node: Any) -> Iterator[str]:
-    """Yield the settings to which a query's set_config gives a value that is computed."""
-    return (name for name, value, _ in _configs(node) if not isinstance(value, ast.A_Const))
-
-
-def _configs(node: Any) -> Iterator[tuple[str, Any, Any]]:
-    calls = expressions.nodes(node, ast.FuncCall) if isinstance(node, ast.SelectStmt) else ()
-    for call in calls:
-        if called(call) == "set_config" and len(call.args or ()) == len(("name", "value", "local")):
-            name, value, local = call.args
-            yield expressions.text(name).strip("'").lower(), value, local
+    """Yield the settings to which a query gives what is computed; any may be the search_path."""
+    for said in configs.given(node):
+        if said.name is None or said.value is None:
+            yield said.name or "search_path"

@@ -78,7 +78,9 @@ def _distinct(walk: Walk, rows: Rows, wanted: Unique) -> str | None:
 
 
 def _proves(index: Index, table: Table, columns: set[str], wanted: Unique) -> bool:
-    if not (index.unique and index.valid and index.immediate and index.plain and index.ordinary):
+    if not (index.unique and index.valid and index.sure and index.immediate):
+        return False
+    if not (index.plain and index.ordinary):
         return False
     if not index.columns or not {*index.columns} <= columns:
         return False

@@ -11,13 +11,12 @@ from msgspec import Struct
 from pglast import ast, enums
 
 from migsafe.audits import DERIVED, Audit, Derived, Scan, Verdict
-from migsafe.audits.derived import settings
 from migsafe.audits.derived.names import Later, Names, Rows, Unknown, quoted
 from migsafe.audits.derived.past import Change, Past
 from migsafe.audits.derived.settings import Settings
 from migsafe.findings import Severity
 from migsafe.hazards import Unit
-from migsafe.schema import Column, Place, Schema, Table, routines
+from migsafe.schema import Column, Place, Schema, Table, passes, routines
 from migsafe.schema.changes import advance, begin
 from migsafe.sql import SqlError, Statement, question
 
@@ -125,8 +124,6 @@ class Walk:
         self.settings.take(node, self.place, self.past.code())
         self._note_names(node)
         advance(self.schema, statement, self.unit.name)
-        for setting in settings.called_in(node):
-            advance(self.schema, dataclasses.replace(statement, node=setting), self.unit.name)
         for table, name, value in self.after:
             for member in (table, *self.schema.children(table.key)):
                 if column := member.columns.get(name):
@@ -322,20 +319,6 @@ def duplicate(value: Any) -> Any:
 
 _Change = enums.AlterTableType
 
-#: The order in which ALTER TABLE does its subcommands (AlterTablePass in tablecmds.c).
-_PASSES = {
-    _Change.AT_DropColumn: 0,
-    _Change.AT_DropConstraint: 0,
-    _Change.AT_DropNotNull: 0,
-    _Change.AT_DropExpression: 0,
-    _Change.AT_DropIdentity: 0,
-    _Change.AT_AlterColumnType: 1,
-    _Change.AT_AddColumn: 2,
-    _Change.AT_SetExpression: 3,
-    _Change.AT_AddConstraint: 5,
-    _Change.AT_AddIndex: 5,
-}
-
 
 def parts(node: Any) -> Iterator[Any]:
     """Yield an ALTER TABLE as statements that follow one another; any other statement is one.
@@ -347,7 +330,7 @@ def parts(node: Any) -> Iterator[Any]:
         yield node
         return
     retyped = tuple(c for c in commands if c.subtype == _Change.AT_AlterColumnType)
-    ordered = sorted(commands, key=lambda command: _PASSES.get(command.subtype, 4))
+    ordered = sorted(commands, key=passes.number)
     for command in ordered:
         if command.subtype != _Change.AT_AlterColumnType:
             yield _altering(node, (command,))
