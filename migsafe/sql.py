@@ -198,6 +198,18 @@ def _do(node: Any) -> str | None:
     return "COMMIT in a DO block" if ends else None
 
 
+def may_commit(statement: Statement) -> bool:
+    """Tell whether a statement may commit by itself where no transaction is around it: a CALL.
+
+    What the procedure does is known to the server alone.
+    """
+    calls = isinstance(statement.node, ast.DoStmt) and re.search(_CALLS, statement.text)
+    return bool(calls) or isinstance(statement.node, ast.CallStmt)
+
+
+_CALLS = re.compile(r"\bcall\b", re.IGNORECASE)
+
+
 #: What refuses a transaction, but leaves nothing when it fails, unless it be an INVALID index.
 #: A DO block with COMMIT, a REINDEX of many tables or a DETACH … CONCURRENTLY may stop halfway.
 ALL_OR_NOTHING = frozenset(

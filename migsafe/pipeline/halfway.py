@@ -156,12 +156,15 @@ def _settled(statements: Sequence[Statement], least: int, most: int) -> tuple[in
 def _witnessed(step: Step, receipts: int, least: int, most: int) -> tuple[int, int]:
     """Narrow the answer by receipts, which are committed with what they tell of.
 
-    Only a statement that refuses transactions may be in effect before its receipt is, and any of
-    an `autocommit_block`. Facts that contradict receipts are of somebody else's making, and stand.
+    Only a statement that refuses transactions, or commits itself, may be in effect before its
+    receipt is, and any of an `autocommit_block`. Facts that contradict receipts are of somebody
+    else's making, and stand.
     """
     blocks = sql.blocks(step.statements)
     after = next((part for part in blocks if part[-1].index > receipts), ())
-    bare = len(after) == 1 and bool(after[0].refuses or step.migration.sent)
+    bare = len(after) == 1 and bool(
+        after[0].refuses or sql.may_commit(after[0]) or step.migration.sent
+    )
     low, high = max(least, receipts), min(most, receipts + bare)
     return (low, high) if low <= high else (least, most)
 

@@ -36,6 +36,7 @@ from migsafe.sql import (
     is_commit,
     is_patient,
     is_setting,
+    may_commit,
     resets,
     sets_timeouts,
     sets_transaction,
@@ -79,14 +80,8 @@ _AS_OURSELVES = ("SET LOCAL role TO DEFAULT; SET LOCAL statement_timeout = 0", (
 #: For statements that wait for others' snapshots, and may work for hours.
 _UNBOUNDED = "SET lock_timeout = 0; SET statement_timeout = 0"
 
-#: What only the server knows to refuse a transaction, and by which SQLSTATE: a procedure with a
-#: COMMIT in it, and what is partitioned.
-_REFUSALS: dict[type, str] = {
-    ast.CallStmt: "2D000",
-    ast.DoStmt: "2D000",
-    ast.ReindexStmt: "25001",
-    ast.ClusterStmt: "25001",
-}
+#: What only the server knows to refuse a transaction, where it is about what is partitioned.
+_PARTITIONED = (ast.ReindexStmt, ast.ClusterStmt)
 
 #: For a record of ours after what a file has chosen for its own transactions.
 _WRITING = "BEGIN READ WRITE"
@@ -362,8 +357,10 @@ class Runner:
         try:
             self._retrying(lambda: self._enclosed(step, statement))
         except Stopped as stopped:
-            refusal = _REFUSALS.get(type(statement.node), "none")
-            if stopped.statement is None or getattr(stopped.cause, "sqlstate", "") != refusal:
+            code = getattr(stopped.cause, "sqlstate", None)
+            commits = code == "2D000" and may_commit(statement)
+            parted = code == "25001" and isinstance(statement.node, _PARTITIONED)
+            if stopped.statement is None or not (commits or parted):
                 raise
             self._touched = True  # it commits what it has done so far
             self._retrying(lambda: self._bare(statement, before), attempts=1)
